@@ -1,0 +1,1 @@
+//! The data: sharded, locked, transactional, with an undo journal.

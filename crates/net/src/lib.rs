@@ -1,0 +1,1 @@
+//! Workers, connections, timers: the only crate that names tokio or a socket.

@@ -1,0 +1,1 @@
+//! The Lua host: sandbox, bridge, libraries, preemption.

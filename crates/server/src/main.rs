@@ -1,0 +1,2 @@
+//! The perigee binary.
+fn main() {}

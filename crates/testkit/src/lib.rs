@@ -1,0 +1,1 @@
+//! Helpers for tests: transcripts and the faces that run them.
