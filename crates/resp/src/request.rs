@@ -410,6 +410,15 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_is_read_once() {
+        let mut parser = RequestParser::new();
+        let request = b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n";
+        assert_eq!(parser.parse(&request[..30], &Limits::default()), Ok(Parsed::Incomplete));
+        assert_eq!((parser.at, parser.spans.len()), (26, 2));
+        assert_eq!(parser.stage, Stage::Body { missing: 1, len: 5 });
+    }
+
+    #[test]
     fn a_line_is_searched_once() {
         let mut parser = RequestParser::new();
         let line = vec![b'a'; 1000];

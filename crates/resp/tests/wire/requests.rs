@@ -115,6 +115,8 @@ fn limits_hold_to_the_byte() {
     assert_eq!(whole(&[&b"*"[..], &[b'1'; 65535]].concat(), &DEFAULT), (vec![], None));
     let longest = [&[b'a'; 65536][..], b"\n"].concat();
     assert_eq!(whole(&longest, &DEFAULT), (vec![vec![vec![b'a'; 65536]]], None));
+    let too_long = [&[b'a'; 65537][..], b"\n"].concat();
+    assert_eq!(whole(&too_long, &DEFAULT), (vec![], Some(ProtocolError::TooBigInlineRequest)));
 }
 
 #[test]
