@@ -1,1 +1,4 @@
 //! The data: sharded, locked, transactional, with an undo journal.
+
+pub mod log;
+pub mod table;
