@@ -5,6 +5,7 @@
 
 mod blob;
 mod hash;
+mod list;
 mod packed;
 mod set;
 mod string;
@@ -15,6 +16,7 @@ pub use itoa::Buffer as Scratch;
 pub use self::{
     blob::Blob,
     hash::{Hash, HashUndo},
+    list::{List, ListUndo},
     set::{Member, Set, SetUndo},
     string::{Str, StrUndo, canonical_int},
 };

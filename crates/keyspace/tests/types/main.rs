@@ -2,6 +2,7 @@
 //! everything undone in the end.
 
 mod hash;
+mod list;
 mod set;
 mod string;
 
