@@ -9,6 +9,7 @@ mod list;
 mod packed;
 mod set;
 mod string;
+mod zset;
 
 /// Where [`Str::as_bytes`] writes an integer.
 pub use itoa::Buffer as Scratch;
@@ -19,6 +20,7 @@ pub use self::{
     list::{List, ListUndo},
     set::{Member, Set, SetUndo},
     string::{Str, StrUndo, canonical_int},
+    zset::{Outcome, ZSet, ZSetUndo},
 };
 
 /// Up to where values keep their compact encodings: Redis's configuration options of the same names.

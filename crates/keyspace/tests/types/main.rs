@@ -5,6 +5,7 @@ mod hash;
 mod list;
 mod set;
 mod string;
+mod zset;
 
 use perigee_keyspace::types::Limits;
 use proptest::prelude::*;
