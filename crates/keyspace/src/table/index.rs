@@ -1,0 +1,155 @@
+//! From a hash to positions, growing in small pieces.
+
+use hashbrown::HashTable;
+
+/// Positions in a segment before it splits: seven eighths of 2,048 buckets.
+const SEGMENT: usize = 1792;
+/// The lowest bit of a hash that the directory looks at; hashbrown uses the bits below and the top seven.
+const SHIFT: u32 = 24;
+/// Beyond this depth segments grow instead of splitting: no directory can separate equal hashes.
+const MAX_DEPTH: u32 = 24;
+
+/// Extendible hashing: a directory of hash tables of `u32` positions, each of which splits in two when it is full, so
+/// that no insertion ever rehashes more than one of them. A small index is one segment without a directory.
+#[derive(Clone, Debug)]
+pub(super) enum Index {
+    One(HashTable<u32>),
+    Many(Box<Directory>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Directory {
+    /// The number of hash bits that select a slot.
+    depth: u32,
+    /// `2^depth` places in `segments`.
+    slots: Vec<u32>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    /// The number of hash bits that all its positions agree in.
+    depth: u32,
+    positions: HashTable<u32>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::One(HashTable::new())
+    }
+}
+
+impl Index {
+    /// The position with this hash for which `is` holds.
+    pub(super) fn find(&self, hash: u64, mut is: impl FnMut(usize) -> bool) -> Option<usize> {
+        let positions = match self {
+            Self::One(positions) => positions,
+            Self::Many(directory) => &directory.segments[directory.slot(hash)].positions,
+        };
+        positions.find(hash, |&at| is(at as usize)).map(|&at| at as usize)
+    }
+
+    /// Adds a position; `hash_at` tells the hashes of those that are already here.
+    pub(super) fn insert(&mut self, hash: u64, at: usize, hash_at: impl Fn(usize) -> u64) {
+        let at = u32::try_from(at).expect("fewer than 2^32 entries");
+        let hasher = |&at: &u32| hash_at(at as usize);
+        if let Self::One(positions) = self
+            && positions.len() >= SEGMENT
+        {
+            let segment = Segment { depth: 0, positions: std::mem::take(positions) };
+            *self = Self::Many(Box::new(Directory { depth: 0, slots: vec![0], segments: vec![segment] }));
+        }
+        match self {
+            Self::One(positions) => positions,
+            Self::Many(directory) => {
+                while directory.split_if_full(hash, hasher) {}
+                directory.positions_mut(hash)
+            }
+        }
+        .insert_unique(hash, at, hasher);
+    }
+
+    /// Removes a position.
+    pub(super) fn remove(&mut self, hash: u64, at: usize, hash_at: impl Fn(usize) -> u64) {
+        let positions = self.positions_mut(hash);
+        if let Ok(found) = positions.find_entry(hash, |&other| other as usize == at) {
+            found.remove();
+        }
+        if positions.len() * 8 < positions.capacity() {
+            positions.shrink_to(positions.len() * 2, |&at| hash_at(at as usize));
+        }
+    }
+
+    /// The entry at `from` has moved to `to`.
+    pub(super) fn relabel(&mut self, hash: u64, from: usize, to: usize) {
+        if let Some(at) = self.positions_mut(hash).find_mut(hash, |&other| other as usize == from) {
+            *at = u32::try_from(to).expect("fewer than 2^32 entries");
+        }
+    }
+
+    pub(super) fn allocated_bytes(&self) -> usize {
+        match self {
+            Self::One(positions) => positions.allocation_size(),
+            Self::Many(directory) => {
+                let sampled: usize = directory
+                    .segments
+                    .iter()
+                    .take(16)
+                    .map(|segment| segment.positions.allocation_size())
+                    .sum();
+                let segments = directory.segments.len();
+                sampled / segments.min(16) * segments
+                    + segments * size_of::<Segment>()
+                    + directory.slots.len() * size_of::<u32>()
+            }
+        }
+    }
+
+    fn positions_mut(&mut self, hash: u64) -> &mut HashTable<u32> {
+        match self {
+            Self::One(positions) => positions,
+            Self::Many(directory) => directory.positions_mut(hash),
+        }
+    }
+}
+
+impl Directory {
+    fn slot(&self, hash: u64) -> usize {
+        let mask = (1 << self.depth) - 1;
+        self.slots[(hash >> SHIFT) as usize & mask] as usize
+    }
+
+    fn positions_mut(&mut self, hash: u64) -> &mut HashTable<u32> {
+        let segment = self.slot(hash);
+        &mut self.segments[segment].positions
+    }
+
+    /// Splits the segment of `hash` in two if it is full and can be split.
+    fn split_if_full(&mut self, hash: u64, hasher: impl Fn(&u32) -> u64) -> bool {
+        let old = self.slot(hash);
+        let depth = self.segments[old].depth;
+        if self.segments[old].positions.len() < SEGMENT || depth == MAX_DEPTH {
+            return false;
+        }
+        if depth == self.depth {
+            self.slots.extend_from_within(..);
+            self.depth += 1;
+        }
+        let new = u32::try_from(self.segments.len()).expect("fewer than 2^32 segments");
+        let bit = 1 << depth;
+        let mut halves = [HashTable::with_capacity(SEGMENT / 2), HashTable::with_capacity(SEGMENT / 2)];
+        for at in std::mem::take(&mut self.segments[old].positions) {
+            let hash = hasher(&at);
+            let upper = usize::from((hash >> SHIFT) as usize & bit != 0);
+            halves[upper].insert_unique(hash, at, &hasher);
+        }
+        let [lower, upper] = halves;
+        self.segments[old] = Segment { depth: depth + 1, positions: lower };
+        self.segments.push(Segment { depth: depth + 1, positions: upper });
+        let low_bits = (hash >> SHIFT) as usize & (bit - 1);
+        for slot in (low_bits | bit..self.slots.len()).step_by(bit << 1) {
+            self.slots[slot] = new;
+        }
+        true
+    }
+}

@@ -1,0 +1,51 @@
+//! The types of values: each knows its encodings, its reads, its mutations and their inverses.
+//!
+//! A mutating primitive takes a [`Log`](crate::log::Log) and leaves in it what undoes the step; a type's `undo` applies
+//! one such inverse, and inverses must be applied backwards. None of the types knows keys, clocks, deadlines or locks.
+
+mod blob;
+mod hash;
+mod list;
+mod packed;
+mod set;
+mod string;
+mod zset;
+
+/// Where [`Str::as_bytes`] writes an integer.
+pub use itoa::Buffer as Scratch;
+
+pub use self::{
+    blob::Blob,
+    hash::{Hash, HashUndo},
+    list::{List, ListUndo},
+    set::{Member, Set, SetUndo},
+    string::{Str, StrUndo, canonical_int},
+    zset::{Outcome, ZSet, ZSetUndo},
+};
+
+/// Up to where values keep their compact encodings: Redis's configuration options of the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most fields of a hash in the compact form.
+    pub hash_max_listpack_entries: usize,
+    /// Most bytes of a field or a value in the compact form.
+    pub hash_max_listpack_value: usize,
+    /// Most members of a set of integers in the compact form.
+    pub set_max_intset_entries: usize,
+    /// Most members of a sorted set in the compact form.
+    pub zset_max_listpack_entries: usize,
+    /// Most bytes of a member in the compact form.
+    pub zset_max_listpack_value: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            hash_max_listpack_entries: 128,
+            hash_max_listpack_value: 64,
+            set_max_intset_entries: 512,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Strings.
+
+use super::Blob;
+use crate::log::Log;
+
+/// Content that fits without an allocation.
+const INLINE: usize = 22;
+/// Redis's longest `embstr`, in bytes.
+const EMBSTR: usize = 44;
+/// Up to this many bytes a growing string doubles; beyond, it takes an eighth more.
+const SPARE: usize = 1 << 20;
+
+/// A string value of 24 bytes: an integer, short content in place, or content on the heap.
+///
+/// A string that was changed in place stays in a growing buffer, as Redis's `raw` strings do.
+#[derive(Clone, Debug)]
+pub struct Str(Repr);
+
+const _: () = assert!(size_of::<Str>() == 24);
+
+#[derive(Clone, Debug)]
+enum Repr {
+    Int(i64),
+    Inline(u8, [u8; INLINE]),
+    Fixed(Box<[u8]>),
+    #[expect(clippy::box_collection, reason = "a thin pointer keeps the enum at 24 bytes")]
+    Grown(Box<Vec<u8>>),
+}
+
+/// What undoes a change of a [`Str`].
+#[derive(Debug)]
+pub enum StrUndo {
+    /// The whole string as it was.
+    Whole(Str),
+    /// Part of the content as it was.
+    Part {
+        /// Where the change began.
+        offset: usize,
+        /// What was there.
+        before: Blob,
+        /// The length before.
+        len: usize,
+        /// Whether it was not yet in a growing buffer.
+        fixed: bool,
+    },
+}
+
+impl Str {
+    /// A string as SET stores it: an integer if the bytes are exactly how one is written.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        canonical_int(bytes).map_or_else(|| Self::from_text(bytes), Self::from)
+    }
+
+    /// A string that is stored as bytes even if they are an integer, as INCRBYFLOAT's result is.
+    pub fn from_text(bytes: &[u8]) -> Self {
+        if bytes.len() > INLINE {
+            return Self(Repr::Fixed(bytes.into()));
+        }
+        let mut inline = [0; INLINE];
+        inline[..bytes.len()].copy_from_slice(bytes);
+        Self(Repr::Inline(bytes.len() as u8, inline))
+    }
+
+    /// A string of encoding `raw`, as SETRANGE and APPEND leave them.
+    pub fn raw(bytes: Vec<u8>) -> Self {
+        Self(Repr::Grown(Box::new(bytes)))
+    }
+
+    /// The content; an integer is written into `scratch`.
+    pub fn as_bytes<'a>(&'a self, scratch: &'a mut itoa::Buffer) -> &'a [u8] {
+        match &self.0 {
+            Repr::Int(value) => scratch.format(*value).as_bytes(),
+            Repr::Inline(len, bytes) => &bytes[..usize::from(*len)],
+            Repr::Fixed(bytes) => bytes,
+            Repr::Grown(bytes) => bytes,
+        }
+    }
+
+    /// The integer that the content is exactly the canonical text of.
+    pub fn as_int(&self) -> Option<i64> {
+        match &self.0 {
+            Repr::Int(value) => Some(*value),
+            _ => canonical_int(self.as_bytes(&mut itoa::Buffer::new())),
+        }
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Int(value) => itoa::Buffer::new().format(*value).len(),
+            Repr::Inline(len, _) => usize::from(*len),
+            Repr::Fixed(bytes) => bytes.len(),
+            Repr::Grown(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there is no content.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What OBJECT ENCODING calls it: `int`, `embstr` or `raw`.
+    pub fn encoding(&self) -> &'static str {
+        match &self.0 {
+            Repr::Int(_) => "int",
+            Repr::Inline(..) => "embstr",
+            Repr::Fixed(bytes) if bytes.len() <= EMBSTR => "embstr",
+            Repr::Fixed(_) | Repr::Grown(_) => "raw",
+        }
+    }
+
+    /// Bytes allocated on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Int(_) | Repr::Inline(..) => 0,
+            Repr::Fixed(bytes) => bytes.len(),
+            Repr::Grown(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
+        }
+    }
+
+    /// Replaces the whole string.
+    pub fn set(&mut self, value: Self, log: &mut impl Log<StrUndo>) {
+        let before = std::mem::replace(self, value);
+        log.record(|| StrUndo::Whole(before));
+    }
+
+    /// Appends, and answers the new length.
+    pub fn append(&mut self, bytes: &[u8], log: &mut impl Log<StrUndo>) -> usize {
+        self.write(self.len(), bytes, log)
+    }
+
+    /// Overwrites from `offset` on, after zeros if that is beyond the end, and answers the new length. Nothing changes
+    /// if `bytes` is empty.
+    pub fn set_range(&mut self, offset: usize, bytes: &[u8], log: &mut impl Log<StrUndo>) -> usize {
+        if bytes.is_empty() { self.len() } else { self.write(offset, bytes, log) }
+    }
+
+    /// Undoes one change.
+    pub fn undo(&mut self, undo: StrUndo) {
+        match undo {
+            StrUndo::Whole(before) => *self = before,
+            StrUndo::Part { offset, before, len, fixed } => {
+                let Repr::Grown(content) = &mut self.0 else { return };
+                content.truncate(len);
+                if let Some(part) = content.get_mut(offset..offset + before.len()) {
+                    part.copy_from_slice(&before);
+                }
+                if fixed {
+                    self.0 = Repr::Fixed(std::mem::take(&mut **content).into_boxed_slice());
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8], log: &mut impl Log<StrUndo>) -> usize {
+        let fixed = !matches!(self.0, Repr::Grown(_));
+        match &mut self.0 {
+            Repr::Grown(_) => {}
+            Repr::Fixed(content) => {
+                self.0 = Repr::Grown(Box::new(Vec::from(std::mem::take(content))));
+            }
+            Repr::Int(_) | Repr::Inline(..) => {
+                let content = self.as_bytes(&mut itoa::Buffer::new()).to_vec();
+                let before = std::mem::replace(&mut self.0, Repr::Grown(Box::new(content)));
+                log.record(|| StrUndo::Whole(Self(before)));
+                return self.write(offset, bytes, &mut crate::log::NoLog);
+            }
+        }
+        let Repr::Grown(content) = &mut self.0 else { unreachable!("it was made one above") };
+        let (len, end) = (content.len(), offset + bytes.len());
+        log.record(|| {
+            let before = Blob::from(&content[offset.min(len)..end.min(len)]);
+            StrUndo::Part { offset, before, len, fixed }
+        });
+        if end > content.capacity() {
+            content.reserve_exact(end - len + end.min(SPARE).max(end / 8));
+        }
+        if offset > len {
+            content.resize(offset, 0);
+        }
+        let overlap = bytes.len().min(content.len() - offset);
+        content[offset..offset + overlap].copy_from_slice(&bytes[..overlap]);
+        content.extend_from_slice(&bytes[overlap..]);
+        content.len()
+    }
+}
+
+impl From<i64> for Str {
+    fn from(value: i64) -> Self {
+        Self(Repr::Int(value))
+    }
+}
+
+/// The integer whose only decimal spelling these bytes are: no sign but a minus, no leading zeros, no space.
+pub fn canonical_int(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {}
+        _ => return None,
+    }
+    let mut magnitude = 0_u64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit - b'0');
+    }
+    if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
