@@ -1,1 +1,46 @@
 //! What clients can ask: one table, one gate, sessions. Usable without a socket.
+//!
+//! An [`Engine`] is what all clients share; a [`Worker`] is what a thread brings (clock, timer, scripts, chance); a
+//! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
+#![forbid(unsafe_code)]
+
+mod blocking;
+mod call;
+mod clients;
+mod commit;
+pub mod config;
+mod connection;
+mod effects;
+mod engine;
+mod error;
+mod expiry;
+mod gate;
+mod glob;
+mod help;
+mod multi;
+pub mod parse;
+mod pubsub;
+pub mod scripts;
+mod session;
+mod spec;
+mod stats;
+mod string;
+mod table;
+
+pub use blocking::{Block, OnTimeout};
+pub use call::Call;
+pub use clients::{Client, Clients, Mailbox};
+pub use effects::{Effects, Event};
+pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
+pub use error::Error;
+pub use gate::{CallOutcome, call_from_script, note_activity};
+pub use perigee_keyspace::{Footprint, Txn};
+pub use pubsub::Pubsub;
+pub use session::{Flow, OwnedArgs, Session, Suspended};
+pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
+pub use stats::{Monitors, Slowlog, WorkerStats};
+pub use table::{CommandTable, Entry};
+
+/// Every command, by group.
+static GROUPS: &[&[Command]] =
+    &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];

@@ -1,5 +1,124 @@
 //! The data: sharded, locked, transactional, with an undo journal.
+//!
+//! [`Keyspace`] is a set of shards by key hash; a [`Txn`] holds the locks of those that it touches. It knows nothing
+//! of the wire, of clients, of scripts, of the time: the moment is an argument.
+#![deny(unsafe_code)]
 
+mod edit;
+mod held;
+mod journal;
+mod lock;
 pub mod log;
+mod mutate;
+mod reaper;
+mod shard;
 pub mod table;
+mod txn;
 pub mod types;
+mod value;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use edit::{Edit, Kind};
+pub use held::Footprint;
+pub use shard::{Entry, WatchFlag};
+pub use txn::{DbKey, Deadline, Sealed, Txn, WrongType};
+pub use types::*;
+pub use value::Value;
+
+use held::{Held, Shard};
+use reaper::Reaper;
+
+/// All data of a server: numbered databases, cut into shards by key hash.
+pub struct Keyspace {
+    shards: Box<[Shard]>,
+    databases: u16,
+    limits: LimitCells,
+    reaper: Reaper,
+}
+
+impl Keyspace {
+    /// `shards` must be a power of two, 32,768 at most.
+    pub fn new(databases: u16, shards: usize) -> Self {
+        assert!(shards.is_power_of_two() && shards <= 1 << 15, "a power of two, 32,768 at most");
+        let limits = LimitCells::default();
+        limits.store(Limits::default());
+        Keyspace {
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            databases,
+            limits,
+            reaper: Reaper::default(),
+        }
+    }
+
+    /// The shard that the key belongs to, whatever the process: iteration order must not depend on a seed.
+    #[inline]
+    pub fn shard_of(&self, key: &[u8]) -> u16 {
+        (table::shard_hash(key) & (self.shards.len() as u64 - 1)) as u16
+    }
+
+    /// How many shards there are.
+    pub fn shard_count(&self) -> u16 {
+        self.shards.len() as u16
+    }
+
+    /// How many numbered databases there are.
+    pub fn databases(&self) -> u16 {
+        self.databases
+    }
+
+    /// Starts a transaction on the footprint if that needs no waiting.
+    #[inline]
+    pub fn try_begin(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
+        Some(Txn::new(self, Held::try_acquire(&self.shards, footprint)?, now_ms))
+    }
+
+    /// Starts a transaction on the footprint, after those who came before.
+    pub async fn begin(&self, footprint: &Footprint, now_ms: u64) -> Txn<'_> {
+        Txn::new(self, Held::acquire(&self.shards, footprint).await, now_ms)
+    }
+
+    /// Encoding thresholds.
+    pub fn limits(&self) -> Limits {
+        self.limits.load()
+    }
+
+    /// Replaces the encoding thresholds; values are converted when they are next changed.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.store(limits);
+    }
+
+    pub(crate) fn reaper(&self) -> &Reaper {
+        &self.reaper
+    }
+}
+
+/// [`Limits`] that can be read while they are changed.
+#[derive(Default)]
+struct LimitCells([AtomicUsize; 5]);
+
+impl LimitCells {
+    fn load(&self) -> Limits {
+        let [a, b, c, d, e] = self.0.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+        Limits {
+            hash_max_listpack_entries: a,
+            hash_max_listpack_value: b,
+            set_max_intset_entries: c,
+            zset_max_listpack_entries: d,
+            zset_max_listpack_value: e,
+        }
+    }
+
+    fn store(&self, limits: Limits) {
+        let values = [
+            limits.hash_max_listpack_entries,
+            limits.hash_max_listpack_value,
+            limits.set_max_intset_entries,
+            limits.zset_max_listpack_entries,
+            limits.zset_max_listpack_value,
+        ];
+        for (cell, value) in self.0.iter().zip(values) {
+            cell.store(value, Ordering::Relaxed);
+        }
+    }
+}

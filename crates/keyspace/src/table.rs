@@ -32,6 +32,14 @@ pub fn hash_of(key: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// A hash of a key that is the same in every process: where the outcome can be seen.
+#[inline]
+pub fn shard_hash(key: &[u8]) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::with_seed(0x7065_7269_6765_6521).build_hasher();
+    hasher.write(key);
+    hasher.finish()
+}
+
 /// Unique entries in an order that depends only on the operations. See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Table<E> {
@@ -86,6 +94,11 @@ impl<E: Keyed> Table<E> {
     /// The entry at a position, to be changed in anything but its key.
     pub fn get_at_mut(&mut self, at: usize) -> Option<&mut E> {
         self.entries.get_mut(at)
+    }
+
+    /// The position of an entry with this [`hash_of`] for which `is` holds.
+    pub fn find(&self, hash: u64, is: impl Fn(&E) -> bool) -> Option<usize> {
+        self.index.find(hash, |at| is(&self.entries[at]))
     }
 
     /// Appends an entry whose key is not here yet, and answers its position.

@@ -1,0 +1,90 @@
+//! A running command's surroundings.
+
+use perigee_keyspace::Txn;
+use perigee_resp::{Protocol, Reply};
+
+use crate::blocking::Block;
+use crate::effects::{Effects, Event};
+use crate::engine::Env;
+use crate::error::Error;
+use crate::parse::{Options, integer};
+use crate::scripts::ScriptRun;
+use crate::session::Session;
+
+/// Everything that a handler may use. It answers through `reply`, exactly once, or returns an error instead.
+pub struct Call<'c, 'e> {
+    /// The engine, the worker, the moment.
+    pub env: Env<'e>,
+    /// Who asks.
+    pub session: &'c mut Session,
+    /// The data, with the locks of the command's keys.
+    pub txn: &'c mut Txn<'e>,
+    /// What is to be told at the commit.
+    pub effects: &'c mut Effects,
+    /// The request; its first element is the command's name.
+    pub args: &'c [&'c [u8]],
+    /// Where the answer goes.
+    pub reply: &'c mut dyn Reply,
+    /// The numbered database that the session has selected.
+    pub db: u16,
+    pub(crate) suspend: Option<Suspend>,
+}
+
+/// Why a command is not finished when its handler returns.
+pub(crate) enum Suspend {
+    /// It waits for keys to change.
+    Block(Block),
+    /// Its script has used up its slice.
+    Script(Box<dyn ScriptRun>),
+    /// It needs every shard: to be undone and run again.
+    Widen,
+}
+
+impl<'c> Call<'c, '_> {
+    /// The moment at which the command takes place, in milliseconds since the epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.txn.now_ms()
+    }
+
+    /// The command's name, in lower case.
+    pub fn command_name(&self) -> String {
+        String::from_utf8_lossy(self.args[0]).to_ascii_lowercase()
+    }
+
+    /// The integer at a position.
+    ///
+    /// # Errors
+    /// [`Error::NotInteger`].
+    #[inline]
+    pub fn integer(&self, at: usize) -> Result<i64, Error> {
+        integer(self.args[at]).ok_or(Error::NotInteger)
+    }
+
+    /// The optional arguments from a position on.
+    pub fn options(&self, at: usize) -> Options<'c> {
+        Options::new(self.args, at)
+    }
+
+    /// Tells of a change to a key of the selected database.
+    #[inline]
+    pub fn notify(&mut self, class: Event, event: &str, key: &[u8]) {
+        self.effects.notify(self.env.engine, class, event, self.db, key);
+    }
+
+    /// Whether the receiver knows RESP3's types.
+    #[inline]
+    pub fn is_resp3(&self) -> bool {
+        self.reply.protocol() == Protocol::Resp3
+    }
+
+    /// Waits until one of the keys changes, then runs the command again; answers as told when the time is over. Inside
+    /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
+    pub fn block(&mut self, block: Block) {
+        if self.session.may_block() {
+            self.suspend = Some(Suspend::Block(block));
+        } else {
+            block.on_timeout.reply_to(self.reply);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Connected clients as others see them: CLIENT LIST and KILL, and the mailbox through which they are told things.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::task::Context;
+
+use atomic_waker::AtomicWaker;
+use bytes::Bytes;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use perigee_resp::Protocol;
+
+/// The registry of clients by id.
+#[derive(Default)]
+pub struct Clients {
+    by_id: DashMap<u64, Arc<Client>>,
+    last_id: AtomicU64,
+    /// How many wait in a blocking command.
+    pub(crate) blocked: AtomicUsize,
+}
+
+impl Clients {
+    /// Registers a client. Addresses are as CLIENT LIST prints them: `ip:port`, or the path of a unix socket.
+    pub fn connect(&self, address: String, local_address: String, fd: i32, now_ms: u64) -> Arc<Client> {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let client = Arc::new(Client {
+            id,
+            address,
+            local_address,
+            fd,
+            created_ms: now_ms,
+            active_ms: AtomicU64::new(now_ms),
+            protocol: AtomicBool::new(false),
+            db: AtomicU16::new(0),
+            last_command: AtomicU16::new(u16::MAX),
+            named: Mutex::default(),
+            marks: AtomicU32::new(0),
+            queued: std::sync::atomic::AtomicI32::new(-1),
+            subscriptions: Default::default(),
+            requests: AtomicU64::new(0),
+            killed: AtomicBool::new(false),
+            mailbox: Mailbox::default(),
+        });
+        self.by_id.insert(id, client.clone());
+        client
+    }
+
+    /// Takes the client out of the registry.
+    pub fn disconnect(&self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    /// The client with this id.
+    pub fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.get(&id).map(|client| client.clone())
+    }
+
+    /// All clients, oldest first.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        let mut all: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
+        all.sort_by_key(|client| client.id);
+        all
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+/// What a client has said of itself.
+#[derive(Clone, Default)]
+pub(crate) struct Named {
+    pub(crate) name: Vec<u8>,
+    pub(crate) library: Vec<u8>,
+    pub(crate) library_version: Vec<u8>,
+}
+
+/// A connected client, as others see it. Its own session keeps it up to date.
+pub struct Client {
+    /// Unique in the life of the server.
+    pub id: u64,
+    /// Where it comes from.
+    pub address: String,
+    /// Where it arrived.
+    pub local_address: String,
+    /// Its socket's file descriptor, -1 without a socket.
+    pub fd: i32,
+    pub(crate) created_ms: u64,
+    pub(crate) active_ms: AtomicU64,
+    protocol: AtomicBool,
+    pub(crate) db: AtomicU16,
+    /// The table's number of the last command, `u16::MAX` before the first.
+    pub(crate) last_command: AtomicU16,
+    pub(crate) named: Mutex<Named>,
+    marks: AtomicU32,
+    /// Commands queued by MULTI, -1 outside.
+    pub(crate) queued: std::sync::atomic::AtomicI32,
+    /// How many channels, patterns and shard channels it listens to.
+    pub(crate) subscriptions: [AtomicU32; 3],
+    pub(crate) requests: AtomicU64,
+    killed: AtomicBool,
+    /// Messages that wait to be written to it.
+    pub mailbox: Mailbox,
+}
+
+/// A state that CLIENT LIST shows as a letter.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Mark {
+    /// Waits in a blocking command.
+    Blocked = 1,
+    /// Inside MULTI.
+    Multi = 2,
+    /// Listens to channels.
+    Subscribed = 4,
+    /// In MONITOR mode.
+    Monitor = 8,
+    /// Never evicted.
+    NoEvict = 16,
+    /// A watched key has changed.
+    DirtyExec = 32,
+    /// Does not touch access times.
+    NoTouch = 64,
+    /// Over a unix socket.
+    UnixSocket = 128,
+    /// Closes after its reply.
+    CloseAfterReply = 256,
+}
+
+impl Client {
+    pub(crate) fn mark(&self, mark: Mark, set: bool) {
+        if set {
+            self.marks.fetch_or(mark as u32, Ordering::Relaxed);
+        } else {
+            self.marks.fetch_and(!(mark as u32), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn has(&self, mark: Mark) -> bool {
+        self.marks.load(Ordering::Relaxed) & mark as u32 != 0
+    }
+
+    /// Marks it as one that came over a unix socket.
+    pub fn came_over_unix_socket(&self) {
+        self.mark(Mark::UnixSocket, true);
+    }
+
+    /// The protocol that it speaks.
+    pub fn protocol(&self) -> Protocol {
+        if self.protocol.load(Ordering::Relaxed) { Protocol::Resp3 } else { Protocol::Resp2 }
+    }
+
+    pub(crate) fn set_protocol(&self, protocol: Protocol) {
+        self.protocol.store(protocol == Protocol::Resp3, Ordering::Relaxed);
+    }
+
+    /// Whether somebody wants its connection closed.
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// Has its connection closed.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.mailbox.wake();
+    }
+
+    /// When it last sent a request, in milliseconds since the epoch.
+    pub fn active_ms(&self) -> u64 {
+        self.active_ms.load(Ordering::Relaxed)
+    }
+
+    /// Whether it waits in a blocking command or listens: idle by nature.
+    pub fn may_idle(&self) -> bool {
+        [Mark::Blocked, Mark::Subscribed, Mark::Monitor].into_iter().any(|mark| self.has(mark))
+    }
+}
+
+/// Encoded messages on their way to a client that did not ask for them now: publications, monitored requests.
+#[derive(Default)]
+pub struct Mailbox {
+    messages: Mutex<VecDeque<Bytes>>,
+    bytes: AtomicUsize,
+    waker: AtomicWaker,
+}
+
+impl Mailbox {
+    /// Leaves a message.
+    pub fn push(&self, message: Bytes) {
+        self.bytes.fetch_add(message.len(), Ordering::Relaxed);
+        self.messages.lock().push_back(message);
+        self.wake();
+    }
+
+    /// Takes all messages, oldest first.
+    pub fn drain(&self, mut each: impl FnMut(Bytes)) {
+        if self.is_empty() {
+            return;
+        }
+        let messages = std::mem::take(&mut *self.messages.lock());
+        for message in messages {
+            self.bytes.fetch_sub(message.len(), Ordering::Relaxed);
+            each(message);
+        }
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+
+    /// How many bytes wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    /// Has the task that owns the context woken by the next message or kill.
+    pub fn register(&self, context: &Context<'_>) {
+        self.waker.register(context.waker());
+    }
+
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+}

@@ -1,0 +1,120 @@
+//! What a transaction will tell others once it is committed: publications and keyspace events, in their order.
+
+use crate::config::Param;
+use crate::engine::{Engine, Env};
+
+/// Messages that wait for the commit. A rollback drops them.
+#[derive(Default)]
+pub struct Effects {
+    messages: Vec<Message>,
+}
+
+struct Message {
+    to_shard: bool,
+    channel: Box<[u8]>,
+    text: Box<[u8]>,
+}
+
+/// Classes of keyspace events: the letters of `notify-keyspace-events`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+#[allow(missing_docs)]
+pub enum Event {
+    Keyspace = 1,
+    Keyevent = 2,
+    Generic = 4,
+    String = 8,
+    List = 16,
+    Set = 32,
+    Hash = 64,
+    ZSet = 128,
+    Expired = 256,
+    Evicted = 512,
+    Stream = 1024,
+    KeyMiss = 2048,
+    Module = 8192,
+    New = 16384,
+}
+
+/// The classes that `A` stands for.
+pub(crate) const ALL_EVENTS: u32 = Event::Generic as u32
+    | Event::String as u32
+    | Event::List as u32
+    | Event::Set as u32
+    | Event::Hash as u32
+    | Event::ZSet as u32
+    | Event::Expired as u32
+    | Event::Evicted as u32
+    | Event::Stream as u32
+    | Event::Module as u32;
+
+/// The letters, in the order in which CONFIG GET prints them.
+pub(crate) const EVENT_LETTERS: [(u8, u32); 14] = [
+    (b'g', Event::Generic as u32),
+    (b'$', Event::String as u32),
+    (b'l', Event::List as u32),
+    (b's', Event::Set as u32),
+    (b'h', Event::Hash as u32),
+    (b'z', Event::ZSet as u32),
+    (b'x', Event::Expired as u32),
+    (b'e', Event::Evicted as u32),
+    (b't', Event::Stream as u32),
+    (b'd', Event::Module as u32),
+    (b'K', Event::Keyspace as u32),
+    (b'E', Event::Keyevent as u32),
+    (b'm', Event::KeyMiss as u32),
+    (b'n', Event::New as u32),
+];
+
+impl Effects {
+    /// Publishes at the commit.
+    pub fn publish(&mut self, channel: &[u8], message: &[u8]) {
+        self.messages.push(Message { to_shard: false, channel: channel.into(), text: message.into() });
+    }
+
+    /// Publishes to a shard channel at the commit.
+    pub fn publish_to_shard(&mut self, channel: &[u8], message: &[u8]) {
+        self.messages.push(Message { to_shard: true, channel: channel.into(), text: message.into() });
+    }
+
+    /// Tells of a change to a key, if `notify-keyspace-events` asks for its class.
+    #[inline]
+    pub fn notify(&mut self, engine: &Engine, class: Event, event: &str, db: u16, key: &[u8]) {
+        let wanted = engine.config.number(Param::NotifyKeyspaceEvents) as u32;
+        if wanted & class as u32 != 0 {
+            self.notify_wanted(wanted, event, db, key);
+        }
+    }
+
+    #[cold]
+    fn notify_wanted(&mut self, wanted: u32, event: &str, db: u16, key: &[u8]) {
+        if wanted & Event::Keyspace as u32 != 0 {
+            let channel = [format!("__keyspace@{db}__:").as_bytes(), key].concat();
+            self.publish(&channel, event.as_bytes());
+        }
+        if wanted & Event::Keyevent as u32 != 0 {
+            self.publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Forgets everything, after a rollback.
+    pub fn clear(&mut self) {
+        self.messages.clear();
+    }
+
+    pub(crate) fn deliver(self, env: Env<'_>) {
+        for message in self.messages {
+            if message.to_shard {
+                env.engine.pubsub.deliver_to_shard(&message.channel, &message.text);
+            } else {
+                env.engine.pubsub.deliver(&message.channel, &message.text);
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What all sessions share, and what each worker brings: the two halves of a session's environment.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use event_listener::Event;
+use parking_lot::Mutex;
+use perigee_keyspace::Keyspace;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::blocking::Waiter;
+use crate::clients::Clients;
+use crate::config::{Config, Param};
+use crate::pubsub::Pubsub;
+use crate::scripts::{ScriptHost, Scripts};
+use crate::stats::{Monitors, Slowlog, WorkerStats};
+use crate::table::CommandTable;
+
+/// A server without sockets: data, configuration, and everything that clients share.
+pub struct Engine {
+    /// The data.
+    pub keyspace: Keyspace,
+    /// The configuration in force.
+    pub config: Config,
+    /// Every command by name.
+    pub commands: CommandTable,
+    /// Every connected client.
+    pub clients: Clients,
+    /// Who listens to which channel.
+    pub pubsub: Pubsub,
+    /// The script cache and the scripts that run.
+    pub scripts: Scripts,
+    /// The slow log.
+    pub slowlog: Slowlog,
+    /// Clients in MONITOR mode.
+    pub monitors: Monitors,
+    /// How the server is to end, once somebody said so.
+    pub shutdown: Shutdown,
+    /// What the host tells about the process.
+    pub process: Process,
+    pub(crate) waiters: DashMap<u64, Arc<Waiter>>,
+    pub(crate) counters: Counters,
+    workers: Mutex<Vec<Arc<WorkerStats>>>,
+}
+
+/// Facts about the process that only the binary knows.
+#[derive(Clone)]
+pub struct Process {
+    /// Forty hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// When it started, in milliseconds since the epoch.
+    pub started_ms: u64,
+    /// The binary.
+    pub executable: String,
+    /// The configuration file, empty if there is none.
+    pub config_file: String,
+    /// Bytes that the allocator has given out, and bytes resident.
+    pub memory: fn() -> (usize, usize),
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Process {
+            run_id: "0".repeat(40),
+            started_ms: 0,
+            executable: String::new(),
+            config_file: String::new(),
+            memory: || (0, 0),
+        }
+    }
+}
+
+/// Totals for INFO.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: AtomicU64,
+    pub(crate) rejected_connections: AtomicU64,
+    pub(crate) expired_keys: AtomicU64,
+    pub(crate) changes_since_save: AtomicU64,
+    pub(crate) last_save_ms: AtomicU64,
+}
+
+impl Engine {
+    /// An empty server with this configuration.
+    pub fn new(config: Config, process: Process) -> Arc<Self> {
+        let keyspace = Keyspace::new(config.number(Param::Databases) as u16, 1024);
+        let commands = CommandTable::new();
+        let engine = Engine {
+            slowlog: Slowlog::default(),
+            clients: Clients::default(),
+            pubsub: Pubsub::default(),
+            scripts: Scripts::default(),
+            monitors: Monitors::default(),
+            shutdown: Shutdown::default(),
+            waiters: DashMap::new(),
+            counters: Counters::default(),
+            workers: Mutex::default(),
+            keyspace,
+            config,
+            commands,
+            process,
+        };
+        engine.counters.last_save_ms.store(engine.process.started_ms, Ordering::Relaxed);
+        engine.config.apply_to(&engine);
+        Arc::new(engine)
+    }
+
+    /// Counts a connection that was accepted or turned away.
+    pub fn count_connection(&self, accepted: bool) {
+        let counters = &self.counters;
+        let counter = if accepted { &counters.connections } else { &counters.rejected_connections };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counters of all workers.
+    pub(crate) fn worker_stats(&self) -> Vec<Arc<WorkerStats>> {
+        self.workers.lock().clone()
+    }
+}
+
+/// The request to end the server.
+#[derive(Default)]
+pub struct Shutdown {
+    requested: AtomicBool,
+    force: AtomicBool,
+    event: Event,
+}
+
+impl Shutdown {
+    /// Asks the server to end. `force`: even where saving fails.
+    pub fn request(&self, force: bool) {
+        self.force.fetch_or(force, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Release);
+        self.event.notify(usize::MAX);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
+    }
+
+    /// Returns once somebody has asked.
+    pub async fn wait(&self) {
+        while !self.is_requested() {
+            let listener = self.event.listen();
+            if !self.is_requested() {
+                listener.await;
+            }
+        }
+    }
+}
+
+/// The time, as a worker sees it.
+pub trait Clock {
+    /// Milliseconds since the epoch.
+    fn now_ms(&self) -> u64;
+    /// Microseconds since the epoch.
+    fn now_us(&self) -> u64;
+    /// Nanoseconds from some fixed moment, never going back; cheap.
+    fn ticks_ns(&self) -> u64;
+}
+
+/// A future that waits.
+pub type Sleep = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Waiting, as the worker's runtime provides it.
+pub trait Timer {
+    /// Completes after so many milliseconds.
+    fn sleep_ms(&self, ms: u64) -> Sleep;
+    /// Lets the worker's other tasks run first.
+    fn yield_now(&self) -> Sleep;
+}
+
+/// What one thread brings to the sessions that live on it.
+pub struct Worker {
+    /// Its number, from 0.
+    pub id: usize,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) timer: Box<dyn Timer>,
+    pub(crate) scripts: Option<Box<dyn ScriptHost>>,
+    pub(crate) stats: Arc<WorkerStats>,
+    pub(crate) rng: RefCell<StdRng>,
+    /// The end of the last command, where the next one's time begins.
+    pub(crate) last_tick_ns: Cell<u64>,
+}
+
+impl Worker {
+    /// Registers a worker with the engine. `seed` feeds its random choices.
+    pub fn new(
+        engine: &Engine,
+        id: usize,
+        seed: u64,
+        clock: Box<dyn Clock>,
+        timer: Box<dyn Timer>,
+        scripts: Option<Box<dyn ScriptHost>>,
+    ) -> Self {
+        let stats = Arc::new(WorkerStats::new(engine.commands.len()));
+        engine.workers.lock().push(stats.clone());
+        let rng = RefCell::new(StdRng::seed_from_u64(seed));
+        Worker { id, clock, timer, scripts, stats, rng, last_tick_ns: Cell::new(0) }
+    }
+
+    /// The environment for a batch of requests: samples the clock.
+    #[inline]
+    pub fn env<'e>(&'e self, engine: &'e Engine) -> Env<'e> {
+        self.last_tick_ns.set(self.clock.ticks_ns());
+        Env { engine, worker: self, now_ms: self.clock.now_ms() }
+    }
+
+    /// The time elapsed since the last call or [`Worker::env`].
+    #[inline]
+    pub(crate) fn lap_ns(&self) -> u64 {
+        let now = self.clock.ticks_ns();
+        now.saturating_sub(self.last_tick_ns.replace(now))
+    }
+}
+
+/// Where a request runs: the shared half, the worker's half, and the moment.
+#[derive(Clone, Copy)]
+pub struct Env<'e> {
+    /// What all sessions share.
+    pub engine: &'e Engine,
+    /// The worker that runs the request.
+    pub worker: &'e Worker,
+    /// The moment of the batch, in milliseconds since the epoch.
+    pub now_ms: u64,
+}
+
+impl Env<'_> {
+    /// Counts a lookup of a key by a reading command, for INFO.
+    #[inline]
+    pub fn count_lookup(self, hit: bool) {
+        let stats = &self.worker.stats;
+        if hit { &stats.keyspace_hits } else { &stats.keyspace_misses }.fetch_add(1);
+    }
+
+    /// The same at this moment: after a wait, the batch's time is over.
+    pub(crate) fn renewed(self) -> Self {
+        self.worker.env(self.engine)
+    }
+}

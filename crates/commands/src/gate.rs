@@ -1,0 +1,231 @@
+//! The one gate: every request, from a socket, a queue or a script, passes these checks in this order.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use perigee_keyspace::{Footprint, Txn};
+use perigee_resp::{Protocol, Reply};
+
+use crate::clients::Mark;
+use crate::config::Param;
+use crate::engine::Env;
+use crate::error::Error;
+use crate::multi;
+use crate::scripts::ScriptContext;
+use crate::session::{Role, Session, execute};
+use crate::spec::{Flags, Scope};
+use crate::stats;
+use crate::table::Entry;
+
+/// What the gate says to a client's request.
+pub(crate) enum Passage {
+    /// It was refused or queued, and answered.
+    Answered,
+    /// It may run.
+    Run(Entry),
+}
+
+/// Lets a client's request through, or answers it. A refused request spoils the MULTI that it belongs to.
+#[inline]
+pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: &mut dyn Reply) -> Passage {
+    match check(env, session, args) {
+        Ok(entry) if session.multi.is_some() && !multi::runs_at_once(entry) => {
+            multi::queue(session, entry, args);
+            reply.simple(b"QUEUED");
+            Passage::Answered
+        }
+        Ok(entry) => {
+            session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
+            if !env.engine.monitors.is_empty() {
+                stats::feed_monitors(env, session, entry, args);
+            }
+            Passage::Run(entry)
+        }
+        Err(error) => {
+            if let Some(multi) = &mut session.multi {
+                multi.spoiled = true;
+            }
+            stats::count_rejection(env, args, &error);
+            error.reply_to(reply);
+            Passage::Answered
+        }
+    }
+}
+
+#[inline]
+fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error> {
+    let entry = find(env, args)?;
+    if !entry.command.accepts(args.len()) {
+        return Err(Error::WrongArity(entry.command.full_name));
+    }
+    session.require_authentication(entry)?;
+    if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
+        return Err(Error::Owned("ERR Command not allowed inside a transaction".into()));
+    }
+    if session.subscriptions.is_listening()
+        && session.protocol == Protocol::Resp2
+        && !allowed_while_subscribed(entry)
+    {
+        return Err(Error::Owned(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            entry.command.full_name
+        )));
+    }
+    if env.engine.scripts.is_server_busy(env) && !entry.command.has(Flags::ALLOW_BUSY) {
+        return Err(Error::BusyScript);
+    }
+    Ok(entry)
+}
+
+#[inline]
+fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
+    let Some(entry) = env.engine.commands.find(args[0]) else {
+        return Err(Error::unknown_command(args));
+    };
+    if entry.command.subcommands.is_empty() {
+        return Ok(entry);
+    }
+    let Some(word) = args.get(1) else {
+        return Err(Error::WrongArity(entry.command.full_name));
+    };
+    env.engine.commands.find_subcommand(entry, word).ok_or_else(|| {
+        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+        Error::UnknownSubcommand(word, entry.command.name)
+    })
+}
+
+fn allowed_while_subscribed(entry: Entry) -> bool {
+    matches!(
+        entry.command.name,
+        "subscribe"
+            | "psubscribe"
+            | "ssubscribe"
+            | "unsubscribe"
+            | "punsubscribe"
+            | "sunsubscribe"
+            | "ping"
+            | "quit"
+            | "reset"
+    )
+}
+
+/// The shards that a request of this session must hold.
+#[inline]
+pub(crate) fn footprint(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) -> Footprint {
+    if multi::touches_watched_keys(entry) {
+        return multi::footprint(env, session, entry);
+    }
+    entry.command.footprint(&env.engine.keyspace, args)
+}
+
+/// Waits for the locks, but not longer than a script that holds them may run undisturbed.
+///
+/// # Errors
+/// [`Error::BusyScript`] once a script that holds one of the shards has passed `busy-reply-threshold`.
+pub(crate) async fn wait_for_locks<'e>(
+    env: Env<'e>,
+    session: &Session,
+    entry: Entry,
+    footprint: &Footprint,
+) -> Result<Txn<'e>, Error> {
+    let mut begin = pin!(env.engine.keyspace.begin(footprint, env.now_ms));
+    let threshold = env.engine.config.number(Param::BusyReplyThreshold) as u64;
+    let mut sleep = env.worker.timer.sleep_ms((threshold / 4).clamp(1, 50));
+    let patient = entry.command.has(Flags::ALLOW_BUSY) || session.role != Role::Client;
+    poll_fn(|context| {
+        if let Poll::Ready(txn) = begin.as_mut().poll(context) {
+            return Poll::Ready(Ok(txn));
+        }
+        while !patient && sleep.as_mut().poll(context).is_ready() {
+            if env.engine.scripts.is_busy(env, footprint) {
+                return Poll::Ready(Err(Error::BusyScript));
+            }
+            sleep = env.worker.timer.sleep_ms((threshold / 4).clamp(1, 50));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// How a script's call ended. Either way `reply` has received the reply, an error included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// It ran, or was refused.
+    Answered,
+    /// It needs shards that others hold: the script must be undone and run again with all of them.
+    Widen,
+}
+
+/// Runs a command for a script, inside its transaction.
+#[inline]
+pub fn call_from_script(
+    context: &mut ScriptContext<'_, '_>,
+    args: &[&[u8]],
+    reply: &mut dyn Reply,
+) -> CallOutcome {
+    let env = context.env;
+    let entry = match check_script(context, args) {
+        Ok(entry) => entry,
+        Err(error) => {
+            stats::count_rejection(env, args, &error);
+            error.reply_to(reply);
+            return CallOutcome::Answered;
+        }
+    };
+    if !context.txn.holds_all() {
+        let footprint = entry.command.footprint(&env.engine.keyspace, args);
+        if !context.txn.try_extend(&footprint) {
+            return CallOutcome::Widen;
+        }
+    }
+    if !env.engine.monitors.is_empty() {
+        stats::feed_monitors(env, context.session, entry, args);
+    }
+    env.worker.stats.count_call(entry);
+    context.wrote |= entry.command.has(Flags::WRITE);
+    let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
+    match suspend {
+        Some(crate::call::Suspend::Widen) => CallOutcome::Widen,
+        _ => CallOutcome::Answered,
+    }
+}
+
+#[inline]
+fn check_script(context: &ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry, Error> {
+    let Some(entry) = context.env.engine.commands.find(args[0]) else {
+        return Err(Error::Text("ERR Unknown Redis command called from script"));
+    };
+    let entry = if entry.command.subcommands.is_empty() {
+        entry
+    } else {
+        let word = args.get(1).ok_or(WRONG_SCRIPT_ARITY)?;
+        let subcommand = context.env.engine.commands.find_subcommand(entry, word);
+        subcommand.ok_or(Error::Text("ERR Unknown Redis command called from script"))?
+    };
+    if !entry.command.accepts(args.len()) {
+        return Err(WRONG_SCRIPT_ARITY);
+    }
+    if entry.command.has(Flags::NOSCRIPT) {
+        return Err(Error::NotAllowedInScript);
+    }
+    if context.read_only && (entry.command.has(Flags::WRITE) || entry.command.has(Flags::MAY_REPLICATE)) {
+        return Err(Error::Text("ERR Write commands are not allowed from read-only scripts."));
+    }
+    Ok(entry)
+}
+
+const WRONG_SCRIPT_ARITY: Error = Error::Text("ERR Wrong number of args calling Redis command from script");
+
+/// Whether the command looks at the whole keyspace.
+pub(crate) fn is_wide(entry: Entry) -> bool {
+    matches!(entry.command.scope, Scope::All)
+}
+
+/// Notes that the client is here, once for each batch.
+pub fn note_activity(env: Env<'_>, session: &Session, requests: u64) {
+    let client = &session.client;
+    client.active_ms.store(env.now_ms, std::sync::atomic::Ordering::Relaxed);
+    client.requests.fetch_add(requests, std::sync::atomic::Ordering::Relaxed);
+    client.mark(Mark::DirtyExec, session.watch_flag.is_raised());
+}

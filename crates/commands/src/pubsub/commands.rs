@@ -1,0 +1,236 @@
+//! SUBSCRIBE and its kin, PUBLISH, PUBSUB.
+
+use perigee_resp::Reply;
+
+use super::Kind;
+use crate::call::Call;
+use crate::error::Error;
+use crate::spec::{Categories, Command, Flags, Group, command, container};
+
+pub(crate) static COMMANDS: &[Command] =
+    &[SUBSCRIBE, UNSUBSCRIBE, PSUBSCRIBE, PUNSUBSCRIBE, SSUBSCRIBE, SUNSUBSCRIBE, PUBLISH, SPUBLISH, PUBSUB];
+
+const LISTEN_FLAGS: Flags = Flags::PUBSUB.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE);
+
+const fn listen(name: &'static str, arity: i8, handler: crate::spec::Handler) -> Command {
+    command(name, arity, handler).flags(LISTEN_FLAGS)
+}
+
+const SUBSCRIBE: Command = listen("subscribe", -2, |call| join(call, Kind::Channel)).docs(
+    Group::Pubsub,
+    "2.0.0",
+    "O(N) where N is the number of channels to subscribe to.",
+    "Listen for messages published to the given channels",
+);
+const PSUBSCRIBE: Command = listen("psubscribe", -2, |call| join(call, Kind::Pattern)).docs(
+    Group::Pubsub,
+    "2.0.0",
+    "O(N) where N is the number of patterns the client is already subscribed to.",
+    "Listen for messages published to channels matching the given patterns",
+);
+const SSUBSCRIBE: Command = listen("ssubscribe", -2, |call| join(call, Kind::Shard)).docs(
+    Group::Pubsub,
+    "7.0.0",
+    "O(N) where N is the number of shard channels to subscribe to.",
+    "Listen for messages published to the given shard channels",
+);
+const UNSUBSCRIBE: Command = listen("unsubscribe", -1, |call| leave(call, Kind::Channel)).docs(
+    Group::Pubsub,
+    "2.0.0",
+    "O(N) where N is the number of clients already subscribed to a channel.",
+    "Stop listening for messages posted to the given channels",
+);
+const PUNSUBSCRIBE: Command = listen("punsubscribe", -1, |call| leave(call, Kind::Pattern)).docs(
+    Group::Pubsub,
+    "2.0.0",
+    "O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
+    "Stop listening for messages posted to channels matching the given patterns",
+);
+const SUNSUBSCRIBE: Command = listen("sunsubscribe", -1, |call| leave(call, Kind::Shard)).docs(
+    Group::Pubsub,
+    "7.0.0",
+    "O(N) where N is the number of clients already subscribed to a channel.",
+    "Stop listening for messages posted to the given shard channels",
+);
+
+fn words(kind: Kind) -> (&'static [u8], &'static [u8]) {
+    match kind {
+        Kind::Channel => (b"subscribe", b"unsubscribe"),
+        Kind::Pattern => (b"psubscribe", b"punsubscribe"),
+        Kind::Shard => (b"ssubscribe", b"sunsubscribe"),
+    }
+}
+
+fn join(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
+    if call.session.in_exec && call.session.protocol == perigee_resp::Protocol::Resp2 {
+        return Err(Error::Text("ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
+    let session = &mut *call.session;
+    for name in &call.args[1..] {
+        session.subscriptions.join(&call.env.engine.pubsub, &session.client, kind, name);
+        confirm(call.reply, words(kind).0, Some(name), session.subscriptions.count(kind));
+    }
+    Ok(())
+}
+
+fn leave(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
+    let session = &mut *call.session;
+    let named: Vec<Box<[u8]>> = match &call.args[1..] {
+        [] => session.subscriptions.names(kind).to_vec(),
+        names => names.iter().map(|&name| name.into()).collect(),
+    };
+    if named.is_empty() {
+        confirm(call.reply, words(kind).1, None, session.subscriptions.count(kind));
+    }
+    for name in named {
+        session.subscriptions.leave(&call.env.engine.pubsub, &session.client, kind, &name);
+        confirm(call.reply, words(kind).1, Some(&name), session.subscriptions.count(kind));
+    }
+    Ok(())
+}
+
+fn confirm(reply: &mut dyn Reply, word: &[u8], name: Option<&[u8]>, count: usize) {
+    reply.push(3);
+    reply.bulk(word);
+    match name {
+        Some(name) => reply.bulk(name),
+        None => reply.null(),
+    }
+    reply.int(count as i64);
+}
+
+const PUBLISH: Command = command("publish", 3, publish)
+    .flags(Flags::PUBSUB.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::MAY_REPLICATE))
+    .docs(
+        Group::Pubsub,
+        "2.0.0",
+        "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
+        "Post a message to a channel",
+    );
+
+fn publish(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let receivers = call.env.engine.pubsub.receivers(Kind::Channel, call.args[1]);
+    call.effects.publish(call.args[1], call.args[2]);
+    call.reply.int(receivers as i64);
+    Ok(())
+}
+
+const SPUBLISH: Command = command("spublish", 3, spublish)
+    .flags(Flags::PUBSUB.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::MAY_REPLICATE))
+    .docs(
+        Group::Pubsub,
+        "7.0.0",
+        "O(N) where N is the number of clients subscribed to the receiving shard channel.",
+        "Post a message to a shard channel",
+    );
+
+fn spublish(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let receivers = call.env.engine.pubsub.receivers(Kind::Shard, call.args[1]);
+    call.effects.publish_to_shard(call.args[1], call.args[2]);
+    call.reply.int(receivers as i64);
+    Ok(())
+}
+
+const PUBSUB: Command = container("pubsub", &[CHANNELS, HELP, NUMPAT, NUMSUB, SHARDCHANNELS, SHARDNUMSUB])
+    .docs(Group::Pubsub, "2.8.0", "Depends on subcommand.", "A container for Pub/Sub commands");
+
+const fn inspect(
+    name: &'static str,
+    full: &'static str,
+    arity: i8,
+    handler: crate::spec::Handler,
+) -> Command {
+    command(name, arity, handler)
+        .full(full)
+        .flags(Flags::PUBSUB.or(Flags::LOADING).or(Flags::STALE))
+        .acl(Categories(0))
+}
+
+const CHANNELS: Command = inspect("channels", "pubsub|channels", -2, |call| channels(call, Kind::Channel)).docs(
+    Group::Pubsub,
+    "2.8.0",
+    "O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)",
+    "List active channels",
+);
+const SHARDCHANNELS: Command = inspect("shardchannels", "pubsub|shardchannels", -2, |call| channels(call, Kind::Shard))
+    .docs(
+        Group::Pubsub,
+        "7.0.0",
+        "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short channels).",
+        "List active shard channels",
+    );
+
+fn channels(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
+    if call.args.len() > 3 {
+        return Err(Error::WrongArity(if kind == Kind::Shard {
+            "pubsub|shardchannels"
+        } else {
+            "pubsub|channels"
+        }));
+    }
+    let names = call.env.engine.pubsub.channel_names(kind, call.args.get(2).copied());
+    call.reply.array(names.len());
+    names.iter().for_each(|name| call.reply.bulk(name));
+    Ok(())
+}
+
+const NUMPAT: Command = inspect("numpat", "pubsub|numpat", 2, numpat).docs(
+    Group::Pubsub,
+    "2.8.0",
+    "O(1)",
+    "Get the count of unique patterns pattern subscriptions",
+);
+
+fn numpat(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    call.reply.int(call.env.engine.pubsub.pattern_count() as i64);
+    Ok(())
+}
+
+const NUMSUB: Command = inspect("numsub", "pubsub|numsub", -2, |call| numsub(call, Kind::Channel)).docs(
+    Group::Pubsub,
+    "2.8.0",
+    "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
+    "Get the count of subscribers for channels",
+);
+const SHARDNUMSUB: Command =
+    inspect("shardnumsub", "pubsub|shardnumsub", -2, |call| numsub(call, Kind::Shard)).docs(
+        Group::Pubsub,
+        "7.0.0",
+        "O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels",
+        "Get the count of subscribers for shard channels",
+    );
+
+fn numsub(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
+    call.reply.array(2 * (call.args.len() - 2));
+    for name in &call.args[2..] {
+        call.reply.bulk(name);
+        call.reply.int(call.env.engine.pubsub.subscribers(kind, name) as i64);
+    }
+    Ok(())
+}
+
+const HELP: Command = command("help", 2, help)
+    .full("pubsub|help")
+    .flags(Flags::LOADING.or(Flags::STALE))
+    .docs(Group::Pubsub, "6.2.0", "O(1)", "Show helpful text about the different subcommands");
+
+fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    crate::help::reply(
+        call,
+        "PUBSUB",
+        &[
+            "CHANNELS [<pattern>]",
+            "    Return the currently active channels matching a <pattern> (default: '*').",
+            "NUMPAT",
+            "    Return number of subscriptions to patterns.",
+            "NUMSUB [<channel> ...]",
+            "    Return the number of subscribers for the specified channels, excluding",
+            "    pattern subscriptions(default: no channels).",
+            "SHARDCHANNELS [<pattern>]",
+            "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+            "SHARDNUMSUB [<shardchannel> ...]",
+            "    Return the number of subscribers for the specified shard level channel(s)",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Scripts as clients and the gate see them: the cache by SHA1, what is running, and the host that runs them.
+//!
+//! The Lua itself is in another crate, behind [`ScriptHost`].
+
+mod cache;
+mod commands;
+
+pub use cache::{Script, Scripts};
+pub(crate) use commands::COMMANDS;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use perigee_keyspace::{Footprint, Txn};
+use perigee_resp::Reply;
+
+use crate::config::Param;
+use crate::effects::Effects;
+use crate::engine::{Engine, Env};
+use crate::session::Session;
+
+/// What runs scripts, one to a worker.
+pub trait ScriptHost {
+    /// Checks that the script compiles.
+    ///
+    /// # Errors
+    /// The compiler's message.
+    fn compile(&self, script: &Script) -> Result<(), Vec<u8>>;
+
+    /// Runs a script until it ends or has used up its slice. Its reply, an error included, goes to `reply` once it is
+    /// done.
+    fn run<'e>(
+        &self,
+        env: Env<'e>,
+        invocation: Invocation<'_>,
+        parent: &Session,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> Started;
+}
+
+/// A script with its arguments.
+pub struct Invocation<'a> {
+    /// What to run.
+    pub script: Arc<Script>,
+    /// KEYS.
+    pub keys: &'a [&'a [u8]],
+    /// ARGV.
+    pub args: &'a [&'a [u8]],
+    /// Writes are refused.
+    pub read_only: bool,
+}
+
+/// What came of starting a script.
+pub enum Started {
+    /// It is done.
+    Done,
+    /// It goes on in its next slice.
+    Yielded(Box<dyn ScriptRun>),
+    /// It needs every shard: to be undone and run again.
+    Widen,
+}
+
+/// A script between two slices.
+pub trait ScriptRun {
+    /// Goes on. After [`ScriptFlow::Widen`] the caller rolls back; a killed script has rolled back itself.
+    fn resume<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow;
+}
+
+/// How a slice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptFlow {
+    /// The script is done and has replied.
+    Done,
+    /// It has used up its slice.
+    Yielded,
+    /// It needs every shard.
+    Widen,
+}
+
+/// What `redis.call` works with.
+pub struct ScriptContext<'c, 'e> {
+    /// The engine, the worker, the moment.
+    pub env: Env<'e>,
+    /// The fake client.
+    pub session: &'c mut Session,
+    /// The script's transaction.
+    pub txn: &'c mut Txn<'e>,
+    /// What is to be told at its commit.
+    pub effects: &'c mut Effects,
+    /// Writes are refused.
+    pub read_only: bool,
+    /// Whether a command that writes has run.
+    pub wrote: bool,
+}
+
+/// A script that has outlived its first slice, as those who may want to stop it see it.
+pub struct Running {
+    /// What runs.
+    pub script: Arc<Script>,
+    /// Who runs it.
+    pub client_id: u64,
+    /// When it began, in the worker's ticks.
+    pub started_ns: u64,
+    /// The shards that it holds.
+    pub footprint: Mutex<Footprint>,
+    killed: AtomicBool,
+    wrote: AtomicBool,
+}
+
+impl Running {
+    /// Whether somebody wants it stopped.
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// Notes that it has changed data.
+    pub fn set_wrote(&self) {
+        self.wrote.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A running script's entry in the list; dropping it takes it out.
+pub struct Registration {
+    engine_list: Arc<RunningList>,
+    id: u64,
+    /// The entry.
+    pub running: Arc<Running>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.engine_list.leave(self.id);
+    }
+}
+
+/// The scripts that have outlived their first slice.
+#[derive(Default)]
+pub struct RunningList {
+    runs: Mutex<Vec<(u64, Arc<Running>)>>,
+    count: AtomicU64,
+    last_id: AtomicU64,
+}
+
+impl RunningList {
+    fn leave(&self, id: u64) {
+        let mut runs = self.runs.lock();
+        runs.retain(|(other, _)| *other != id);
+        self.count.store(runs.len() as u64, Ordering::Release);
+    }
+}
+
+/// Why SCRIPT KILL did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KillRefused {
+    /// No script runs.
+    NotBusy,
+    /// It has written, and `redis-strict` says that such a script can't be killed.
+    Unkillable,
+}
+
+impl Scripts {
+    /// Puts a script that has outlived its first slice on the list.
+    pub fn register(
+        &self,
+        script: Arc<Script>,
+        client_id: u64,
+        started_ns: u64,
+        wrote: bool,
+    ) -> Registration {
+        let list = self.running.clone();
+        let id = list.last_id.fetch_add(1, Ordering::Relaxed);
+        let running = Arc::new(Running {
+            script,
+            client_id,
+            started_ns,
+            footprint: Mutex::default(),
+            killed: AtomicBool::new(false),
+            wrote: AtomicBool::new(wrote),
+        });
+        let mut runs = list.runs.lock();
+        runs.push((id, running.clone()));
+        list.count.store(runs.len() as u64, Ordering::Release);
+        drop(runs);
+        Registration { engine_list: list, id, running }
+    }
+
+    /// Stops every running script, undoing what it did.
+    ///
+    /// # Errors
+    /// See [`KillRefused`].
+    pub fn kill(&self, engine: &Engine) -> Result<(), KillRefused> {
+        let runs = self.running.runs.lock();
+        if runs.is_empty() {
+            return Err(KillRefused::NotBusy);
+        }
+        let strict = engine.config.is_on(Param::RedisStrict);
+        if strict && runs.iter().all(|(_, run)| run.wrote.load(Ordering::Relaxed)) {
+            return Err(KillRefused::Unkillable);
+        }
+        for (_, run) in runs.iter().filter(|(_, run)| !(strict && run.wrote.load(Ordering::Relaxed))) {
+            run.killed.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Whether a script has passed the time limit and everybody is to hear of it (`busy-reply-scope server`).
+    #[inline]
+    pub(crate) fn is_server_busy(&self, env: Env<'_>) -> bool {
+        self.running.count.load(Ordering::Acquire) > 0 && self.is_anybody_busy(env)
+    }
+
+    #[cold]
+    fn is_anybody_busy(&self, env: Env<'_>) -> bool {
+        let config = &env.engine.config;
+        let everybody = config.number(Param::BusyReplyScope) == 1 || config.is_on(Param::RedisStrict);
+        everybody && self.any_over_limit(env, |_| true)
+    }
+
+    /// Whether a script that holds one of these shards has passed the time limit.
+    pub(crate) fn is_busy(&self, env: Env<'_>, wanted: &Footprint) -> bool {
+        self.any_over_limit(env, |run| overlap(&run.footprint.lock(), wanted))
+    }
+
+    fn any_over_limit(&self, env: Env<'_>, concerned: impl Fn(&Running) -> bool) -> bool {
+        let limit_ns = (env.engine.config.number(Param::BusyReplyThreshold) as u64).saturating_mul(1_000_000);
+        let now_ns = env.worker.clock.ticks_ns();
+        let runs = self.running.runs.lock();
+        runs.iter().any(|(_, run)| now_ns.saturating_sub(run.started_ns) >= limit_ns && concerned(run))
+    }
+}
+
+fn overlap(a: &Footprint, b: &Footprint) -> bool {
+    let list = |footprint: &Footprint| match footprint {
+        Footprint::None => Some(Vec::new()),
+        Footprint::One(shard) => Some(vec![*shard]),
+        Footprint::Several(shards) => Some(shards.to_vec()),
+        Footprint::All => None,
+    };
+    match (list(a), list(b)) {
+        (Some(a), Some(b)) => a.iter().any(|shard| b.contains(shard)),
+        (Some(some), None) | (None, Some(some)) => !some.is_empty(),
+        (None, None) => true,
+    }
+}

@@ -1,0 +1,107 @@
+//! The script dictionary: source by SHA1.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
+use sha1::{Digest, Sha1};
+use std::hash::BuildHasher;
+
+use super::RunningList;
+
+/// A script's text and what is known of it.
+pub struct Script {
+    /// Unique in the life of the server: the key of compiled copies.
+    pub id: u64,
+    /// Forty lower-case hexadecimal digits.
+    pub sha1: [u8; 40],
+    /// The text, with its shebang line if it has one.
+    pub source: Box<[u8]>,
+    wide: AtomicBool,
+}
+
+impl Script {
+    /// Whether an earlier run could not get an undeclared key's shard, so that it now starts with every shard.
+    pub fn is_wide(&self) -> bool {
+        self.wide.load(Ordering::Relaxed)
+    }
+
+    /// Has later runs start with every shard.
+    pub fn set_wide(&self) {
+        self.wide.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Cached and running scripts.
+#[derive(Default)]
+pub struct Scripts {
+    by_sha1: DashMap<[u8; 40], Arc<Script>>,
+    /// By a hash of the text, so that EVAL needs no SHA1 for a text that it has seen.
+    by_source: DashMap<u64, Arc<Script>>,
+    hasher: RandomState,
+    last_id: AtomicU64,
+    /// Raised by a flush: compiled copies of older scripts are to be dropped.
+    flushes: AtomicU64,
+    pub(super) running: Arc<RunningList>,
+}
+
+impl Scripts {
+    /// The cached script with this SHA1, in either case.
+    pub fn find(&self, sha1: &[u8]) -> Option<Arc<Script>> {
+        let mut key: [u8; 40] = sha1.try_into().ok()?;
+        key.make_ascii_lowercase();
+        self.by_sha1.get(&key).map(|script| script.clone())
+    }
+
+    /// The cached script with this text.
+    pub fn find_source(&self, source: &[u8]) -> Option<Arc<Script>> {
+        let found = self.by_source.get(&self.hasher.hash_one(source))?;
+        (*found.source == *source).then(|| found.clone())
+    }
+
+    /// A script that is not in the cache yet.
+    pub fn create(&self, source: &[u8]) -> Arc<Script> {
+        Arc::new(Script {
+            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            sha1: sha1_hex(source),
+            source: source.into(),
+            wide: AtomicBool::new(false),
+        })
+    }
+
+    /// Caches a script. Returns the one that is there if another client was faster.
+    pub fn insert(&self, script: Arc<Script>) -> Arc<Script> {
+        let kept = self.by_sha1.entry(script.sha1).or_insert(script).clone();
+        self.by_source.insert(self.hasher.hash_one(&*kept.source), kept.clone());
+        kept
+    }
+
+    /// Forgets every script. Those that run go on.
+    pub fn flush(&self) {
+        self.by_source.clear();
+        self.by_sha1.clear();
+        self.flushes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often the cache was flushed.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Acquire)
+    }
+
+    /// How many scripts are cached, and the bytes of their texts.
+    pub fn size(&self) -> (usize, usize) {
+        (self.by_sha1.len(), self.by_sha1.iter().map(|script| script.source.len()).sum())
+    }
+}
+
+/// The SHA1 of bytes, in lower-case hexadecimal digits.
+pub fn sha1_hex(bytes: &[u8]) -> [u8; 40] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = [0; 40];
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(Sha1::digest(bytes)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    hex
+}

@@ -1,0 +1,269 @@
+//! EVAL, EVALSHA, their read-only forms, and SCRIPT.
+
+use std::sync::Arc;
+
+use super::{Invocation, KillRefused, Script, Started};
+use crate::call::{Call, Suspend};
+use crate::error::Error;
+use crate::parse::integer;
+use crate::spec::{Categories, Command, Flags, Group, Keys, Scope, command, container};
+
+pub(crate) static COMMANDS: &[Command] = &[EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT];
+
+const EVAL_FLAGS: Flags = Flags::NOSCRIPT
+    .or(Flags::STALE)
+    .or(Flags::SKIP_MONITOR)
+    .or(Flags::MAY_REPLICATE)
+    .or(Flags::NO_MANDATORY_KEYS)
+    .or(Flags::MOVABLE_KEYS);
+
+const fn eval_command(
+    name: &'static str,
+    handler: crate::spec::Handler,
+    since: &'static str,
+    summary: &'static str,
+) -> Command {
+    command(name, -3, handler).keys(Keys::counted(2)).acl(Categories::SCRIPTING).docs(
+        Group::Scripting,
+        since,
+        "Depends on the script that is executed.",
+        summary,
+    )
+}
+
+const EVAL: Command =
+    eval_command("eval", eval, "2.6.0", "Execute a Lua script server side").flags(EVAL_FLAGS);
+
+fn eval(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let script = script_by_source(call)?;
+    run(call, script, false)
+}
+
+const EVAL_RO: Command =
+    eval_command("eval_ro", eval_ro, "7.0.0", "Execute a read-only Lua script server side")
+        .flags(READ_ONLY_FLAGS);
+
+const READ_ONLY_FLAGS: Flags = Flags::NOSCRIPT
+    .or(Flags::STALE)
+    .or(Flags::SKIP_MONITOR)
+    .or(Flags::READONLY)
+    .or(Flags::NO_MANDATORY_KEYS)
+    .or(Flags::MOVABLE_KEYS);
+
+fn eval_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let script = script_by_source(call)?;
+    run(call, script, true)
+}
+
+const EVALSHA: Command = eval_command("evalsha", evalsha, "2.6.0", "Execute a Lua script server side")
+    .flags(EVAL_FLAGS)
+    .scope(Scope::Keys);
+
+fn evalsha(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let script = script_by_sha1(call)?;
+    run(call, script, false)
+}
+
+const EVALSHA_RO: Command =
+    eval_command("evalsha_ro", evalsha_ro, "7.0.0", "Execute a read-only Lua script server side")
+        .flags(READ_ONLY_FLAGS);
+
+fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let script = script_by_sha1(call)?;
+    run(call, script, true)
+}
+
+const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
+
+fn script_by_sha1(call: &Call<'_, '_>) -> Result<Arc<Script>, Error> {
+    key_count(call)?;
+    call.env.engine.scripts.find(call.args[1]).ok_or(NO_SCRIPT)
+}
+
+fn script_by_source(call: &Call<'_, '_>) -> Result<Arc<Script>, Error> {
+    key_count(call)?;
+    let source = call.args[1];
+    match call.env.engine.scripts.find_source(source) {
+        Some(script) => Ok(script),
+        None => load(call, source),
+    }
+}
+
+fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
+    let scripts = &call.env.engine.scripts;
+    let script = scripts.create(source);
+    if let Some(known) = scripts.find(&script.sha1) {
+        return Ok(known);
+    }
+    let host = call.env.worker.scripts.as_ref().ok_or(NO_HOST)?;
+    host.compile(&script).map_err(|message| {
+        Error::Owned(format!(
+            "ERR Error compiling script (new function): {}",
+            String::from_utf8_lossy(&message)
+        ))
+    })?;
+    Ok(scripts.insert(script))
+}
+
+const NO_HOST: Error = Error::Text("ERR This server runs no scripts");
+
+fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
+    let count = integer(call.args[2]).ok_or(Error::NotInteger)?;
+    if count > call.args.len() as i64 - 3 {
+        return Err(Error::Text("ERR Number of keys can't be greater than number of args"));
+    }
+    usize::try_from(count).map_err(|_| Error::Text("ERR Number of keys can't be negative"))
+}
+
+fn run(call: &mut Call<'_, '_>, script: Arc<Script>, read_only: bool) -> Result<(), Error> {
+    let host = call.env.worker.scripts.as_ref().ok_or(NO_HOST)?;
+    if script.is_wide() && !call.txn.holds_all() {
+        call.suspend = Some(Suspend::Widen);
+        return Ok(());
+    }
+    let (keys, args) = call.args[3..].split_at(key_count(call)?);
+    let invocation = Invocation { script: script.clone(), keys, args, read_only };
+    let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
+    match started {
+        Started::Done => {}
+        Started::Yielded(run) => call.suspend = Some(Suspend::Script(run)),
+        Started::Widen => {
+            script.set_wide();
+            call.suspend = Some(Suspend::Widen);
+        }
+    }
+    Ok(())
+}
+
+const SCRIPT: Command =
+    container("script", &[EXISTS, FLUSH, HELP, KILL, LOAD, SHOW]).acl(Categories::SCRIPTING).docs(
+        Group::Scripting,
+        "2.6.0",
+        "Depends on subcommand.",
+        "A container for Lua scripts management commands",
+    );
+
+const EXISTS: Command = command("exists", -3, script_exists)
+    .full("script|exists")
+    .flags(Flags::NOSCRIPT)
+    .acl(Categories::SCRIPTING)
+    .docs(
+        Group::Scripting,
+        "2.6.0",
+        "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
+        "Check existence of scripts in the script cache.",
+    );
+
+fn script_exists(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    call.reply.array(call.args.len() - 2);
+    for sha1 in &call.args[2..] {
+        call.reply.int(i64::from(call.env.engine.scripts.find(sha1).is_some()));
+    }
+    Ok(())
+}
+
+const FLUSH: Command = command("flush", -2, script_flush)
+    .full("script|flush")
+    .flags(Flags::NOSCRIPT)
+    .acl(Categories::SCRIPTING)
+    .docs(
+        Group::Scripting,
+        "2.6.0",
+        "O(N) with N being the number of scripts in cache",
+        "Remove all the scripts from the script cache.",
+    );
+
+fn script_flush(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let valid = match call.args {
+        [_, _] => true,
+        [_, _, mode] => mode.eq_ignore_ascii_case(b"sync") || mode.eq_ignore_ascii_case(b"async"),
+        _ => false,
+    };
+    if !valid {
+        return Err(Error::Text("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+    }
+    call.env.engine.scripts.flush();
+    call.reply.ok();
+    Ok(())
+}
+
+const KILL: Command = command("kill", 2, script_kill)
+    .full("script|kill")
+    .flags(Flags::NOSCRIPT.or(Flags::ALLOW_BUSY))
+    .acl(Categories::SCRIPTING)
+    .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.");
+
+fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    match call.env.engine.scripts.kill(call.env.engine) {
+        Ok(()) => call.reply.ok(),
+        Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),
+        Err(KillRefused::Unkillable) => {
+            return Err(Error::Text(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+const LOAD: Command = command("load", 3, script_load)
+    .full("script|load")
+    .flags(Flags::NOSCRIPT.or(Flags::STALE))
+    .acl(Categories::SCRIPTING)
+    .docs(
+        Group::Scripting,
+        "2.6.0",
+        "O(N) with N being the length in bytes of the script body.",
+        "Load the specified Lua script into the script cache.",
+    );
+
+fn script_load(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let script = match call.env.engine.scripts.find_source(call.args[2]) {
+        Some(script) => script,
+        None => load(call, call.args[2])?,
+    };
+    call.reply.bulk(&script.sha1);
+    Ok(())
+}
+
+const SHOW: Command = command("show", 3, script_show)
+    .full("script|show")
+    .flags(Flags::NOSCRIPT)
+    .acl(Categories::SCRIPTING)
+    .docs(Group::Scripting, "8.0.0", "O(1)", "Show the text of a script in the script cache");
+
+fn script_show(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let script = call.env.engine.scripts.find(call.args[2]).ok_or(NO_SCRIPT)?;
+    call.reply.bulk(&script.source);
+    Ok(())
+}
+
+const HELP: Command = command("help", 2, script_help)
+    .full("script|help")
+    .flags(Flags::LOADING.or(Flags::STALE))
+    .acl(Categories::SCRIPTING)
+    .docs(Group::Scripting, "5.0.0", "O(1)", "Show helpful text about the different subcommands");
+
+fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    crate::help::reply(
+        call,
+        "SCRIPT",
+        &[
+            "EXISTS <sha1> [<sha1> ...]",
+            "    Return information about the existence of the scripts in the script cache.",
+            "FLUSH [ASYNC|SYNC]",
+            "    Flush the Lua scripts cache. Very dangerous on replicas.",
+            "    When called without the optional mode argument, the behavior is determined",
+            "    by the lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+            "    * ASYNC: Asynchronously flush the scripts cache.",
+            "    * SYNC: Synchronously flush the scripts cache.",
+            "KILL",
+            "    Kill the currently executing Lua script.",
+            "LOAD <script>",
+            "    Load a script into the scripts cache without executing it.",
+            "SHOW <sha1>",
+            "    Show the text of a script in the scripts cache.",
+        ],
+    );
+    Ok(())
+}

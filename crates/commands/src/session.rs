@@ -1,0 +1,491 @@
+//! One client's conversation: what it has selected, queued, watched; and the way of a request through it.
+//!
+//! [`Session::dispatch`] runs a request at once if it can. Where it can't (a shard is taken, the command waits for
+//! data, a script has used up its slice) it returns [`Flow::Wait`], and [`Session::finish`] does the rest.
+
+use std::sync::Arc;
+
+use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
+use perigee_resp::{Encoder, Protocol, Reply};
+use smallvec::SmallVec;
+
+use crate::blocking::{Blocked, Waiter};
+use crate::call::{Call, Suspend};
+use crate::clients::{Client, Mark};
+use crate::config::Param;
+use crate::effects::Effects;
+use crate::engine::Env;
+use crate::error::Error;
+use crate::gate::{self, Passage};
+use crate::multi::{Exec, Multi};
+use crate::pubsub::Subscriptions;
+use crate::scripts::{ScriptFlow, ScriptRun};
+use crate::table::Entry;
+use crate::{commit, stats};
+
+/// A request that outlives the buffer that it came in.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedArgs {
+    bytes: Vec<u8>,
+    ends: SmallVec<[usize; 8]>,
+}
+
+impl OwnedArgs {
+    /// Copies a request.
+    pub fn new(args: &[&[u8]]) -> Self {
+        let mut owned = OwnedArgs {
+            bytes: Vec::with_capacity(args.iter().map(|arg| arg.len()).sum()),
+            ..Self::default()
+        };
+        for arg in args {
+            owned.bytes.extend_from_slice(arg);
+            owned.ends.push(owned.bytes.len());
+        }
+        owned
+    }
+
+    /// The request.
+    pub fn slices(&self) -> SmallVec<[&[u8]; 8]> {
+        let mut start = 0;
+        self.ends.iter().map(|&end| &self.bytes[std::mem::replace(&mut start, end)..end]).collect()
+    }
+}
+
+/// What becomes of the connection after a request.
+#[must_use]
+pub enum Flow<'e> {
+    /// The reply is complete.
+    Done,
+    /// The request needs [`Session::finish`].
+    Wait(Box<Suspended<'e>>),
+}
+
+/// A request that is under way.
+pub struct Suspended<'e>(State<'e>);
+
+enum State<'e> {
+    /// It waits for its locks.
+    Locks { entry: Entry, args: OwnedArgs, footprint: Footprint },
+    /// It waits for keys to change.
+    Blocked(Blocked),
+    /// Its script has used up its slice; the transaction stays open. `exec` goes on after it.
+    Script {
+        transaction: Transaction<'e>,
+        entry: Entry,
+        run: Box<dyn ScriptRun>,
+        exec: Option<Exec>,
+        args: OwnedArgs,
+    },
+}
+
+/// An open transaction and what it will tell.
+pub struct Transaction<'e> {
+    /// The data.
+    pub txn: Txn<'e>,
+    /// What is to be told at the commit.
+    pub effects: Effects,
+}
+
+impl<'e> Transaction<'e> {
+    #[inline]
+    pub(crate) fn new(txn: Txn<'e>) -> Self {
+        Transaction { txn, effects: Effects::default() }
+    }
+
+    /// Undoes everything.
+    pub fn rollback(&mut self) {
+        self.txn.rollback();
+        self.effects.clear();
+    }
+}
+
+/// On whose behalf a session runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A client.
+    Client,
+    /// A script's fake client.
+    Script,
+    /// A blocked client, served by whoever fed its key.
+    Served,
+}
+
+/// Which replies the client wants, as CLIENT REPLY has set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplyMode {
+    On,
+    Off,
+    /// Not the reply to this request.
+    Skip,
+    /// Not the reply to the next request.
+    SkipNext,
+}
+
+/// One client's conversation.
+pub struct Session {
+    /// The client as others see it.
+    pub client: Arc<Client>,
+    pub(crate) db: u16,
+    pub(crate) protocol: Protocol,
+    pub(crate) authenticated: bool,
+    pub(crate) role: Role,
+    pub(crate) multi: Option<Multi>,
+    /// A queued command is being executed.
+    pub(crate) in_exec: bool,
+    pub(crate) watched: Vec<DbKey>,
+    pub(crate) watch_flag: Arc<WatchFlag>,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) reply_mode: ReplyMode,
+    pub(crate) monitoring: bool,
+    pub(crate) closing: bool,
+    /// The keys that the running wait is queued at.
+    waiting: Vec<DbKey>,
+}
+
+impl Session {
+    /// A conversation with a client that has just connected.
+    pub fn new(env: Env<'_>, client: Arc<Client>) -> Self {
+        let authenticated = env.engine.config.text(Param::RequirePass).is_empty();
+        Session {
+            client,
+            db: 0,
+            protocol: Protocol::Resp2,
+            authenticated,
+            role: Role::Client,
+            multi: None,
+            in_exec: false,
+            watched: Vec::new(),
+            watch_flag: Arc::default(),
+            subscriptions: Subscriptions::default(),
+            reply_mode: ReplyMode::On,
+            monitoring: false,
+            closing: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The fake client of a script that `parent` runs: same database, same rights, RESP2.
+    pub fn script(parent: &Session) -> Self {
+        Session { role: Role::Script, ..Session::derived(parent.client.clone(), parent.db, Protocol::Resp2) }
+    }
+
+    /// The stand-in for a blocked client.
+    pub(crate) fn served(waiter: &Waiter) -> Self {
+        let stand_in = Session::derived(waiter.client.clone(), waiter.db, waiter.protocol);
+        Session { role: Role::Served, ..stand_in }
+    }
+
+    fn derived(client: Arc<Client>, db: u16, protocol: Protocol) -> Self {
+        Session {
+            client,
+            db,
+            protocol,
+            authenticated: true,
+            role: Role::Client,
+            multi: None,
+            in_exec: false,
+            watched: Vec::new(),
+            watch_flag: Arc::default(),
+            subscriptions: Subscriptions::default(),
+            reply_mode: ReplyMode::On,
+            monitoring: false,
+            closing: false,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Whether the client has authenticated, or needs not.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    /// Whether the connection is to be closed once its replies are written.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// The protocol of its replies; also that which a script has set for its calls.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Has replies come in this protocol from now on.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        if self.role == Role::Client {
+            self.client.set_protocol(protocol);
+        }
+    }
+
+    pub(crate) fn select(&mut self, db: u16) {
+        self.db = db;
+        if self.role == Role::Client {
+            self.client.db.store(db, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn may_block(&self) -> bool {
+        self.role != Role::Script && !self.in_exec
+    }
+
+    /// Runs a request, or as much of it as needs no waiting. The reply goes to `out`.
+    #[inline]
+    pub fn dispatch<'e>(&mut self, env: Env<'e>, args: &[&[u8]], out: &mut Encoder) -> Flow<'e> {
+        let start = out.len();
+        let flow = match gate::admit(env, self, args, out) {
+            Passage::Answered => Flow::Done,
+            Passage::Run(entry) => self.start(env, entry, args, out),
+        };
+        if self.reply_mode != ReplyMode::On && matches!(flow, Flow::Done) {
+            self.withhold(start, out);
+        }
+        flow
+    }
+
+    fn start<'e>(&mut self, env: Env<'e>, entry: Entry, args: &[&[u8]], out: &mut Encoder) -> Flow<'e> {
+        let footprint = gate::footprint(env, self, entry, args);
+        match env.engine.keyspace.try_begin(&footprint, env.now_ms) {
+            Some(txn) => self.run(env, Transaction::new(txn), entry, args, out),
+            None => wait(State::Locks { entry, args: OwnedArgs::new(args), footprint }),
+        }
+    }
+
+    fn run<'e>(
+        &mut self,
+        env: Env<'e>,
+        mut transaction: Transaction<'e>,
+        entry: Entry,
+        args: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
+        if let Some(exec) = Exec::take(self, env, entry, &mut transaction, out) {
+            return self.run_exec(env, transaction, entry, exec, out);
+        }
+        let Transaction { txn, effects } = &mut transaction;
+        let suspend = execute(env, self, txn, effects, args, entry, out);
+        match suspend {
+            None => {
+                commit::commit(env, transaction);
+                stats::record(env, self, entry, args);
+                Flow::Done
+            }
+            Some(Suspend::Block(block)) => {
+                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, args, block);
+                self.waiting.clone_from(&blocked.keys);
+                commit::commit(env, transaction);
+                wait(State::Blocked(blocked))
+            }
+            Some(Suspend::Script(run)) => {
+                wait(State::Script { transaction, entry, run, exec: None, args: OwnedArgs::new(args) })
+            }
+            Some(Suspend::Widen) => {
+                transaction.rollback();
+                let args = OwnedArgs::new(args);
+                wait(State::Locks { entry, args, footprint: Footprint::All })
+            }
+        }
+    }
+
+    /// Runs queued commands from where `exec` stands.
+    fn run_exec<'e>(
+        &mut self,
+        env: Env<'e>,
+        mut transaction: Transaction<'e>,
+        exec_entry: Entry,
+        mut exec: Exec,
+        out: &mut Encoder,
+    ) -> Flow<'e> {
+        self.in_exec = true;
+        while let Some((entry, args)) = exec.next() {
+            let Transaction { txn, effects } = &mut transaction;
+            let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
+            if let Some(Suspend::Script(run)) = suspend {
+                return wait(State::Script { transaction, entry: exec_entry, run, exec: Some(exec), args });
+            }
+            debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
+            stats::record(env, self, entry, &args.slices());
+        }
+        self.in_exec = false;
+        commit::commit(env, transaction);
+        stats::record(env, self, exec_entry, &[b"exec"]);
+        Flow::Done
+    }
+
+    /// Does the rest of a request that had to wait. Dropping the future while the request is
+    /// [blocked](Suspended::is_blocked) gives it up; [`Session::close`] must follow.
+    pub async fn finish<'e>(&mut self, env: Env<'e>, suspended: Box<Suspended<'e>>, out: &mut Encoder) {
+        let start = out.len();
+        let mut state = suspended.0;
+        loop {
+            let env = env.renewed();
+            let flow = match state {
+                State::Locks { entry, args, footprint } => {
+                    let args_slices = args.slices();
+                    match gate::wait_for_locks(env, self, entry, &footprint).await {
+                        Ok(txn) => self.run(env.renewed(), Transaction::new(txn), entry, &args_slices, out),
+                        Err(error) => {
+                            error.reply_to(out);
+                            Flow::Done
+                        }
+                    }
+                }
+                State::Blocked(blocked) => {
+                    self.client.mark(Mark::Blocked, true);
+                    let flow = blocked.wait(env, self, out).await;
+                    self.client.mark(Mark::Blocked, false);
+                    self.waiting.clear();
+                    match flow {
+                        None => Flow::Done,
+                        Some((entry, args)) => {
+                            let slices = args.slices();
+                            self.start(env.renewed(), entry, &slices, out)
+                        }
+                    }
+                }
+                State::Script { transaction, entry, run, exec, args } => {
+                    env.worker.timer.yield_now().await;
+                    self.resume_script(env.renewed(), transaction, entry, run, exec, args, out)
+                }
+            };
+            match flow {
+                Flow::Done => break,
+                Flow::Wait(next) => state = next.0,
+            }
+        }
+        if self.reply_mode != ReplyMode::On {
+            self.withhold(start, out);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn resume_script<'e>(
+        &mut self,
+        env: Env<'e>,
+        mut transaction: Transaction<'e>,
+        entry: Entry,
+        mut run: Box<dyn ScriptRun>,
+        exec: Option<Exec>,
+        args: OwnedArgs,
+        out: &mut Encoder,
+    ) -> Flow<'e> {
+        let Transaction { txn, effects } = &mut transaction;
+        match run.resume(env, txn, effects, out) {
+            ScriptFlow::Yielded => wait(State::Script { transaction, entry, run, exec, args }),
+            ScriptFlow::Widen => {
+                debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
+                transaction.rollback();
+                drop((run, transaction));
+                wait(State::Locks { entry, args, footprint: Footprint::All })
+            }
+            ScriptFlow::Done => {
+                drop(run);
+                match exec {
+                    Some(exec) => self.run_exec(env, transaction, entry, exec, out),
+                    None => {
+                        commit::commit(env, transaction);
+                        stats::record(env, self, entry, &args.slices());
+                        Flow::Done
+                    }
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn withhold(&mut self, start: usize, out: &mut Encoder) {
+        match self.reply_mode {
+            ReplyMode::On => return,
+            ReplyMode::Off => {}
+            ReplyMode::SkipNext => self.reply_mode = ReplyMode::Skip,
+            ReplyMode::Skip => self.reply_mode = ReplyMode::On,
+        }
+        out.truncate(start);
+    }
+
+    /// Ends the conversation: takes the client out of every list that it stands in.
+    pub async fn close(&mut self, env: Env<'_>) {
+        self.unsubscribe_all(env);
+        if self.monitoring {
+            env.engine.monitors.leave(self.client.id);
+        }
+        env.engine.waiters.remove(&self.client.id);
+        let mut footprint = Footprint::None;
+        for (_, key) in self.watched.iter().chain(&self.waiting) {
+            footprint.add(env.engine.keyspace.shard_of(key));
+        }
+        if footprint != Footprint::None {
+            let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+            self.unwatch_all(&mut txn);
+            for (db, key) in self.waiting.drain(..) {
+                txn.stop_waiting(db, &key, self.client.id);
+            }
+        }
+        env.engine.clients.disconnect(self.client.id);
+    }
+
+    pub(crate) fn unwatch_all(&mut self, txn: &mut Txn<'_>) {
+        for (db, key) in self.watched.drain(..) {
+            txn.unwatch(db, &key, &self.watch_flag);
+        }
+        self.watch_flag = Arc::default();
+    }
+}
+
+impl Suspended<'_> {
+    /// Whether the request waits for data, so that it may be given up when its client leaves. A script or a request
+    /// that waits for a lock is finished all the same.
+    pub fn is_blocked(&self) -> bool {
+        matches!(self.0, State::Blocked(_))
+    }
+}
+
+fn wait<'e>(state: State<'e>) -> Flow<'e> {
+    Flow::Wait(Box::new(Suspended(state)))
+}
+
+/// Runs a handler and answers with its error, if it returns one.
+#[inline]
+pub(crate) fn execute<'e>(
+    env: Env<'e>,
+    session: &mut Session,
+    txn: &mut Txn<'e>,
+    effects: &mut Effects,
+    args: &[&[u8]],
+    entry: Entry,
+    reply: &mut dyn Reply,
+) -> Option<Suspend> {
+    let db = session.db;
+    let mut call = Call { env, session, txn, effects, args, reply, db, suspend: None };
+    let result = (entry.command.handler)(&mut call);
+    let suspend = call.suspend.take();
+    if let Err(error) = result {
+        stats::count_failure(env, entry, &error);
+        error.reply_to(reply);
+        return None;
+    }
+    suspend
+}
+
+impl Session {
+    /// Leaves every channel and pattern, without a word.
+    pub(crate) fn unsubscribe_all(&mut self, env: Env<'_>) {
+        let Session { subscriptions, client, .. } = self;
+        subscriptions.leave_all(&env.engine.pubsub, client);
+    }
+
+    /// Gives up MULTI and forgets what was queued.
+    pub(crate) fn leave_multi(&mut self) {
+        self.multi = None;
+        self.client.mark(Mark::Multi, false);
+        self.client.queued.store(-1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The refusal for a client that must authenticate first.
+    pub(crate) fn require_authentication(&self, entry: Entry) -> Result<(), Error> {
+        if self.authenticated || entry.command.has(crate::spec::Flags::NO_AUTH) {
+            Ok(())
+        } else {
+            Err(Error::NoAuth)
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What is counted and shown: calls by command, the slow log, MONITOR.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+
+use crate::clients::Client;
+use crate::config::Param;
+use crate::engine::Env;
+use crate::error::Error;
+use crate::session::{Role, Session};
+use crate::spec::Flags;
+use crate::table::Entry;
+
+/// A counter that one thread writes and others read.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub(crate) fn fetch_add(&self, by: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A command's figures on one worker.
+#[derive(Default)]
+pub(crate) struct CommandStats {
+    pub(crate) calls: Counter,
+    pub(crate) time_ns: Counter,
+    pub(crate) rejected: Counter,
+    pub(crate) failed: Counter,
+}
+
+/// One worker's figures.
+pub struct WorkerStats {
+    pub(crate) commands: Box<[CommandStats]>,
+    pub(crate) changes: Counter,
+    pub(crate) keyspace_hits: Counter,
+    pub(crate) keyspace_misses: Counter,
+    pub(crate) input_bytes: Counter,
+    pub(crate) output_bytes: Counter,
+    /// Errors by code.
+    pub(crate) errors: Mutex<HashMap<String, u64>>,
+}
+
+impl WorkerStats {
+    pub(crate) fn new(commands: usize) -> Self {
+        WorkerStats {
+            commands: (0..commands).map(|_| CommandStats::default()).collect(),
+            changes: Counter::default(),
+            keyspace_hits: Counter::default(),
+            keyspace_misses: Counter::default(),
+            input_bytes: Counter::default(),
+            output_bytes: Counter::default(),
+            errors: Mutex::default(),
+        }
+    }
+
+    /// Counts traffic, in bytes.
+    pub fn count_traffic(&self, input: usize, output: usize) {
+        self.input_bytes.fetch_add(input as u64);
+        self.output_bytes.fetch_add(output as u64);
+    }
+
+    #[inline]
+    pub(crate) fn count_call(&self, entry: Entry) {
+        self.commands[usize::from(entry.id)].calls.fetch_add(1);
+    }
+
+    /// Starts all figures again from zero.
+    pub(crate) fn reset(&self) {
+        for command in &self.commands {
+            [&command.calls, &command.time_ns, &command.rejected, &command.failed].map(Counter::reset);
+        }
+        [&self.keyspace_hits, &self.keyspace_misses, &self.input_bytes, &self.output_bytes]
+            .map(Counter::reset);
+        self.errors.lock().clear();
+    }
+}
+
+/// Counts a finished command, and notes it in the slow log if it was slow.
+#[inline]
+pub(crate) fn record(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) {
+    let elapsed_ns = env.worker.lap_ns();
+    let stats = &env.worker.stats.commands[usize::from(entry.id)];
+    stats.calls.fetch_add(1);
+    stats.time_ns.fetch_add(elapsed_ns);
+    let threshold_us = env.engine.config.number(Param::SlowlogLogSlowerThan);
+    if threshold_us >= 0
+        && elapsed_ns / 1000 >= threshold_us as u64
+        && !entry.command.has(Flags::SKIP_SLOWLOG)
+    {
+        let limit = env.engine.config.number(Param::SlowlogMaxLen) as usize;
+        env.engine.slowlog.push(env, session, args, elapsed_ns / 1000, limit);
+    }
+}
+
+/// Counts a request that the gate refused.
+#[cold]
+pub(crate) fn count_rejection(env: Env<'_>, args: &[&[u8]], error: &Error) {
+    if let Some(entry) = env.engine.commands.find(args[0]) {
+        env.worker.stats.commands[usize::from(entry.id)].rejected.fetch_add(1);
+    }
+    count_error(env, error);
+}
+
+/// Counts a command that returned an error.
+#[cold]
+pub(crate) fn count_failure(env: Env<'_>, entry: Entry, error: &Error) {
+    env.worker.stats.commands[usize::from(entry.id)].failed.fetch_add(1);
+    count_error(env, error);
+}
+
+fn count_error(env: Env<'_>, error: &Error) {
+    let text = error.text();
+    let code = text.split(' ').next().unwrap_or("ERR");
+    let mut errors = env.worker.stats.errors.lock();
+    // The code may come from a script: bounded, so that it can't fill memory.
+    if errors.len() < 128 || errors.contains_key(code) {
+        *errors.entry(code.to_owned()).or_default() += 1;
+    }
+}
+
+/// A slow command.
+#[derive(Clone)]
+pub struct SlowEntry {
+    pub(crate) id: u64,
+    pub(crate) at_s: u64,
+    pub(crate) duration_us: u64,
+    pub(crate) args: Vec<Vec<u8>>,
+    pub(crate) address: String,
+    pub(crate) client_name: Vec<u8>,
+}
+
+/// The latest slow commands.
+#[derive(Default)]
+pub struct Slowlog {
+    entries: Mutex<VecDeque<SlowEntry>>,
+    next_id: AtomicU64,
+}
+
+/// Shown of one request at most.
+const SLOWLOG_MAX_ARGS: usize = 32;
+/// Shown of one argument at most.
+const SLOWLOG_MAX_ARG_BYTES: usize = 128;
+
+impl Slowlog {
+    #[cold]
+    fn push(&self, env: Env<'_>, session: &Session, args: &[&[u8]], duration_us: u64, limit: usize) {
+        let entry = SlowEntry {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            at_s: env.now_ms / 1000,
+            duration_us,
+            args: shortened(args),
+            address: session.client.address.clone(),
+            client_name: session.client.named.lock().name.clone(),
+        };
+        let mut entries = self.entries.lock();
+        entries.push_front(entry);
+        entries.truncate(limit);
+    }
+
+    /// The latest `count`, newest first.
+    pub(crate) fn latest(&self, count: usize) -> Vec<SlowEntry> {
+        self.entries.lock().iter().take(count).cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.lock().len()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.entries.lock().clear();
+    }
+}
+
+fn shortened(args: &[&[u8]]) -> Vec<Vec<u8>> {
+    let shown = if args.len() > SLOWLOG_MAX_ARGS { SLOWLOG_MAX_ARGS - 1 } else { args.len() };
+    let mut list: Vec<Vec<u8>> = args[..shown]
+        .iter()
+        .map(|arg| match arg.len().checked_sub(SLOWLOG_MAX_ARG_BYTES) {
+            None | Some(0) => arg.to_vec(),
+            Some(more) => {
+                [&arg[..SLOWLOG_MAX_ARG_BYTES], format!("... ({more} more bytes)").as_bytes()].concat()
+            }
+        })
+        .collect();
+    if shown < args.len() {
+        list.push(format!("... ({} more arguments)", args.len() - shown).into_bytes());
+    }
+    list
+}
+
+/// Clients that see every command.
+#[derive(Default)]
+pub struct Monitors {
+    clients: RwLock<Vec<Arc<Client>>>,
+    count: AtomicUsize,
+}
+
+impl Monitors {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+    }
+
+    pub(crate) fn join(&self, client: &Arc<Client>) {
+        let mut clients = self.clients.write();
+        clients.push(client.clone());
+        self.count.store(clients.len(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn leave(&self, id: u64) {
+        let mut clients = self.clients.write();
+        clients.retain(|client| client.id != id);
+        self.count.store(clients.len(), Ordering::Relaxed);
+    }
+}
+
+/// Shows a request to the clients in MONITOR mode.
+#[cold]
+pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) {
+    if entry.command.has(Flags::SKIP_MONITOR) || entry.command.has(Flags::ADMIN) {
+        return;
+    }
+    let now_us = env.worker.clock.now_us();
+    let source = match session.role {
+        Role::Script => "lua",
+        _ => &session.client.address,
+    };
+    let mut line =
+        format!("+{}.{:06} [{} {source}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();
+    for arg in args {
+        line.push(b' ');
+        quote(&mut line, arg);
+    }
+    line.extend_from_slice(b"\r\n");
+    let line = Bytes::from(line);
+    for client in env.engine.monitors.clients.read().iter() {
+        client.mailbox.push(line.clone());
+    }
+}
+
+/// Appends bytes in double quotes, with C's escapes.
+pub(crate) fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
+    line.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'"' | b'\\' => line.extend_from_slice(&[b'\\', byte]),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            7 => line.extend_from_slice(b"\\a"),
+            8 => line.extend_from_slice(b"\\b"),
+            b' '..=b'~' => line.push(byte),
+            _ => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    line.push(b'"');
+}

@@ -1,0 +1,146 @@
+//! SET and its older spellings.
+
+use perigee_keyspace::{Deadline, Str, Value};
+
+use crate::call::Call;
+use crate::effects::Event;
+use crate::error::Error;
+use crate::expiry::{Unit, deadline};
+use crate::spec::{Categories, Command, Flags, Group, Keys, command};
+
+const fn setter(name: &'static str, arity: i8, handler: crate::spec::Handler) -> Command {
+    command(name, arity, handler)
+        .flags(Flags::WRITE.or(Flags::DENYOOM))
+        .keys(Keys::at(1))
+        .acl(Categories::STRING)
+}
+
+pub(super) const SET: Command =
+    setter("set", -3, set).docs(Group::String, "1.0.0", "O(1)", "Set the string value of a key");
+
+fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let options = Options::parse(call)?;
+    options.run(call)
+}
+
+pub(super) const SETNX: Command = setter("setnx", 3, setnx).flags(Flags::FAST).docs(
+    Group::String,
+    "1.0.0",
+    "O(1)",
+    "Set the value of a key, only if the key does not exist",
+);
+
+fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let vacant = !call.txn.contains(call.db, call.args[1]);
+    if vacant {
+        store(call, call.args[1], call.args[2], Deadline::Never);
+    }
+    call.reply.int(i64::from(vacant));
+    Ok(())
+}
+
+pub(super) const SETEX: Command = setter("setex", 4, |call| set_with_expiry(call, Unit::Seconds)).docs(
+    Group::String,
+    "2.0.0",
+    "O(1)",
+    "Set the value and expiration of a key",
+);
+
+pub(super) const PSETEX: Command = setter("psetex", 4, |call| set_with_expiry(call, Unit::Milliseconds))
+    .docs(Group::String, "2.6.0", "O(1)", "Set the value and expiration in milliseconds of a key");
+
+fn set_with_expiry(call: &mut Call<'_, '_>, unit: Unit) -> Result<(), Error> {
+    let deadline = deadline(call, call.args[2], unit, true)?;
+    store(call, call.args[1], call.args[3], Deadline::At(deadline));
+    call.notify(Event::Generic, "expire", call.args[1]);
+    call.reply.ok();
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    IfVacant,
+    IfPresent,
+}
+
+struct Options {
+    condition: Condition,
+    deadline: Deadline,
+    answer_old: bool,
+}
+
+impl Options {
+    fn parse(call: &Call<'_, '_>) -> Result<Self, Error> {
+        let mut parsed =
+            Options { condition: Condition::Always, deadline: Deadline::Never, answer_old: false };
+        let mut expiry = None;
+        let mut words = call.options(3);
+        while let Some(word) = words.next() {
+            let unit = Unit::of_option(word);
+            if word.is("NX") && parsed.condition != Condition::IfPresent {
+                parsed.condition = Condition::IfVacant;
+            } else if word.is("XX") && parsed.condition != Condition::IfVacant {
+                parsed.condition = Condition::IfPresent;
+            } else if word.is("GET") {
+                parsed.answer_old = true;
+            } else if word.is("KEEPTTL") && expiry.is_none() {
+                parsed.deadline = Deadline::Keep;
+            } else if let Some((unit, relative)) = unit
+                && expiry.is_none()
+                && parsed.deadline != Deadline::Keep
+            {
+                expiry = Some((words.value()?, unit, relative));
+            } else {
+                return Err(Error::Syntax);
+            }
+        }
+        if let Some((amount, unit, relative)) = expiry {
+            parsed.deadline = Deadline::At(deadline(call, amount, unit, relative)?);
+        }
+        Ok(parsed)
+    }
+
+    fn run(self, call: &mut Call<'_, '_>) -> Result<(), Error> {
+        let key = call.args[1];
+        let present = if self.answer_old {
+            match call.txn.string(call.db, key)? {
+                Some(old) => {
+                    call.reply.bulk(old.as_bytes(&mut Default::default()));
+                    true
+                }
+                None => {
+                    call.reply.null();
+                    false
+                }
+            }
+        } else {
+            self.condition != Condition::Always && call.txn.contains(call.db, key)
+        };
+        let refused = match self.condition {
+            Condition::Always => false,
+            Condition::IfVacant => present,
+            Condition::IfPresent => !present,
+        };
+        if refused {
+            if !self.answer_old {
+                call.reply.null();
+            }
+            return Ok(());
+        }
+        store(call, key, call.args[2], self.deadline);
+        if let Deadline::At(_) = self.deadline {
+            call.notify(Event::Generic, "expire", key);
+        }
+        if !self.answer_old {
+            call.reply.ok();
+        }
+        Ok(())
+    }
+}
+
+/// Sets a key to a string. A moment that has passed already removes it.
+pub(super) fn store(call: &mut Call<'_, '_>, key: &[u8], value: &[u8], deadline: Deadline) {
+    call.txn.insert(call.db, key, Value::Str(Str::from_bytes(value)), deadline);
+    call.notify(Event::String, "set", key);
+}

@@ -1,0 +1,145 @@
+//! A value that is being changed in place, through primitives that leave their inverses in the journal.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use crate::journal::{TypeLog, Undo};
+use crate::txn::{Place, Txn, WrongType};
+use crate::types::{Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrUndo, ZSet, ZSetUndo};
+use crate::value::Value;
+
+/// One of the value types, as the transaction sees it.
+pub trait Kind: Sized {
+    /// The inverse of its primitives.
+    type Undo;
+    #[doc(hidden)]
+    fn of(value: &Value) -> Option<&Self>;
+    #[doc(hidden)]
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    #[doc(hidden)]
+    fn create() -> Value;
+    /// Whether the key must go.
+    #[doc(hidden)]
+    fn is_gone(&self) -> bool;
+}
+
+trait Wrap: Kind {
+    const WRAP: fn(Self::Undo) -> Undo;
+}
+
+macro_rules! kind {
+    ($type:ident, $undo:ident, $new:expr, $gone:expr) => {
+        impl Kind for $type {
+            type Undo = $undo;
+            #[inline]
+            fn of(value: &Value) -> Option<&Self> {
+                if let Value::$type(value) = value { Some(value) } else { None }
+            }
+            #[inline]
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                if let Value::$type(value) = value { Some(value) } else { None }
+            }
+            fn create() -> Value {
+                $new
+            }
+            #[inline]
+            fn is_gone(&self) -> bool {
+                let gone: fn(&Self) -> bool = $gone;
+                gone(self)
+            }
+        }
+        impl Wrap for $type {
+            const WRAP: fn($undo) -> Undo = Undo::$type;
+        }
+    };
+}
+
+kind!(Str, StrUndo, Value::Str(Str::from_text(b"")), |_| false);
+kind!(List, ListUndo, Value::List(Box::default()), |list| list.is_empty());
+kind!(Hash, HashUndo, Value::Hash(Box::default()), |hash| hash.is_empty());
+kind!(Set, SetUndo, Value::Set(Box::default()), |set| set.is_empty());
+kind!(ZSet, ZSetUndo, Value::ZSet(Box::default()), |zset| zset.is_empty());
+
+/// A value to be changed; reads go through `Deref`. When it is dropped the key is marked as changed if it was, and
+/// removed if its collection is empty.
+pub struct Edit<'t, 'k, T: Kind> {
+    txn: &'t mut Txn<'k>,
+    place: Place,
+    target: u32,
+    changed: bool,
+    kind: PhantomData<T>,
+}
+
+#[allow(private_bounds)]
+impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
+    #[inline]
+    pub(crate) fn existing(txn: &'t mut Txn<'k>, db: u16, key: &[u8]) -> Result<Option<Self>, WrongType> {
+        match txn.find(db, key) {
+            None => Ok(None),
+            Some(place) => Edit::at(txn, place, key).map(Some),
+        }
+    }
+
+    pub(crate) fn existing_or_new(txn: &'t mut Txn<'k>, db: u16, key: &[u8]) -> Result<Self, WrongType> {
+        let place = match txn.find(db, key) {
+            None => txn.create(db, key, T::create()),
+            Some(place) => place,
+        };
+        Edit::at(txn, place, key)
+    }
+
+    #[inline]
+    fn at(txn: &'t mut Txn<'k>, place: Place, key: &[u8]) -> Result<Self, WrongType> {
+        let now_ms = txn.now_ms();
+        let entry = txn.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
+        entry.touch(now_ms);
+        T::of(entry.value()).ok_or(WrongType)?;
+        let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db, key));
+        Ok(Edit { txn, place, target, changed: false, kind: PhantomData })
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.txn.limits()
+    }
+
+    /// Runs one primitive of the type. `change` returns its result and whether anything changed.
+    #[inline]
+    pub(crate) fn apply<R>(
+        &mut self,
+        change: impl FnOnce(&mut T, &mut TypeLog<'_, T::Undo>) -> (R, bool),
+    ) -> R {
+        let Txn { held, journal, .. } = &mut *self.txn;
+        let database = held.shard_mut(self.place.shard).database_mut(self.place.db);
+        let entry = database.keys.get_at_mut(self.place.index).expect("the place of a live edit");
+        let value = T::of_mut(&mut entry.value).expect("the type of a live edit");
+        let target = self.target;
+        let mut log = TypeLog { journal: journal.as_mut().map(|journal| (journal, target)), wrap: T::WRAP };
+        let (result, changed) = change(value, &mut log);
+        self.changed |= changed;
+        result
+    }
+}
+
+impl<T: Kind> Deref for Edit<'_, '_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        let database = self.txn.held.shard(self.place.shard).database(self.place.db);
+        let entry = database.and_then(|database| database.keys.get_at(self.place.index));
+        entry.and_then(|entry| T::of(entry.value())).expect("the place and type of a live edit")
+    }
+}
+
+impl<T: Kind> Drop for Edit<'_, '_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let gone = self.is_gone();
+        if self.changed {
+            self.txn.touched_at(self.place);
+        }
+        if gone {
+            self.txn.remove_at(self.place);
+        }
+    }
+}

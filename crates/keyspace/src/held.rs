@@ -1,0 +1,222 @@
+//! Shards and the right to touch them. This is the crate's only unsafe module.
+//!
+//! A shard's data is reachable only through a [`Held`] that holds the shard's lock: shared through `&Held`, exclusive
+//! through `&mut Held`. Locks are waited for in ascending order; out of order they are only tried. So nobody deadlocks.
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+
+use smallvec::SmallVec;
+
+use crate::lock::ShardLock;
+use crate::shard::ShardData;
+
+/// A shard and its lock, on cache lines of its own.
+#[repr(align(64))]
+#[derive(Default)]
+pub(crate) struct Shard {
+    lock: ShardLock,
+    data: UnsafeCell<ShardData>,
+}
+
+// SAFETY: `data` is only reached through a `Held` that holds `lock`, so at most one thread at a time sees it, and
+// everything in it may move between threads (`ShardData: Send`, checked below).
+unsafe impl Sync for Shard {}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<ShardData>();
+};
+
+/// The shards that a transaction will touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Footprint {
+    /// None: the command looks at no key.
+    #[default]
+    None,
+    /// Exactly one: most commands.
+    One(u16),
+    /// Several, in ascending order and without repetition.
+    Several(SmallVec<[u16; 8]>),
+    /// Every shard.
+    All,
+}
+
+impl Footprint {
+    /// Adds a shard.
+    pub fn add(&mut self, shard: u16) {
+        match self {
+            Footprint::None => *self = Footprint::One(shard),
+            Footprint::One(only) if *only == shard => {}
+            Footprint::One(only) => {
+                let only = *only;
+                *self = Footprint::Several(SmallVec::from_slice(&[only.min(shard), only.max(shard)]));
+            }
+            Footprint::Several(shards) => {
+                if let Err(at) = shards.binary_search(&shard) {
+                    shards.insert(at, shard);
+                }
+            }
+            Footprint::All => {}
+        }
+    }
+
+    /// Adds all that another footprint has.
+    pub fn merge(&mut self, other: &Footprint) {
+        match other {
+            Footprint::None => {}
+            Footprint::One(shard) => self.add(*shard),
+            Footprint::Several(shards) => shards.iter().for_each(|&shard| self.add(shard)),
+            Footprint::All => *self = Footprint::All,
+        }
+    }
+}
+
+/// Locked shards; dropping it releases them.
+pub(crate) struct Held<'k> {
+    shards: &'k [Shard],
+    which: Which,
+}
+
+enum Which {
+    /// The first so many: the way to all of them.
+    Prefix(usize),
+    /// These, in no order.
+    Listed(SmallVec<[u16; 8]>),
+}
+
+impl<'k> Held<'k> {
+    /// Holds nothing yet.
+    #[inline]
+    pub(crate) fn none(shards: &'k [Shard]) -> Self {
+        Held { shards, which: Which::Listed(SmallVec::new()) }
+    }
+
+    /// Locks the footprint if that needs no waiting.
+    #[inline]
+    pub(crate) fn try_acquire(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
+        let mut held = Held::none(shards);
+        let all = match footprint {
+            Footprint::None => true,
+            Footprint::One(shard) => held.try_extend(*shard),
+            Footprint::Several(list) => list.iter().all(|&shard| held.try_extend(shard)),
+            Footprint::All => {
+                held.which = Which::Prefix(0);
+                shards.iter().all(|shard| {
+                    let taken = shard.lock.try_lock_spinning();
+                    held.advance(taken);
+                    taken
+                })
+            }
+        };
+        all.then_some(held)
+    }
+
+    /// Locks the footprint, waiting in order of arrival where a shard is taken.
+    pub(crate) async fn acquire(shards: &'k [Shard], footprint: &Footprint) -> Self {
+        let mut held = Held::none(shards);
+        match footprint {
+            Footprint::None => {}
+            Footprint::One(shard) => held.wait_for(*shard).await,
+            Footprint::Several(list) => {
+                for &shard in list {
+                    held.wait_for(shard).await;
+                }
+            }
+            Footprint::All => {
+                held.which = Which::Prefix(0);
+                for shard in shards {
+                    shard.lock.lock().await;
+                    held.advance(true);
+                }
+            }
+        }
+        held
+    }
+
+    async fn wait_for(&mut self, shard: u16) {
+        self.shards[usize::from(shard)].lock.lock().await;
+        self.list(shard);
+    }
+
+    /// Locks one more shard if that needs no waiting.
+    #[inline]
+    pub(crate) fn try_extend(&mut self, shard: u16) -> bool {
+        if self.holds(shard) {
+            return true;
+        }
+        let taken = self.shards[usize::from(shard)].lock.try_lock_spinning();
+        if taken {
+            self.list(shard);
+        }
+        taken
+    }
+
+    /// Locks every shard if that needs no waiting.
+    pub(crate) fn try_extend_all(&mut self) -> bool {
+        if self.holds_all() {
+            return true;
+        }
+        let all = (0..self.shards.len()).all(|shard| self.try_extend(shard as u16));
+        if all {
+            self.which = Which::Prefix(self.shards.len());
+        }
+        all
+    }
+
+    #[inline]
+    pub(crate) fn holds(&self, shard: u16) -> bool {
+        match &self.which {
+            Which::Prefix(count) => usize::from(shard) < *count,
+            Which::Listed(list) => list.contains(&shard),
+        }
+    }
+
+    pub(crate) fn holds_all(&self) -> bool {
+        matches!(self.which, Which::Prefix(count) if count == self.shards.len())
+    }
+
+    /// A held shard.
+    ///
+    /// # Panics
+    /// If it is not held: the caller's footprint was wrong, and reading on would be a race.
+    #[inline]
+    pub(crate) fn shard(&self, shard: u16) -> &ShardData {
+        assert!(self.holds(shard), "shard {shard} is not part of the transaction");
+        // SAFETY: this Held holds the shard's lock, and only a Held reaches the data; `&self` keeps `shard_mut` of
+        // this same Held away.
+        unsafe { &*self.shards[usize::from(shard)].data.get() }
+    }
+
+    /// A held shard, to be changed. Panics as [`shard`](Self::shard) does.
+    #[inline]
+    pub(crate) fn shard_mut(&mut self, shard: u16) -> &mut ShardData {
+        assert!(self.holds(shard), "shard {shard} is not part of the transaction");
+        // SAFETY: as in `shard`; `&mut self` makes this the only reference.
+        unsafe { &mut *self.shards[usize::from(shard)].data.get() }
+    }
+
+    fn list(&mut self, shard: u16) {
+        if let Which::Listed(list) = &mut self.which {
+            list.push(shard);
+        }
+    }
+
+    fn advance(&mut self, taken: bool) {
+        if let Which::Prefix(count) = &mut self.which {
+            *count += usize::from(taken);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match &self.which {
+            Which::Prefix(count) => self.shards[..*count].iter().for_each(|shard| shard.lock.unlock()),
+            Which::Listed(list) => {
+                list.iter().for_each(|&shard| self.shards[usize::from(shard)].lock.unlock());
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One shard's lock: a compare-and-swap when it is free, a short spin when it is held for a moment, and an
+//! asynchronous FIFO queue when it is held for long. A thread is never blocked.
+//!
+//! Commands hold a shard for a few hundred nanoseconds, scripts for up to seconds. A waiter that is woken and finds
+//! the lock taken again by a passer-by is handed it directly at the next release, so nobody starves, and short holders
+//! do not pay for a hand-over between threads.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+const FREE: u8 = 0;
+const LOCKED: u8 = 1;
+/// Locked, and somebody may be in the queue.
+const CONTENDED: u8 = 2;
+
+/// About a microsecond: longer than a plain command holds a shard.
+const SPINS: u32 = 40;
+
+#[derive(Default)]
+pub(crate) struct ShardLock {
+    state: AtomicU8,
+    queue: Mutex<VecDeque<Arc<Waiter>>>,
+}
+
+#[derive(Default)]
+struct Waiter {
+    waker: Mutex<Option<Waker>>,
+    granted: AtomicBool,
+    passed_over: AtomicBool,
+}
+
+impl ShardLock {
+    /// Takes the lock if that needs no waiting.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> bool {
+        self.state.compare_exchange(FREE, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// As [`try_lock`](Self::try_lock), giving a short holder the time to leave.
+    #[inline]
+    pub(crate) fn try_lock_spinning(&self) -> bool {
+        self.try_lock() || self.spin()
+    }
+
+    #[cold]
+    fn spin(&self) -> bool {
+        for _ in 0..SPINS {
+            std::hint::spin_loop();
+            if self.state.load(Ordering::Relaxed) == FREE && self.try_lock() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Waits for the lock in order of arrival. Dropping the future gives up the place (or the lock, if it was granted).
+    pub(crate) fn lock(&self) -> Lock<'_> {
+        Lock { lock: self, waiter: None }
+    }
+
+    /// Releases the lock; the caller must hold it.
+    #[inline]
+    pub(crate) fn unlock(&self) {
+        if self.state.compare_exchange(LOCKED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.release_to_queue();
+        }
+    }
+
+    #[cold]
+    fn release_to_queue(&self) {
+        let mut queue = self.queue.lock();
+        let Some(front) = queue.front().cloned() else {
+            self.state.store(FREE, Ordering::Release);
+            return;
+        };
+        if front.passed_over.swap(true, Ordering::Relaxed) {
+            queue.pop_front();
+            front.granted.store(true, Ordering::Release);
+            self.state.store(if queue.is_empty() { LOCKED } else { CONTENDED }, Ordering::Release);
+        } else {
+            self.state.store(FREE, Ordering::Release);
+        }
+        drop(queue);
+        front.wake();
+    }
+}
+
+impl Waiter {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.lock().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The future that [`ShardLock::lock`] returns.
+pub(crate) struct Lock<'l> {
+    lock: &'l ShardLock,
+    waiter: Option<Arc<Waiter>>,
+}
+
+impl Future for Lock<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let lock = self.lock;
+        if self.waiter.is_none() && lock.try_lock() {
+            return Poll::Ready(());
+        }
+        let mut queue = lock.queue.lock();
+        let waiter = self.waiter.get_or_insert_with(|| {
+            let waiter = Arc::new(Waiter::default());
+            queue.push_back(waiter.clone());
+            waiter
+        });
+        *waiter.waker.lock() = Some(context.waker().clone());
+        let granted = waiter.granted.load(Ordering::Acquire);
+        let is_front = queue.front().is_some_and(|front| Arc::ptr_eq(front, waiter));
+        // A holder that leaves either finds CONTENDED and looks into the queue, or left before this swap.
+        if !granted && is_front && lock.state.swap(CONTENDED, Ordering::Acquire) == FREE {
+            queue.pop_front();
+            if queue.is_empty() {
+                lock.state.store(LOCKED, Ordering::Relaxed);
+            }
+        } else if !granted {
+            return Poll::Pending;
+        }
+        drop(queue);
+        self.waiter = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter.take() else { return };
+        let mut queue = self.lock.queue.lock();
+        if waiter.granted.load(Ordering::Acquire) {
+            drop(queue);
+            self.lock.unlock();
+            return;
+        }
+        queue.retain(|other| !Arc::ptr_eq(other, &waiter));
+        // The wake-up that this waiter may have swallowed belongs to the next one.
+        let next = queue.front().cloned();
+        drop(queue);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicU64;
+
+    /// Drives a future on this thread, parking it between wake-ups.
+    fn block_on<F: Future>(future: F) -> F::Output {
+        struct Unpark(std::thread::Thread);
+        impl std::task::Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Arc::new(Unpark(std::thread::current())).into();
+        let mut future = std::pin::pin!(future);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return output;
+            }
+            std::thread::park();
+        }
+    }
+
+    #[test]
+    fn excludes_and_loses_no_wake_up() {
+        let lock = ShardLock::default();
+        let (inside, total) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for worker in 0..4 {
+                let (lock, inside, total) = (&lock, &inside, &total);
+                scope.spawn(move || {
+                    for round in 0..5_000 {
+                        if (worker + round) % 3 == 0 && lock.try_lock_spinning() {
+                        } else {
+                            block_on(lock.lock());
+                        }
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        total.fetch_add(1, Ordering::Relaxed);
+                        if round % 64 == 0 {
+                            std::thread::yield_now();
+                        }
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        lock.unlock();
+                    }
+                });
+            }
+        });
+        assert_eq!(total.into_inner(), 20_000);
+        assert!(lock.try_lock());
+    }
+
+    #[test]
+    fn grants_in_order_of_arrival_and_passes_on_a_dropped_place() {
+        let lock = ShardLock::default();
+        assert!(lock.try_lock());
+        let (mut first, mut second, mut third) = (lock.lock(), lock.lock(), lock.lock());
+        block_on(poll_fn(|context| {
+            for waiting in [&mut first, &mut second, &mut third] {
+                assert!(Pin::new(waiting).poll(context).is_pending());
+            }
+            Poll::Ready(())
+        }));
+        drop(first);
+        lock.unlock();
+        block_on(poll_fn(|context| {
+            assert!(Pin::new(&mut third).poll(context).is_pending());
+            assert!(Pin::new(&mut second).poll(context).is_ready());
+            Poll::Ready(())
+        }));
+        assert!(!lock.try_lock());
+        lock.unlock();
+        block_on(third);
+        lock.unlock();
+        assert!(lock.try_lock());
+    }
+
+    #[test]
+    fn hands_over_to_a_waiter_that_was_passed_over() {
+        let lock = ShardLock::default();
+        assert!(lock.try_lock());
+        let mut waiting = lock.lock();
+        let poll = |waiting: &mut Lock<'_>| {
+            Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
+        assert!(!poll(&mut waiting));
+        lock.unlock();
+        assert!(lock.try_lock(), "a passer-by may take it once");
+        assert!(!poll(&mut waiting));
+        lock.unlock();
+        assert!(!lock.try_lock(), "the second time it is handed over");
+        assert!(poll(&mut waiting));
+    }
+}

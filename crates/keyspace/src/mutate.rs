@@ -1,0 +1,123 @@
+//! The mutating primitives of the types, on a value inside a transaction.
+
+use crate::edit::Edit;
+use crate::types::{Blob, Hash, List, Outcome, Set, Str, ZSet};
+
+impl Edit<'_, '_, Str> {
+    /// Replaces the whole string.
+    pub fn replace(&mut self, value: Str) {
+        self.apply(|current, log| (current.set(value, log), true));
+    }
+
+    /// Appends, and answers the new length.
+    pub fn append(&mut self, bytes: &[u8]) -> usize {
+        self.apply(|value, log| (value.append(bytes, log), true))
+    }
+
+    /// Overwrites from `offset` on, after zeros if that is beyond the end, and answers the new length.
+    pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> usize {
+        self.apply(|value, log| (value.set_range(offset, bytes, log), !bytes.is_empty()))
+    }
+}
+
+impl Edit<'_, '_, List> {
+    /// Puts an element before the first one.
+    pub fn push_front(&mut self, element: &[u8]) {
+        self.apply(|list, log| (list.push_front(element, log), true));
+    }
+
+    /// Puts an element behind the last one.
+    pub fn push_back(&mut self, element: &[u8]) {
+        self.apply(|list, log| (list.push_back(element, log), true));
+    }
+
+    /// Removes the first element.
+    pub fn pop_front(&mut self) -> Option<Blob> {
+        self.apply(|list, log| changed_if(list.pop_front(log), Option::is_some))
+    }
+
+    /// Removes the last element.
+    pub fn pop_back(&mut self) -> Option<Blob> {
+        self.apply(|list, log| changed_if(list.pop_back(log), Option::is_some))
+    }
+
+    /// Replaces the element at a position; `false` if there is none.
+    pub fn set(&mut self, at: usize, element: &[u8]) -> bool {
+        self.apply(|list, log| changed_if(list.set(at, element, log), |&set| set))
+    }
+
+    /// Puts an element before the one at a position.
+    pub fn insert_before(&mut self, at: usize, element: &[u8]) {
+        self.apply(|list, log| (list.insert_before(at, element, log), true));
+    }
+
+    /// Removes up to `count` elements from a position on, and answers how many.
+    pub fn remove_range(&mut self, at: usize, count: usize) -> usize {
+        self.apply(|list, log| changed_if(list.remove_range(at, count, log), |&count| count > 0))
+    }
+
+    /// Removes up to `limit` elements equal to `element`, from the front or from the back, and answers how many.
+    pub fn remove_equal(&mut self, element: &[u8], limit: usize, from_back: bool) -> usize {
+        self.apply(|list, log| {
+            changed_if(list.remove_equal(element, limit, from_back, log), |&count| count > 0)
+        })
+    }
+}
+
+impl Edit<'_, '_, Hash> {
+    /// Sets a field and answers whether it is new.
+    pub fn insert(&mut self, field: &[u8], value: &[u8]) -> bool {
+        let limits = self.limits();
+        self.apply(|hash, log| (hash.insert(field, value, &limits, log), true))
+    }
+
+    /// Removes a field and answers whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        self.apply(|hash, log| changed_if(hash.remove(field, log), |&removed| removed))
+    }
+}
+
+impl Edit<'_, '_, Set> {
+    /// Adds a member and answers whether it is new.
+    pub fn insert(&mut self, member: &[u8]) -> bool {
+        let limits = self.limits();
+        self.apply(|set, log| changed_if(set.insert(member, &limits, log), |&added| added))
+    }
+
+    /// Removes a member and answers whether it was there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        self.apply(|set, log| changed_if(set.remove(member, log), |&removed| removed))
+    }
+
+    /// Removes the member at a position of the iteration order; `false` if there is none.
+    pub fn remove_at(&mut self, at: usize) -> bool {
+        self.apply(|set, log| changed_if(set.remove_at(at, log), |&removed| removed))
+    }
+}
+
+impl Edit<'_, '_, ZSet> {
+    /// Sets the score, which is not NaN, of a member that may be new.
+    pub fn insert_or_update(&mut self, member: &[u8], score: f64) -> Outcome {
+        let limits = self.limits();
+        self.apply(|zset, log| {
+            changed_if(zset.insert_or_update(member, score, &limits, log), |outcome| {
+                *outcome != Outcome::Same
+            })
+        })
+    }
+
+    /// Removes a member and answers whether it was there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        self.apply(|zset, log| changed_if(zset.remove(member, log), |&removed| removed))
+    }
+
+    /// Removes up to `count` members from a rank on, and answers how many.
+    pub fn remove_range_by_rank(&mut self, start: usize, count: usize) -> usize {
+        self.apply(|zset, log| changed_if(zset.remove_range_by_rank(start, count, log), |&count| count > 0))
+    }
+}
+
+fn changed_if<R>(result: R, changed: impl FnOnce(&R) -> bool) -> (R, bool) {
+    let changed = changed(&result);
+    (result, changed)
+}

@@ -1,0 +1,44 @@
+//! Frees what is large away from the transaction that let go of it.
+
+use std::sync::mpsc::{Sender, channel};
+
+use parking_lot::Mutex;
+
+use crate::value::Value;
+
+/// A value with more elements than this is freed by the reaper.
+const LARGE: usize = 64;
+
+type Garbage = Box<dyn Send>;
+
+/// A thread that drops what it is sent. It starts with the first garbage and ends with its keyspace.
+#[derive(Default)]
+pub(crate) struct Reaper {
+    thread: Mutex<Option<Sender<Garbage>>>,
+}
+
+impl Reaper {
+    /// Drops a value, here if it is small.
+    #[inline]
+    pub(crate) fn drop_value(&self, value: Value) {
+        if value.elements() > LARGE {
+            self.drop_later(value);
+        }
+    }
+
+    /// Drops anything, elsewhere.
+    #[cold]
+    pub(crate) fn drop_later(&self, garbage: impl Send + 'static) {
+        let mut thread = self.thread.lock();
+        let sender = thread.get_or_insert_with(|| {
+            let (sender, receiver) = channel::<Garbage>();
+            let spawned = std::thread::Builder::new()
+                .name("perigee-reaper".into())
+                .spawn(move || receiver.into_iter().for_each(drop));
+            drop(spawned);
+            sender
+        });
+        // Without a thread the send fails and the garbage is dropped here.
+        drop(sender.send(Box::new(garbage)));
+    }
+}

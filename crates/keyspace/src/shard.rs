@@ -1,0 +1,205 @@
+//! What one shard holds: for each numbered database the keys of its hash range, and who waits for or watches them.
+
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hashbrown::HashMap;
+
+use crate::table::{Keyed, Table, hash_of};
+use crate::value::Value;
+
+/// A key with its value and deadline.
+#[derive(Debug)]
+pub struct Entry {
+    key: Box<[u8]>,
+    pub(crate) value: Value,
+    deadline: Option<NonZeroU64>,
+    accessed_s: Cell<u32>,
+}
+
+impl Entry {
+    pub(crate) fn new(key: &[u8], value: Value, now_ms: u64) -> Self {
+        Entry { key: key.into(), value, deadline: None, accessed_s: Cell::new(seconds(now_ms)) }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The moment from which the key is no more, in milliseconds since the epoch.
+    pub fn deadline(&self) -> Option<u64> {
+        self.deadline.map(NonZeroU64::get)
+    }
+
+    /// Seconds since the key was last read or written.
+    pub fn idle_s(&self, now_ms: u64) -> u32 {
+        seconds(now_ms).wrapping_sub(self.accessed_s.get())
+    }
+
+    pub(crate) fn rename(&mut self, key: &[u8]) {
+        self.key = key.into();
+    }
+
+    pub(crate) fn is_live(&self, now_ms: u64) -> bool {
+        self.deadline.is_none_or(|deadline| deadline.get() > now_ms)
+    }
+
+    pub(crate) fn touch(&self, now_ms: u64) {
+        self.accessed_s.set(seconds(now_ms));
+    }
+}
+
+fn seconds(now_ms: u64) -> u32 {
+    (now_ms / 1000) as u32
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+/// One numbered database's part in a shard.
+#[derive(Default)]
+pub(crate) struct Database {
+    pub(crate) keys: Table<Entry>,
+    /// (deadline, hash of the key), soonest first. Never searched: an entry whose key has gone or has another
+    /// deadline is skipped when it comes due, and the heap is rebuilt when most of it is such.
+    due: BinaryHeap<Reverse<(u64, u64)>>,
+    pub(crate) volatile: usize,
+}
+
+impl Database {
+    pub(crate) fn push(&mut self, entry: Entry) -> usize {
+        self.count(entry.deadline(), &entry.key);
+        self.keys.insert_unique(entry)
+    }
+
+    pub(crate) fn insert_at(&mut self, index: usize, entry: Entry) {
+        self.count(entry.deadline(), &entry.key);
+        self.keys.insert_at(index, entry);
+    }
+
+    pub(crate) fn remove_at(&mut self, index: usize) -> Entry {
+        let entry = self.keys.swap_remove_at(index);
+        self.volatile -= usize::from(entry.deadline.is_some());
+        entry
+    }
+
+    pub(crate) fn set_deadline(&mut self, index: usize, deadline: Option<u64>) -> Option<u64> {
+        let entry = self.keys.get_at_mut(index).expect("an index that was just found");
+        let before = std::mem::replace(&mut entry.deadline, deadline.and_then(NonZeroU64::new));
+        self.volatile -= usize::from(before.is_some());
+        if deadline.is_some() {
+            let hash = hash_of(&self.keys.get_at(index).expect("as above").key);
+            self.volatile += 1;
+            self.schedule(deadline, hash);
+        }
+        before.map(NonZeroU64::get)
+    }
+
+    fn count(&mut self, deadline: Option<u64>, key: &[u8]) {
+        if deadline.is_some() {
+            self.volatile += 1;
+            let hash = hash_of(key);
+            self.schedule(deadline, hash);
+        }
+    }
+
+    fn schedule(&mut self, deadline: Option<u64>, hash: u64) {
+        let Some(deadline) = deadline else { return };
+        self.due.push(Reverse((deadline, hash)));
+        if self.due.len() > 2 * self.volatile + 64 {
+            let keys = &self.keys;
+            self.due = keys
+                .iter()
+                .filter_map(|entry| Some(Reverse((entry.deadline()?, hash_of(&entry.key)))))
+                .collect();
+        }
+    }
+
+    /// The index of a key whose deadline has passed, soonest first.
+    pub(crate) fn next_due(&mut self, now_ms: u64) -> Option<usize> {
+        while let Some(&Reverse((deadline, hash))) = self.due.peek() {
+            if deadline > now_ms {
+                return None;
+            }
+            self.due.pop();
+            let found = self.keys.find(hash, |entry| entry.deadline() == Some(deadline));
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+}
+
+/// Raised when a watched key changes.
+#[derive(Debug, Default)]
+pub struct WatchFlag(AtomicBool);
+
+impl WatchFlag {
+    /// Whether a watched key has changed since.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Who wants to hear of a key.
+#[derive(Default)]
+pub(crate) struct Interest {
+    pub(crate) watchers: Vec<Arc<WatchFlag>>,
+    pub(crate) waiters: VecDeque<u64>,
+}
+
+impl Interest {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.watchers.is_empty() && self.waiters.is_empty()
+    }
+}
+
+/// A shard's content.
+#[derive(Default)]
+pub(crate) struct ShardData {
+    databases: Vec<Database>,
+    pub(crate) interests: HashMap<(u16, Box<[u8]>), Interest, foldhash::fast::RandomState>,
+}
+
+impl ShardData {
+    #[inline]
+    pub(crate) fn database(&self, db: u16) -> Option<&Database> {
+        self.databases.get(usize::from(db))
+    }
+
+    #[inline]
+    pub(crate) fn database_mut(&mut self, db: u16) -> &mut Database {
+        let db = usize::from(db);
+        if self.databases.len() <= db {
+            self.databases.resize_with(db + 1, Database::default);
+        }
+        &mut self.databases[db]
+    }
+
+    pub(crate) fn swap_databases(&mut self, a: u16, b: u16) {
+        self.database_mut(a.max(b));
+        self.databases.swap(usize::from(a), usize::from(b));
+    }
+
+    pub(crate) fn take_database(&mut self, db: u16) -> Database {
+        std::mem::take(self.database_mut(db))
+    }
+}

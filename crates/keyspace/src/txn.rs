@@ -1,0 +1,718 @@
+//! A transaction: locked shards, reads and changes of keys, and the way back.
+//!
+//! Every command runs in one. It holds the locks of all keys that it will touch; nothing of it is visible to anybody
+//! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rand::Rng;
+
+use crate::edit::Edit;
+use crate::held::Held;
+use crate::journal::{Journal, Undo};
+use crate::reaper::Reaper;
+use crate::shard::{Database, WatchFlag};
+use crate::types::{Hash, Limits, List, Set, Str, ZSet};
+use crate::value::Value;
+use crate::{Entry, Footprint, Keyspace};
+
+/// The key holds a value of another type than the operation works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What becomes of a key's deadline when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// It stays as it is.
+    Keep,
+    /// The key lives until it is removed.
+    Never,
+    /// The key lives until this moment, in milliseconds since the epoch.
+    At(u64),
+}
+
+/// A key in a numbered database.
+pub type DbKey = (u16, Box<[u8]>);
+
+/// What a commit leaves to be told to others; see [`Txn::seal`].
+#[derive(Debug, Default)]
+pub struct Sealed {
+    /// Changed keys for which clients wait, in the order of their first change.
+    pub ready: Vec<DbKey>,
+    /// Keys that were found past their deadline and removed.
+    pub expired: Vec<DbKey>,
+    /// How many changes were made.
+    pub changes: u64,
+}
+
+/// Exclusive access to some shards, at one moment.
+pub struct Txn<'k> {
+    keyspace: &'k Keyspace,
+    pub(crate) held: Held<'k>,
+    pub(crate) journal: Option<Journal>,
+    now_ms: u64,
+    touched: Vec<DbKey>,
+    changes: u64,
+    /// Keys that a read found expired; removed before the commit.
+    stale: RefCell<Vec<DbKey>>,
+    expired: Vec<DbKey>,
+}
+
+/// Where a key lives.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) shard: u16,
+    pub(crate) db: u16,
+    pub(crate) index: usize,
+}
+
+impl<'k> Txn<'k> {
+    pub(crate) fn new(keyspace: &'k Keyspace, held: Held<'k>, now_ms: u64) -> Self {
+        Txn {
+            keyspace,
+            held,
+            journal: None,
+            now_ms,
+            touched: Vec::new(),
+            changes: 0,
+            stale: RefCell::default(),
+            expired: Vec::new(),
+        }
+    }
+
+    /// From now on changes can be undone.
+    pub fn open_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// The moment at which the transaction takes place, in milliseconds since the epoch.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// How many changes were made so far.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// How many changes can be undone.
+    pub fn journal_len(&self) -> usize {
+        self.journal.as_ref().map_or(0, Journal::len)
+    }
+
+    /// Locks more shards if that needs no waiting. After `false` the transaction must be rolled back and run again.
+    #[inline]
+    pub fn try_extend(&mut self, footprint: &Footprint) -> bool {
+        match footprint {
+            Footprint::None => true,
+            Footprint::One(shard) => self.held.try_extend(*shard),
+            Footprint::Several(list) => list.iter().all(|&shard| self.held.try_extend(shard)),
+            Footprint::All => self.held.try_extend_all(),
+        }
+    }
+
+    /// Whether every shard is held.
+    pub fn holds_all(&self) -> bool {
+        self.held.holds_all()
+    }
+
+    /// Encoding thresholds in force.
+    pub fn limits(&self) -> Limits {
+        self.keyspace.limits()
+    }
+
+    // ---- reading ----
+
+    /// A live key, whose access time is renewed.
+    #[inline]
+    pub fn entry(&self, db: u16, key: &[u8]) -> Option<&Entry> {
+        let entry = self.peek(db, key)?;
+        entry.touch(self.now_ms);
+        Some(entry)
+    }
+
+    /// A live key, without trace.
+    #[inline]
+    pub fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry> {
+        let entry = self.held.shard(self.keyspace.shard_of(key)).database(db)?.keys.get(key)?;
+        if entry.is_live(self.now_ms) {
+            return Some(entry);
+        }
+        self.stale.borrow_mut().push((db, key.into()));
+        None
+    }
+
+    /// Whether the key is live.
+    pub fn contains(&self, db: u16, key: &[u8]) -> bool {
+        self.entry(db, key).is_some()
+    }
+
+    /// The key's value.
+    #[inline]
+    pub fn value(&self, db: u16, key: &[u8]) -> Option<&Value> {
+        self.entry(db, key).map(Entry::value)
+    }
+
+    /// The key's value as a string.
+    #[inline]
+    pub fn string(&self, db: u16, key: &[u8]) -> Result<Option<&Str>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(Value::Str(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The key's value as a list.
+    pub fn list(&self, db: u16, key: &[u8]) -> Result<Option<&List>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(Value::List(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The key's value as a hash.
+    pub fn hash(&self, db: u16, key: &[u8]) -> Result<Option<&Hash>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(Value::Hash(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The key's value as a set.
+    pub fn set(&self, db: u16, key: &[u8]) -> Result<Option<&Set>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(Value::Set(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The key's value as a sorted set.
+    pub fn zset(&self, db: u16, key: &[u8]) -> Result<Option<&ZSet>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(Value::ZSet(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// How many keys the database holds, expired ones that nobody met included. Needs every shard.
+    pub fn len(&self, db: u16) -> usize {
+        self.databases(db).map(|database| database.keys.len()).sum()
+    }
+
+    /// Whether the database holds no key. Needs every shard.
+    pub fn is_empty(&self, db: u16) -> bool {
+        self.len(db) == 0
+    }
+
+    /// How many keys of the database have a deadline. Needs every shard.
+    pub fn volatile_len(&self, db: u16) -> usize {
+        self.databases(db).map(|database| database.volatile).sum()
+    }
+
+    /// The live keys of the database, in an order that depends only on the operations so far. Needs every shard.
+    pub fn entries(&self, db: u16) -> impl Iterator<Item = &Entry> {
+        self.databases(db)
+            .flat_map(|database| database.keys.iter())
+            .filter(|entry| entry.is_live(self.now_ms))
+    }
+
+    fn databases(&self, db: u16) -> impl Iterator<Item = &Database> {
+        (0..self.keyspace.shard_count()).filter_map(move |shard| self.held.shard(shard).database(db))
+    }
+
+    /// Walks part of the database: visits at least `count` keys (or all that are left) and returns the cursor to go on
+    /// with, 0 at the end. Every key that is there from the first call to the last is visited. Locks the shards that it
+    /// comes to; `None` if the first of them is taken.
+    pub fn scan(&mut self, db: u16, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> Option<u64> {
+        let shards = u64::from(self.keyspace.shard_count());
+        let (mut shard, mut position) = (cursor % shards, cursor / shards);
+        let (mut visited, mut first) = (0, true);
+        loop {
+            if !self.held.try_extend(shard as u16) {
+                return (!first).then_some(shard + position * shards);
+            }
+            first = false;
+            if let Some(database) = self.held.shard(shard as u16).database(db) {
+                loop {
+                    position = database.keys.scan(position, |entry| {
+                        if entry.is_live(self.now_ms) {
+                            visit(entry);
+                        }
+                        visited += 1;
+                    });
+                    if position == 0 || visited >= count {
+                        break;
+                    }
+                }
+            }
+            if position == 0 {
+                shard += 1;
+                if shard == shards {
+                    return Some(0);
+                }
+            }
+            if visited >= count {
+                return Some(shard + position * shards);
+            }
+        }
+    }
+
+    /// A live key of the database, each equally likely. Needs every shard.
+    pub fn random_key(&self, db: u16, rng: &mut impl Rng) -> Option<&Entry> {
+        let mut left = self.len(db);
+        for _ in 0..100 {
+            if left == 0 {
+                return None;
+            }
+            let mut at = below(rng, left);
+            let found = self.databases(db).find_map(|database| {
+                let len = database.keys.len();
+                if at < len {
+                    return database.keys.get_at(at);
+                }
+                at -= len;
+                None
+            })?;
+            if found.is_live(self.now_ms) {
+                return Some(found);
+            }
+            left = self.len(db);
+        }
+        self.entries(db).next()
+    }
+
+    // ---- changing ----
+
+    /// Gives the key a new value, whatever it held before.
+    #[inline]
+    pub fn insert(&mut self, db: u16, key: &[u8], value: Value, deadline: Deadline) {
+        match self.find(db, key) {
+            Some(place) => self.replace_at(place, key, value, deadline),
+            None => {
+                let place = self.create(db, key, value);
+                if let Deadline::At(at) = deadline {
+                    self.database_mut(place).set_deadline(place.index, Some(at));
+                }
+            }
+        }
+        self.touched(db, key);
+    }
+
+    fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
+        let now_ms = self.now_ms;
+        let database = self.held.shard_mut(place.shard).database_mut(place.db);
+        let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
+        let (old_deadline, old) = (entry.deadline(), std::mem::replace(&mut entry.value, value));
+        entry.touch(now_ms);
+        match deadline {
+            Deadline::Keep => {}
+            Deadline::Never if old_deadline.is_none() => {}
+            Deadline::Never => drop(database.set_deadline(place.index, None)),
+            Deadline::At(at) => drop(database.set_deadline(place.index, Some(at))),
+        }
+        match &mut self.journal {
+            Some(journal) => {
+                let target = journal.target(place.db, key);
+                journal.push(target, Undo::Replaced { value: old, deadline: old_deadline });
+            }
+            None => self.keyspace.reaper().drop_value(old),
+        }
+    }
+
+    pub(crate) fn create(&mut self, db: u16, key: &[u8], value: Value) -> Place {
+        let shard = self.keyspace.shard_of(key);
+        let index = self.held.shard_mut(shard).database_mut(db).push(Entry::new(key, value, self.now_ms));
+        if let Some(journal) = &mut self.journal {
+            let target = journal.target(db, key);
+            journal.push(target, Undo::Created);
+        }
+        Place { shard, db, index }
+    }
+
+    /// Removes the key. Returns whether it was live.
+    pub fn remove(&mut self, db: u16, key: &[u8]) -> bool {
+        let Some(place) = self.find(db, key) else { return false };
+        self.remove_at(place);
+        self.touched(db, key);
+        true
+    }
+
+    pub(crate) fn remove_at(&mut self, place: Place) {
+        let entry = self.database_mut(place).remove_at(place.index);
+        match &mut self.journal {
+            Some(journal) => {
+                let target = journal.target(place.db, entry.key());
+                journal.push(target, Undo::Removed { index: place.index, entry });
+            }
+            None => self.keyspace.reaper().drop_value(entry.value),
+        }
+    }
+
+    /// Moves a live key with its deadline to another name or database, where none may be. Returns whether it was live.
+    pub fn rename(&mut self, from: (u16, &[u8]), to: (u16, &[u8])) -> bool {
+        let Some(place) = self.find(from.0, from.1) else { return false };
+        debug_assert!(self.peek(to.0, to.1).is_none(), "the destination was removed first");
+        let mut entry = self.database_mut(place).remove_at(place.index);
+        entry.rename(to.1);
+        let shard = self.keyspace.shard_of(to.1);
+        self.held.shard_mut(shard).database_mut(to.0).push(entry);
+        if let Some(journal) = &mut self.journal {
+            let target = journal.target(from.0, from.1);
+            journal.push(target, Undo::Moved { index: place.index, to: (to.0, to.1.into()) });
+        }
+        self.touched(from.0, from.1);
+        self.touched(to.0, to.1);
+        true
+    }
+
+    /// Sets or clears the key's deadline. Returns whether the key was live.
+    pub fn set_deadline(&mut self, db: u16, key: &[u8], deadline: Option<u64>) -> bool {
+        let Some(place) = self.find(db, key) else { return false };
+        let before = self.database_mut(place).set_deadline(place.index, deadline);
+        if let Some(journal) = &mut self.journal {
+            let target = journal.target(db, key);
+            journal.push(target, Undo::Deadline(before));
+        }
+        self.touched(db, key);
+        true
+    }
+
+    /// The string at the key, to be changed in place.
+    #[inline]
+    pub fn string_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Str>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The string at the key, to be changed in place; an empty one if there is none.
+    pub fn string_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Str>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
+    /// The list at the key, to be changed in place. A list that ends up empty is removed, as with every collection.
+    pub fn list_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, List>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The list at the key; an empty one if there is none.
+    pub fn list_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, List>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
+    /// The hash at the key, to be changed in place.
+    pub fn hash_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Hash>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The hash at the key; an empty one if there is none.
+    pub fn hash_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Hash>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
+    /// The set at the key, to be changed in place.
+    pub fn set_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Set>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The set at the key; an empty one if there is none.
+    pub fn set_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Set>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
+    /// The sorted set at the key, to be changed in place.
+    pub fn zset_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, ZSet>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The sorted set at the key; an empty one if there is none.
+    pub fn zset_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, ZSet>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
+    /// Removes every key of the database. Needs every shard. Returns how many there were.
+    pub fn flush(&mut self, db: u16) -> usize {
+        let mut removed = 0;
+        for shard in 0..self.keyspace.shard_count() {
+            let data = self.held.shard_mut(shard);
+            if data.database(db).is_none_or(|database| database.keys.is_empty()) {
+                continue;
+            }
+            let watched = watched_in(data, db);
+            let database = data.take_database(db);
+            removed += database.keys.len();
+            for key in watched.into_iter().filter(|key| database.keys.get(key).is_some()) {
+                self.touched.push((db, key));
+            }
+            match &mut self.journal {
+                Some(journal) => {
+                    let target = journal.target(db, b"");
+                    journal.push(target, Undo::Flushed { shard, database });
+                }
+                None => self.keyspace.reaper().drop_later(database),
+            }
+        }
+        self.changes += removed as u64;
+        removed
+    }
+
+    /// Exchanges two databases. Needs every shard.
+    pub fn swap(&mut self, a: u16, b: u16) {
+        for shard in 0..self.keyspace.shard_count() {
+            let data = self.held.shard_mut(shard);
+            for db in [a, b] {
+                for key in watched_in(data, db) {
+                    let at = |db| data.database(db).is_some_and(|database| database.keys.get(&key).is_some());
+                    if at(a) || at(b) {
+                        self.touched.push((db, key));
+                    }
+                }
+            }
+            data.swap_databases(a, b);
+        }
+        if let Some(journal) = &mut self.journal {
+            let target = journal.target(a, b"");
+            journal.push(target, Undo::Swapped { with: b });
+        }
+        self.changes += 1;
+    }
+
+    /// Removes the key if its deadline has passed. Returns whether it had.
+    pub fn expire_if_due(&mut self, db: u16, key: &[u8]) -> bool {
+        let before = self.expired.len();
+        self.find(db, key).is_none() && self.expired.len() > before
+    }
+
+    /// Removes up to `limit` keys whose deadline has passed from the shard, which must be held. Returns how many.
+    pub fn expire_due(&mut self, shard: u16, limit: usize) -> usize {
+        let mut removed = 0;
+        for db in 0..self.keyspace.databases() {
+            while removed < limit && self.held.shard(shard).database(db).is_some_and(|d| d.volatile > 0) {
+                let Some(index) = self.held.shard_mut(shard).database_mut(db).next_due(self.now_ms) else {
+                    break;
+                };
+                self.expire_at(Place { shard, db, index });
+                removed += 1;
+            }
+        }
+        removed
+    }
+
+    // ---- watching and waiting ----
+
+    /// Raises `flag` when a later transaction changes the key.
+    pub fn watch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
+        let shard = self.keyspace.shard_of(key);
+        let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
+        interest.watchers.push(flag.clone());
+    }
+
+    /// Takes back [`watch`](Self::watch).
+    pub fn unwatch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
+        self.drop_interest(db, key, |interest| {
+            interest.watchers.retain(|other| !Arc::ptr_eq(other, flag));
+        });
+    }
+
+    /// Puts a waiter at the end of the key's queue; [`Sealed::ready`] names the key when it has changed.
+    pub fn wait_for(&mut self, db: u16, key: &[u8], waiter: u64) {
+        let shard = self.keyspace.shard_of(key);
+        let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
+        if !interest.waiters.contains(&waiter) {
+            interest.waiters.push_back(waiter);
+        }
+    }
+
+    /// Takes back [`wait_for`](Self::wait_for).
+    pub fn stop_waiting(&mut self, db: u16, key: &[u8], waiter: u64) {
+        self.drop_interest(db, key, |interest| interest.waiters.retain(|&other| other != waiter));
+    }
+
+    /// Who waits for the key, the longest first.
+    pub fn waiters(&self, db: u16, key: &[u8]) -> Vec<u64> {
+        let shard = self.held.shard(self.keyspace.shard_of(key));
+        let interest = shard.interests.get(&(db, Box::from(key)));
+        interest.map(|interest| interest.waiters.iter().copied().collect()).unwrap_or_default()
+    }
+
+    fn drop_interest(&mut self, db: u16, key: &[u8], change: impl FnOnce(&mut crate::shard::Interest)) {
+        let interests = &mut self.held.shard_mut(self.keyspace.shard_of(key)).interests;
+        let at = (db, Box::from(key));
+        if let Some(interest) = interests.get_mut(&at) {
+            change(interest);
+            if interest.is_empty() {
+                interests.remove(&at);
+            }
+        }
+    }
+
+    // ---- the end ----
+
+    /// Makes the changes final: removes what was found expired, raises watch flags. The locks stay held until the
+    /// transaction is dropped, so that what others are told of it can be told before anybody sees it.
+    pub fn seal(&mut self) -> Sealed {
+        if !self.stale.get_mut().is_empty() {
+            self.remove_stale();
+        }
+        if let Some(journal) = self.journal.take() {
+            self.keyspace.reaper().drop_journal(journal);
+        }
+        let mut sealed = Sealed {
+            ready: Vec::new(),
+            expired: std::mem::take(&mut self.expired),
+            changes: std::mem::take(&mut self.changes),
+        };
+        for (db, key) in std::mem::take(&mut self.touched) {
+            let shard = self.keyspace.shard_of(&key);
+            let at = (db, key);
+            let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
+            interest.watchers.iter().for_each(|watcher| watcher.raise());
+            if !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
+                sealed.ready.push(at);
+            }
+        }
+        sealed
+    }
+
+    /// Seals the transaction and releases its locks.
+    pub fn commit(mut self) -> Sealed {
+        self.seal()
+    }
+
+    /// Undoes every change made since the journal was opened.
+    pub fn rollback(&mut self) {
+        let Some(mut journal) = self.journal.take() else { return };
+        while let Some((db, key, undo)) = journal.pop() {
+            self.undo(db, key, undo);
+        }
+        self.journal = Some(Journal::default());
+        self.touched.clear();
+        self.expired.clear();
+        self.stale.get_mut().clear();
+        self.changes = 0;
+    }
+
+    fn undo(&mut self, db: u16, key: &[u8], undo: Undo) {
+        let reaper = self.keyspace.reaper();
+        match undo {
+            Undo::Flushed { shard, database } => {
+                *self.held.shard_mut(shard).database_mut(db) = database;
+                return;
+            }
+            Undo::Swapped { with } => {
+                for shard in 0..self.keyspace.shard_count() {
+                    self.held.shard_mut(shard).swap_databases(db, with);
+                }
+                return;
+            }
+            Undo::Moved { index, to } => {
+                let shard = self.keyspace.shard_of(&to.1);
+                let database = self.held.shard_mut(shard).database_mut(to.0);
+                let at = database.keys.get_index_of(&to.1).expect("the key is where it was moved to");
+                let mut entry = database.remove_at(at);
+                entry.rename(key);
+                let shard = self.keyspace.shard_of(key);
+                self.held.shard_mut(shard).database_mut(db).insert_at(index, entry);
+                return;
+            }
+            _ => {}
+        }
+        let database = self.held.shard_mut(self.keyspace.shard_of(key)).database_mut(db);
+        if let Undo::Removed { index, entry } = undo {
+            database.insert_at(index, entry);
+            return;
+        }
+        let index = database.keys.get_index_of(key).expect("the key is there as its change left it");
+        let entry = database.keys.get_at_mut(index).expect("as above");
+        match (undo, &mut entry.value) {
+            (Undo::Created, _) => reaper.drop_value(database.remove_at(index).value),
+            (Undo::Replaced { value, deadline }, current) => {
+                reaper.drop_value(std::mem::replace(current, value));
+                database.set_deadline(index, deadline);
+            }
+            (Undo::Deadline(deadline), _) => drop(database.set_deadline(index, deadline)),
+            (Undo::Str(undo), Value::Str(value)) => value.undo(undo),
+            (Undo::List(undo), Value::List(value)) => value.undo(undo),
+            (Undo::Hash(undo), Value::Hash(value)) => value.undo(undo),
+            (Undo::Set(undo), Value::Set(value)) => value.undo(undo),
+            (Undo::ZSet(undo), Value::ZSet(value)) => value.undo(undo),
+            _ => unreachable!("the value is as its change left it"),
+        }
+    }
+
+    // ---- shared by the above ----
+
+    /// A live key's place; an expired one is removed on the way.
+    #[inline]
+    pub(crate) fn find(&mut self, db: u16, key: &[u8]) -> Option<Place> {
+        let shard = self.keyspace.shard_of(key);
+        let database = self.held.shard(shard).database(db)?;
+        let index = database.keys.get_index_of(key)?;
+        let place = Place { shard, db, index };
+        if database.keys.get_at(index).is_some_and(|entry| !entry.is_live(self.now_ms)) {
+            self.expire_at(place);
+            return None;
+        }
+        Some(place)
+    }
+
+    pub(crate) fn database_mut(&mut self, place: Place) -> &mut Database {
+        self.held.shard_mut(place.shard).database_mut(place.db)
+    }
+
+    pub(crate) fn touched(&mut self, db: u16, key: &[u8]) {
+        self.changes += 1;
+        if !self.held.shard(self.keyspace.shard_of(key)).interests.is_empty() {
+            self.touched.push((db, key.into()));
+        }
+    }
+
+    pub(crate) fn touched_at(&mut self, place: Place) {
+        self.changes += 1;
+        let shard = self.held.shard(place.shard);
+        if shard.interests.is_empty() {
+            return;
+        }
+        let entry = shard.database(place.db).and_then(|database| database.keys.get_at(place.index));
+        if let Some(entry) = entry {
+            self.touched.push((place.db, entry.key().into()));
+        }
+    }
+
+    fn remove_stale(&mut self) {
+        for (db, key) in std::mem::take(self.stale.get_mut()) {
+            self.find(db, &key);
+        }
+    }
+
+    fn expire_at(&mut self, place: Place) {
+        let entry = self.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
+        let key: Box<[u8]> = entry.key().into();
+        self.remove_at(place);
+        let changes = self.changes;
+        self.touched(place.db, &key);
+        self.changes = changes;
+        self.expired.push((place.db, key));
+    }
+}
+
+/// A number in `0..limit`, each equally likely to within 2^-32.
+pub(crate) fn below(rng: &mut impl Rng, limit: usize) -> usize {
+    ((u128::from(rng.next_u64()) * limit as u128) >> 64) as usize
+}
+
+fn watched_in(data: &crate::shard::ShardData, db: u16) -> Vec<Box<[u8]>> {
+    data.interests.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
+}
+
+impl Reaper {
+    fn drop_journal(&self, journal: Journal) {
+        if journal.len() > 256 {
+            self.drop_later(journal);
+        }
+    }
+}
