@@ -16,12 +16,17 @@ mod error;
 mod expiry;
 mod gate;
 mod glob;
+mod hash;
 mod help;
+mod list;
 mod multi;
 pub mod parse;
 mod pubsub;
+mod sample;
+mod scan;
 pub mod scripts;
 mod session;
+mod set;
 mod spec;
 mod stats;
 mod string;
@@ -42,5 +47,13 @@ pub use stats::{Monitors, Slowlog, WorkerStats};
 pub use table::{CommandTable, Entry};
 
 /// Every command, by group.
-static GROUPS: &[&[Command]] =
-    &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];
+static GROUPS: &[&[Command]] = &[
+    connection::COMMANDS,
+    multi::COMMANDS,
+    pubsub::COMMANDS,
+    scripts::COMMANDS,
+    string::COMMANDS,
+    list::COMMANDS,
+    hash::COMMANDS,
+    set::COMMANDS,
+];
