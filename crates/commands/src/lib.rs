@@ -17,6 +17,7 @@ mod expiry;
 mod gate;
 mod glob;
 mod help;
+mod long_double;
 mod multi;
 pub mod parse;
 mod pubsub;
