@@ -4,6 +4,7 @@
 //! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
 #![forbid(unsafe_code)]
 
+mod bitmap;
 mod blocking;
 mod call;
 mod clients;
@@ -43,5 +44,11 @@ pub use stats::{Monitors, Slowlog, WorkerStats};
 pub use table::{CommandTable, Entry};
 
 /// Every command, by group.
-static GROUPS: &[&[Command]] =
-    &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];
+static GROUPS: &[&[Command]] = &[
+    connection::COMMANDS,
+    multi::COMMANDS,
+    pubsub::COMMANDS,
+    scripts::COMMANDS,
+    string::COMMANDS,
+    bitmap::COMMANDS,
+];

@@ -19,7 +19,8 @@ impl LongDouble {
             [b'+', rest @ ..] => (false, rest),
             _ => (false, text),
         };
-        let magnitude = if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity") {
+        let magnitude = if unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity")
+        {
             X87DoubleExtended::INFINITY
         } else {
             let number = Notation::of(unsigned)?;
@@ -45,7 +46,11 @@ impl LongDouble {
         let exponent = (bits >> 64) as i32 & 0x7fff;
         // The value is `mantissa * 2^power`.
         let power = exponent.max(1) - 16383 - 63;
-        let mut text = if power < 0 { fixed_point(mantissa, power.unsigned_abs()) } else { whole(mantissa, power as u32) };
+        let mut text = if power < 0 {
+            fixed_point(mantissa, power.unsigned_abs())
+        } else {
+            whole(mantissa, power as u32)
+        };
         if self.0.is_negative() && text != "0" {
             text.insert(0, '-');
         }
@@ -179,8 +184,23 @@ mod tests {
         assert!(LongDouble::parse(b"-iNfinity").is_some() && sum("inf", "1").is_none());
         assert!(sum("1.1e4932", "1.1e4932").is_none());
         for text in [
-            "", "-", "+-1", ".", "1..2", "1e", "1e+", "0x", "0xp1", "1f", "1 ", " 1", "nan", "1e5000",
-            "1e-5000", "1e99999999999999999999", "1\0",
+            "",
+            "-",
+            "+-1",
+            ".",
+            "1..2",
+            "1e",
+            "1e+",
+            "0x",
+            "0xp1",
+            "1f",
+            "1 ",
+            " 1",
+            "nan",
+            "1e5000",
+            "1e-5000",
+            "1e99999999999999999999",
+            "1\0",
         ] {
             assert!(LongDouble::parse(text.as_bytes()).is_none(), "{text}");
         }
