@@ -212,6 +212,11 @@ impl Worker {
         Env { engine, worker: self, now_ms: self.clock.now_ms() }
     }
 
+    /// Counts traffic, in bytes.
+    pub fn count_traffic(&self, input: usize, output: usize) {
+        self.stats.count_traffic(input, output);
+    }
+
     /// The time elapsed since the last call or [`Worker::env`].
     #[inline]
     pub(crate) fn lap_ns(&self) -> u64 {
