@@ -304,11 +304,18 @@ fn policy(request: &Request) -> Policy {
     match name_of(request).as_str() {
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "SPOP" | "TIME" | "DUMP" | "HELLO" => Policy::Shape,
         "SMEMBERS" | "SUNION" | "SDIFF" | "SINTER" | "KEYS" => Policy::Unordered,
-        "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => Policy::Scan,
+        "SCAN" => scan_policy(request.get(1)),
+        "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
         "TTL" | "EXPIRETIME" => Policy::Near(2.0),
         "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
         _ => Policy::Exact,
     }
+}
+
+/// Where a cursor other than the first leads is each server's own affair.
+fn scan_policy(cursor: Option<&Vec<u8>>) -> Policy {
+    let number = cursor.and_then(|cursor| std::str::from_utf8(cursor).ok()?.parse::<i128>().ok());
+    if number.is_some_and(|number| number != 0) { Policy::Ignore } else { Policy::Scan }
 }
 
 /// Enough to fill keys of every type when one command is examined alone.
