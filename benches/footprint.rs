@@ -1,4 +1,5 @@
-//! Bytes per element as jemalloc counts them, and the longest single step of growing to ten million elements.
+//! Bytes per element as jemalloc counts them, and the longest single step of growing to ten million elements (by the
+//! wall clock: on a busy machine it shows the scheduler instead).
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a report that measures time")]
 
