@@ -13,13 +13,14 @@ use std::task::Poll;
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use perigee_keyspace::{DbKey, Footprint, Txn, Value};
-use perigee_resp::{Encoder, Protocol, Reply, parse_f64};
+use perigee_resp::{Encoder, Protocol, Reply};
 
 use crate::call::Call;
 use crate::clients::Client;
 use crate::commit;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::long_double::LongDouble;
 use crate::session::{OwnedArgs, Session, Transaction, execute};
 use crate::spec::Group;
 use crate::table::Entry;
@@ -58,12 +59,12 @@ impl OnTimeout {
 /// `timeout is not a float or out of range`; `timeout is negative`, also where the milliseconds exceed 64 bits.
 pub(crate) fn deadline(call: &Call<'_, '_>, at: usize) -> Result<Option<u64>, Error> {
     let seconds =
-        parse_f64(call.args[at]).ok_or(Error::Text("ERR timeout is not a float or out of range"))?;
-    let milliseconds = (seconds * 1000.0).ceil();
-    if milliseconds < 0.0 || milliseconds >= i64::MAX as f64 {
-        return Err(Error::Text("ERR timeout is negative"));
+        LongDouble::parse(call.args[at]).ok_or(Error::Text("ERR timeout is not a float or out of range"))?;
+    match seconds.thousandfold() {
+        None | Some(..0) => Err(Error::Text("ERR timeout is negative")),
+        Some(0) => Ok(None),
+        Some(milliseconds) => Ok(Some(call.now_ms().saturating_add(milliseconds as u64))),
     }
-    Ok((milliseconds > 0.0).then(|| call.now_ms().saturating_add(milliseconds as u64)))
 }
 
 /// A waiting client, as those who may serve it see it.

@@ -15,6 +15,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     change::HSETNX,
     change::HDEL,
     counters::HINCRBY,
+    counters::HINCRBYFLOAT,
     read::HGET,
     read::HMGET,
     read::HLEN,

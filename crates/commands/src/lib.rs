@@ -4,6 +4,7 @@
 //! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
 #![forbid(unsafe_code)]
 
+mod bitmap;
 mod blocking;
 mod call;
 mod clients;
@@ -19,6 +20,7 @@ mod glob;
 mod hash;
 mod help;
 mod list;
+mod long_double;
 mod multi;
 pub mod parse;
 mod pubsub;
@@ -35,6 +37,7 @@ mod table;
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
 pub use clients::{Client, Clients, Mailbox};
+pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
 pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
 pub use error::Error;
@@ -56,4 +59,5 @@ static GROUPS: &[&[Command]] = &[
     list::COMMANDS,
     hash::COMMANDS,
     set::COMMANDS,
+    bitmap::COMMANDS,
 ];

@@ -1,7 +1,6 @@
 //! HRANDFIELD.
 
 use perigee_keyspace::Hash;
-use perigee_resp::Reply;
 
 use super::{READ, on_hash};
 use crate::call::Call;
