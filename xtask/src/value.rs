@@ -28,7 +28,9 @@ impl Value {
     /// The bytes of a string-like value.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Simple(bytes) | Self::Error(bytes) | Self::Bulk(bytes) | Self::Verbatim(bytes) => Some(bytes),
+            Self::Simple(bytes) | Self::Error(bytes) | Self::Bulk(bytes) | Self::Verbatim(bytes) => {
+                Some(bytes)
+            }
             _ => None,
         }
     }
@@ -57,7 +59,8 @@ impl Value {
             Self::NullArray => "nil-array".into(),
             Self::Simple(_) => "simple".into(),
             Self::Error(text) => {
-                let words: Vec<_> = String::from_utf8_lossy(text).split(' ').take(5).map(str::to_owned).collect();
+                let words: Vec<_> =
+                    String::from_utf8_lossy(text).split(' ').take(5).map(str::to_owned).collect();
                 format!("-{}", words.join(" "))
             }
             Self::Int(_) => "int".into(),
