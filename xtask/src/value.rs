@@ -1,4 +1,7 @@
-//! Replies as values, decoded independently of the codec under test, with numbers kept as the bytes that were sent.
+//! Replies as values, decoded independently of the codec under test.
+//!
+//! `perigee_resp::Value` will not do: two replies that it holds for equal (`$-1` and `_`, `,3` and `,3.0`) are different bytes,
+//! and a mistake that encoder and decoder share would go unseen.
 
 use std::fmt;
 
