@@ -20,12 +20,14 @@ mod help;
 mod multi;
 pub mod parse;
 mod pubsub;
+mod scan;
 pub mod scripts;
 mod session;
 mod spec;
 mod stats;
 mod string;
 mod table;
+mod zset;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
@@ -42,5 +44,11 @@ pub use stats::{Monitors, Slowlog, WorkerStats};
 pub use table::{CommandTable, Entry};
 
 /// Every command, by group.
-static GROUPS: &[&[Command]] =
-    &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];
+static GROUPS: &[&[Command]] = &[
+    connection::COMMANDS,
+    multi::COMMANDS,
+    pubsub::COMMANDS,
+    scripts::COMMANDS,
+    string::COMMANDS,
+    zset::COMMANDS,
+];
