@@ -89,7 +89,7 @@ parameters! {
     SlowlogLogSlowerThan "slowlog-log-slower-than", Kind::Number { min: -1, max: MAX }, "10000", mutable;
     SlowlogMaxLen "slowlog-max-len", Kind::Number { min: 0, max: MAX }, "128", mutable;
     // Encodings.
-    HashMaxListpackEntries "hash-max-listpack-entries" | "hash-max-ziplist-entries", Kind::Number { min: 0, max: MAX }, "128", mutable;
+    HashMaxListpackEntries "hash-max-listpack-entries" | "hash-max-ziplist-entries", Kind::Number { min: 0, max: MAX }, "512", mutable;
     HashMaxListpackValue "hash-max-listpack-value" | "hash-max-ziplist-value", Kind::Memory { min: 0, max: MAX }, "64", mutable;
     ListMaxListpackSize "list-max-listpack-size" | "list-max-ziplist-size", Kind::Number { min: i32::MIN as i64, max: i32::MAX as i64 }, "-2", mutable;
     ListCompressDepth "list-compress-depth", Kind::Number { min: 0, max: i32::MAX as i64 }, "0", mutable;
