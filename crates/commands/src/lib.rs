@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod expiry;
 mod gate;
+mod generic;
 mod glob;
 mod hash;
 mod help;
@@ -33,6 +34,7 @@ mod spec;
 mod stats;
 mod string;
 mod table;
+mod zset;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
@@ -60,4 +62,6 @@ static GROUPS: &[&[Command]] = &[
     hash::COMMANDS,
     set::COMMANDS,
     bitmap::COMMANDS,
+    generic::COMMANDS,
+    zset::COMMANDS,
 ];
