@@ -175,39 +175,41 @@ fn count_other_keys(stack: Stack, table: c_int) -> usize {
 }
 
 fn unpack_one(stack: Stack, shared: &mut Shared) -> Outcome {
-    let offset = stack.integer_or(2, 0)? as i32;
+    let offset = stack.integer_or(2, 0)?;
     stack.set_top(1);
     read_values(stack, shared, 1, offset)
 }
 
 fn unpack_limit(stack: Stack, shared: &mut Shared) -> Outcome {
-    let limit = stack.check_integer(2)? as i32;
-    let offset = stack.integer_or(3, 0)? as i32;
+    let limit = stack.check_integer(2)?;
+    let offset = stack.integer_or(3, 0)?;
     stack.set_top(1);
     read_values(stack, shared, limit, offset)
 }
 
 /// Pushes up to `limit` values from `offset` on, preceded by the offset of what is left (-1 for nothing); everything,
 /// without an offset, when both are 0.
-fn read_values(stack: Stack, shared: &mut Shared, limit: i32, offset: i32) -> Outcome {
+fn read_values(stack: Stack, shared: &mut Shared, limit: i64, offset: i64) -> Outcome {
     let input = stack.check_bytes(1)?;
     let everything = limit == 0 && offset == 0;
     if limit < 0 || offset < 0 {
         return Err(shared.fail(format_args!(
-            "Invalid request to unpack with offset of {offset} and limit of {}.",
+            "Invalid request to unpack with offset of {} and limit of {}.",
+            offset as i32,
             input.len() as i32
         )));
     }
     if offset as usize > input.len() {
         return Err(shared.fail(format_args!(
-            "Start offset {offset} greater than input length {}.",
+            "Start offset {} greater than input length {}.",
+            offset as i32,
             input.len() as i32
         )));
     }
-    let limit = if everything { i32::MAX } else { limit };
+    let limit = if everything { i64::from(i32::MAX) } else { limit };
     let mut reader = Reader { rest: &input[offset as usize..] };
-    let mut results = 0;
-    while !reader.rest.is_empty() && results < limit {
+    let mut results: c_int = 0;
+    while !reader.rest.is_empty() && i64::from(results) < limit {
         reader.push_value(stack, shared)?;
         results += 1;
     }
@@ -237,7 +239,8 @@ impl Reader<'_> {
             0xcc => self.unsigned(shared, 1)? as f64,
             0xcd => self.unsigned(shared, 2)? as f64,
             0xce => self.unsigned(shared, 4)? as f64,
-            0xcf => self.unsigned(shared, 8)? as f64,
+            // Above 2^63 the reference reads a negative number, too.
+            0xcf => self.unsigned(shared, 8)? as i64 as f64,
             0xd0 => f64::from(self.unsigned(shared, 1)? as i8),
             0xd1 => f64::from(self.unsigned(shared, 2)? as i16),
             0xd2 => f64::from(self.unsigned(shared, 4)? as i32),

@@ -70,11 +70,12 @@ fn pack(stack: Stack, shared: &mut Shared) -> Outcome {
 fn unpack(stack: Stack, shared: &mut Shared) -> Outcome {
     let mut layout = Layout::of(stack.check_bytes(1)?);
     let data = stack.check_bytes(2)?;
-    let start = stack.integer_or(3, 1)?;
-    if start <= 0 {
+    // Negative offsets wrap, and are then beyond the data.
+    let start = stack.integer_or(3, 1)? as usize;
+    if start == 0 {
         return Err(Raise::Argument(3, c"offset must be 1 or greater"));
     }
-    let mut position = start as usize - 1;
+    let mut position = start - 1;
     let mut results: c_int = 0;
     while let Some(option) = layout.next(shared)? {
         let mut size = option.size;
@@ -125,7 +126,7 @@ fn unpack(stack: Stack, shared: &mut Shared) -> Outcome {
         }
         position += size;
     }
-    stack.push_number((position + 1) as f64);
+    stack.push_number(position.wrapping_add(1) as i64 as f64);
     Ok(results + 1)
 }
 
