@@ -321,8 +321,13 @@ where
 ///
 /// # Safety
 /// As [`register`]; the owner is null or of the type that the function expects.
-pub(crate) unsafe fn register_owned<F>(stack: Stack, shared: *mut Shared, owner: c_int, name: &str, _function: F)
-where
+pub(crate) unsafe fn register_owned<F>(
+    stack: Stack,
+    shared: *mut Shared,
+    owner: c_int,
+    name: &str,
+    _function: F,
+) where
     F: Fn(Stack, &mut Shared) -> Outcome + Copy + 'static,
 {
     const { assert!(size_of::<F>() == 0, "a library function is a plain function") };

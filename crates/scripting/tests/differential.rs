@@ -77,7 +77,8 @@ fn libraries_answer_as_redis_does() {
         if ours == theirs {
             continue;
         }
-        let (our_lines, their_lines): (Vec<_>, Vec<_>) = (ours.split('\n').collect(), theirs.split('\n').collect());
+        let (our_lines, their_lines): (Vec<_>, Vec<_>) =
+            (ours.split('\n').collect(), theirs.split('\n').collect());
         for (index, text) in expressions.iter().enumerate() {
             let (our, their) = (our_lines.get(index), their_lines.get(index));
             if our != their {
@@ -163,7 +164,21 @@ fn number(chance: &mut Chance) -> String {
         5 => format!("2^{}-1", chance.below(66)),
         6 => format!("{}.{}", chance.below(1000), chance.below(100_000)),
         7 => format!("{}e{}", chance.below(1000), chance.below(600) as i64 - 300),
-        8 => chance.pick(&["0", "tonumber('-0')", "1/0", "-1/0", "0/0", "0.5", "1.5", "-0.1", "0.1", "1e15", "1e14", "99999999999999"])
+        8 => chance
+            .pick(&[
+                "0",
+                "tonumber('-0')",
+                "1/0",
+                "-1/0",
+                "0/0",
+                "0.5",
+                "1.5",
+                "-0.1",
+                "0.1",
+                "1e15",
+                "1e14",
+                "99999999999999",
+            ])
             .to_owned(),
         9 => format!("{}/{}", chance.below(100_000), chance.below(1000) + 1),
         10 => format!("{}", chance.next() >> chance.below(48)),
@@ -179,9 +194,12 @@ fn string(chance: &mut Chance) -> String {
         3 => format!("string.rep('x', {})", [31, 32, 255, 256, 65535, 65536][chance.below(6)]),
         _ => {
             let length = chance.below(12);
-            let bytes: Vec<u8> = (0..length)
-                .map(|_| if chance.below(3) == 0 { chance.next() as u8 } else { b'a' + chance.below(26) as u8 })
-                .collect();
+            let bytes: Vec<u8> =
+                (0..length)
+                    .map(|_| {
+                        if chance.below(3) == 0 { chance.next() as u8 } else { b'a' + chance.below(26) as u8 }
+                    })
+                    .collect();
             quote(&bytes)
         }
     }
@@ -253,9 +271,8 @@ fn sparse(chance: &mut Chance, count: usize) -> String {
 /// An object of which no part can be refused.
 fn plain_object(chance: &mut Chance) -> String {
     let count = chance.below(12);
-    let items: Vec<String> = (0..count)
-        .map(|index| format!("[{}..'{index}'] = {}", string(chance), string(chance)))
-        .collect();
+    let items: Vec<String> =
+        (0..count).map(|index| format!("[{}..'{index}'] = {}", string(chance), string(chance))).collect();
     format!("{{{}}}", items.join(", "))
 }
 
@@ -278,8 +295,12 @@ fn format_text(chance: &mut Chance) -> String {
             0 => text.push_str(chance.pick(&["<", ">", "!", " ", "!4", "!2", "!16", "!1", "!3"])),
             1 => text.push_str(&format!("c{}", chance.below(6))),
             2 => text.push_str(&format!("{}{}", chance.pick(&["i", "I"]), chance.below(18))),
-            3 if chance.below(10) == 0 => text.push_str(chance.pick(&["z", "%", "i40", "i99999999999", "c", "\\0", "q"])),
-            _ => text.push_str(chance.pick(&["b", "B", "h", "H", "l", "L", "T", "i", "I", "f", "d", "x", "s"])),
+            3 if chance.below(10) == 0 => {
+                text.push_str(chance.pick(&["z", "%", "i40", "i99999999999", "c", "\\0", "q"]))
+            }
+            _ => {
+                text.push_str(chance.pick(&["b", "B", "h", "H", "l", "L", "T", "i", "I", "f", "d", "x", "s"]))
+            }
         }
     }
     text
@@ -349,12 +370,18 @@ fn json(chance: &mut Chance, depth: usize) -> String {
     let mut text = match chance.below(if depth == 0 { 6 } else { 9 }) {
         0 => chance
             .pick(&[
-                "true", "false", "null", "nan", "NaN", "inf", "-inf", "Infinity", "-nan", "+1", "0x1F", "-0x1p3", "01",
-                "1.", ".5", "1e", "1e+", "-", "--1", "tru", "nul", "1e400", "1e-400", "-0", "0xg", "infinit", "nan(1)",
+                "true", "false", "null", "nan", "NaN", "inf", "-inf", "Infinity", "-nan", "+1", "0x1F",
+                "-0x1p3", "01", "1.", ".5", "1e", "1e+", "-", "--1", "tru", "nul", "1e400", "1e-400", "-0",
+                "0xg", "infinit", "nan(1)",
             ])
             .to_owned(),
         1 | 2 => format!("{}{}", chance.pick(&["", "-"]), chance.next() >> chance.below(60)),
-        3 => format!("{}.{}e{}", chance.below(100), chance.next() >> chance.below(60), chance.below(40) as i64 - 20),
+        3 => format!(
+            "{}.{}e{}",
+            chance.below(100),
+            chance.next() >> chance.below(60),
+            chance.below(40) as i64 - 20
+        ),
         4 | 5 => json_string(chance),
         6 | 7 => {
             let count = chance.below(5);
@@ -363,13 +390,15 @@ fn json(chance: &mut Chance, depth: usize) -> String {
         }
         _ => {
             let count = chance.below(4);
-            let items: Vec<String> =
-                (0..count).map(|_| format!("{} : {}", json_string(chance), json(chance, depth - 1))).collect();
+            let items: Vec<String> = (0..count)
+                .map(|_| format!("{} : {}", json_string(chance), json(chance, depth - 1)))
+                .collect();
             format!("{{{}}}", items.join(", "))
         }
     };
     if chance.below(25) == 0 {
-        let noise = chance.pick(&["}", "]", ",", ":", "\"", "\\", " ", "\t\n", "x", "\0", "[", "{", "/", "é"]);
+        let noise =
+            chance.pick(&["}", "]", ",", ":", "\"", "\\", " ", "\t\n", "x", "\0", "[", "{", "/", "é"]);
         let mut place = chance.below(text.len() + 1);
         while !text.is_char_boundary(place) {
             place -= 1;
@@ -389,7 +418,9 @@ fn json_string(chance: &mut Chance) -> String {
         match chance.below(8) {
             0 => text.push_str(&format!("\\u{:04x}", chance.next() as u16)),
             1 => text.push_str(&format!("\\ud8{:02X}\\udc{:02x}", chance.next() as u8, chance.next() as u8)),
-            2 => text.push_str(chance.pick(&["\\n", "\\t", "\\/", "\\\\", "\\\"", "\\b", "\\f", "\\r", "\\x", "\\u12g4"])),
+            2 => text.push_str(
+                chance.pick(&["\\n", "\\t", "\\/", "\\\\", "\\\"", "\\b", "\\f", "\\r", "\\x", "\\u12g4"]),
+            ),
             3 if chance.below(10) == 0 => text.push(char::from(chance.below(32) as u8)),
             _ => text.push_str(chance.pick(&["a", "key", "é", "€", "0", " "])),
         }
@@ -401,8 +432,13 @@ fn json_string(chance: &mut Chance) -> String {
 /// A setting on a table of its own, so that the two servers' global settings stay as they are.
 fn settings(chance: &mut Chance) -> String {
     let name = chance.pick(&[
-        "encode_sparse_array", "encode_max_depth", "decode_max_depth", "encode_number_precision", "encode_keep_buffer",
-        "encode_invalid_numbers", "decode_invalid_numbers",
+        "encode_sparse_array",
+        "encode_max_depth",
+        "decode_max_depth",
+        "encode_number_precision",
+        "encode_keep_buffer",
+        "encode_invalid_numbers",
+        "decode_invalid_numbers",
     ]);
     let count = chance.below(4);
     let arguments: Vec<String> = (0..count)
@@ -431,7 +467,10 @@ struct Oracle {
 
 impl Oracle {
     fn start(binary: &str) -> Oracle {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("a free port")
+            .port();
         let mut server = Command::new(binary)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
             .stdout(Stdio::piped())
@@ -439,7 +478,9 @@ impl Oracle {
             .expect("the oracle starts");
         let log = BufReader::new(server.stdout.take().expect("its log"));
         let mut log = log.lines();
-        log.find(|line| line.as_ref().is_ok_and(|line| line.contains("Ready to accept"))).expect("it gets ready").ok();
+        log.find(|line| line.as_ref().is_ok_and(|line| line.contains("Ready to accept")))
+            .expect("it gets ready")
+            .ok();
         std::thread::spawn(move || log.for_each(drop));
         let stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).expect("it listens"));
         Oracle { server, stream }

@@ -87,16 +87,16 @@ const CASES: &[(&str, &str)] = &[
     ("return tostring(getmetatable('').__index == string)", "true"),
     ("getmetatable(_G).__index = nil", "user_script:1: Attempt to modify a readonly table"),
     ("return tostring(getmetatable(_G).__newindex)", "nil"),
-    ("return type(rawget(_G, 'string')) .. type(rawget(string, 'len')) .. tostring(rawget(_G, 'zz'))", "tablefunctionnil"),
+    (
+        "return type(rawget(_G, 'string')) .. type(rawget(string, 'len')) .. tostring(rawget(_G, 'zz'))",
+        "tablefunctionnil",
+    ),
     ("return type(next(string))", "string"),
     ("local n = 0 for k in next, string do n = n + 1 end return tostring(n)", "15"),
     ("local f, t = pairs(string) t.len = 1 return ('x'):len() .. type(string.len)", "1function"),
     ("table.foreach(string, function(k) return k end) return 'ok'", "ok"),
     ("return type(loadstring(string.dump(function() end)))", "nil"),
-    (
-        "return (select(2, loadstring('\\27LJ\\2', '=x')))",
-        "x:1: unexpected symbol near 'char(27)'",
-    ),
+    ("return (select(2, loadstring('\\27LJ\\2', '=x')))", "x:1: unexpected symbol near 'char(27)'"),
     ("return (select(2, loadstring('#\\n\\27LJ', '=x')))", "x:1: unexpected symbol near '#'"),
     ("return (select(2, load(function() return nil end))) or 'none'", "none"),
     ("return (select(2, pcall(load, 'return 1')))", "bad argument #1 to '?' (function expected, got string)"),
@@ -115,7 +115,10 @@ const CASES: &[(&str, &str)] = &[
     ("return (select(2, pcall(math.random, 0)))", "bad argument #1 to '?' (interval is empty)"),
     ("return (select(2, pcall(math.random, 2, 1)))", "bad argument #2 to '?' (interval is empty)"),
     ("return (select(2, pcall(math.random, 1, 2, 3)))", "wrong number of arguments"),
-    ("local r = math.random(2 ^ 40) return r", "user_script:1: bad argument #1 to 'random' (interval is empty)"),
+    (
+        "local r = math.random(2 ^ 40) return r",
+        "user_script:1: bad argument #1 to 'random' (interval is empty)",
+    ),
     (
         "math.randomseed(5) return math.random(1000000) .. ' ' .. math.random(1000000) .. ' ' .. math.random(1000000)",
         "524840 272855 788600",
@@ -123,7 +126,10 @@ const CASES: &[(&str, &str)] = &[
     ("return (select(2, pcall(math.randomseed)))", "bad argument #1 to '?' (number expected, got no value)"),
     ("return tostring(table.new) .. tostring(string.buffer) .. tostring(table.move)", "nilnilnil"),
     ("local a = select('#', xpcall(function(...) return ... end, error, 1)) return tostring(a)", "1"),
-    ("table.sort({3, 2, 1, 5, 4}, function() return true end)", "user_script:1: invalid order function for sorting"),
+    (
+        "table.sort({3, 2, 1, 5, 4}, function() return true end)",
+        "user_script:1: invalid order function for sorting",
+    ),
     ("table.sort({1, 'x'})", "attempt to compare string with number"),
     ("local t = {5, 2, 8, 1, 9, 3} table.sort(t) return table.concat(t, ' ')", "1 2 3 5 8 9"),
 ];
@@ -156,7 +162,10 @@ fn check_all<V: std::borrow::Borrow<Vm>>(vm: impl Fn() -> V) {
 #[test]
 fn a_run_does_not_see_the_settings_of_another() {
     let vm = Vm::new();
-    assert_eq!(vm.text("cjson.encode_max_depth(1) return (pcall(cjson.encode, {{}})) and 'deep' or 'flat'"), "flat");
+    assert_eq!(
+        vm.text("cjson.encode_max_depth(1) return (pcall(cjson.encode, {{}})) and 'deep' or 'flat'"),
+        "flat"
+    );
     let mut run = perigee_scripting::library::RunState::new(7);
     vm.exchange(&mut run);
     assert_eq!(vm.text("return cjson.encode({{}})"), "[{}]");

@@ -122,14 +122,14 @@ fn write_table(stack: Stack, shared: &mut Shared, depth: usize) -> Result<(), Ra
     let fields = end - base + count_other_keys(stack, table);
     write_length(&mut shared.output, fields, Some((0x80, 16)), None, 0xde);
     for index in base..end {
-        shared.keys[index].push(stack);
-        stack.push_value(-1);
-        stack.raw_get(table);
-        stack.insert(-2);
+        let key = shared.keys[index];
+        key.push(stack);
         write_value(stack, shared, depth + 1)?;
+        key.push_value(stack, table);
         write_value(stack, shared, depth + 1)?;
     }
     shared.keys.truncate(base);
+    stack.set_top(table);
     if fields == end - base {
         return Ok(());
     }
@@ -297,13 +297,17 @@ impl Reader<'_> {
 
     /// The big-endian number of `size` bytes behind the tag.
     fn unsigned(&mut self, shared: &mut Shared, size: usize) -> Result<u64, Raise> {
-        let Some((field, rest)) = self.rest[1..].split_at_checked(size) else { return Err(missing_bytes(shared)) };
+        let Some((field, rest)) = self.rest[1..].split_at_checked(size) else {
+            return Err(missing_bytes(shared));
+        };
         self.rest = rest;
         Ok(field.iter().fold(0, |value, &byte| (value << 8) | u64::from(byte)))
     }
 
     fn push_string(&mut self, stack: Stack, shared: &mut Shared, length: usize) -> Result<(), Raise> {
-        let Some((bytes, rest)) = self.rest.split_at_checked(length) else { return Err(missing_bytes(shared)) };
+        let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
+            return Err(missing_bytes(shared));
+        };
         self.rest = rest;
         stack.push_bytes(bytes);
         Ok(())

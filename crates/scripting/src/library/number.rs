@@ -6,10 +6,16 @@ use std::io::Write as _;
 pub(crate) fn write_general(output: &mut Vec<u8>, value: f64, precision: usize) {
     const EXACT: f64 = 99_999_999_999_999.0;
     let integer = value as i64;
-    if precision == 14 && value.abs() <= EXACT && integer as f64 == value && (integer != 0 || !value.is_sign_negative())
+    if precision == 14
+        && value.abs() <= EXACT
+        && integer as f64 == value
+        && (integer != 0 || !value.is_sign_negative())
     {
         let mut digits = itoa::Buffer::new();
         output.extend_from_slice(digits.format(integer).as_bytes());
+        return;
+    }
+    if precision == 14 && write_short(output, value) {
         return;
     }
     if !value.is_finite() {
@@ -23,6 +29,35 @@ pub(crate) fn write_general(output: &mut Vec<u8>, value: f64, precision: usize) 
         return;
     }
     write_finite(output, value, precision);
+}
+
+/// Writes a number that is a whole number of millionths with at most 14 digits: then these are its 14 digits, since no
+/// other decimal of that length is as near. False, and nothing written, for all others.
+fn write_short(output: &mut Vec<u8>, value: f64) -> bool {
+    const MILLION: f64 = 1_000_000.0;
+    let magnitude = value.abs();
+    let millionths = (magnitude * MILLION + 0.5) as u64;
+    if !(magnitude >= 0.0001 && magnitude < 100_000_000.0 && millionths as f64 / MILLION == magnitude) {
+        return false;
+    }
+    if value < 0.0 {
+        output.push(b'-');
+    }
+    output.extend_from_slice(itoa::Buffer::new().format(millionths / 1_000_000).as_bytes());
+    let mut rest = millionths % 1_000_000;
+    if rest != 0 {
+        let mut fraction = *b".000000";
+        let mut last = 0;
+        for place in (1..7).rev() {
+            fraction[place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if last == 0 && fraction[place] != b'0' {
+                last = place;
+            }
+        }
+        output.extend_from_slice(&fraction[..=last]);
+    }
+    true
 }
 
 /// Rounds to `precision` digits in scientific form, then lays them out as `%g` would.
@@ -129,8 +164,16 @@ pub(crate) fn read(text: &[u8]) -> Option<(f64, usize)> {
     }
     if follower == b'.' {
         end += 1;
-        while text.get(end).is_some_and(u8::is_ascii_digit) {
+        let point = end;
+        while let Some(digit @ b'0'..=b'9') = text.get(end) {
+            integer = integer.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
             end += 1;
+        }
+        let decimals = end - point;
+        if digits + decimals <= 15 && !matches!(text.get(end), Some(b'e' | b'E')) {
+            // Both are exact, so the quotient is rounded once.
+            let value = integer as f64 / POWERS_OF_TEN[decimals];
+            return Some((if negative { -value } else { value }, end));
         }
     }
     if matches!(text.get(end), Some(b'e' | b'E')) {
@@ -147,6 +190,9 @@ pub(crate) fn read(text: &[u8]) -> Option<(f64, usize)> {
         None => read_by_c(text),
     }
 }
+
+const POWERS_OF_TEN: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 fn read_by_c(text: &[u8]) -> Option<(f64, usize)> {
     let mut end = std::ptr::null_mut();
@@ -199,6 +245,14 @@ mod tests {
             prop_assert_eq!(ours(value, precision), by_c(value, precision));
             let value = mantissa as f64 * 10_f64.powi(scale / 4);
             prop_assert_eq!(ours(value, precision), by_c(value, precision));
+        }
+
+        #[test]
+        fn decimals_are_written_as_printf_does(digits in 0_i64..200_000_000_000_000, places in 0_i32..9, ulps in -2_i64..3) {
+            let value = digits as f64 / 10_f64.powi(places);
+            let value = f64::from_bits((value.to_bits() as i64 + ulps).unsigned_abs());
+            prop_assert_eq!(ours(value, 14), by_c(value, 14));
+            prop_assert_eq!(ours(-value, 14), by_c(-value, 14));
         }
 
         #[test]

@@ -202,7 +202,8 @@ impl<'a> Layout<'a> {
         let mut count = 0_i32;
         while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
             self.rest = rest;
-            let Some(next) = count.checked_mul(10).and_then(|tens| tens.checked_add(i32::from(digit - b'0'))) else {
+            let Some(next) = count.checked_mul(10).and_then(|tens| tens.checked_add(i32::from(digit - b'0')))
+            else {
                 return Err(shared.fail(format_args!("integral size overflow")));
             };
             count = next;
@@ -276,4 +277,3 @@ fn integer(field: &[u8], big_endian: bool, signed: bool) -> f64 {
     let sign = u64::MAX.wrapping_shl((field.len() as u32).wrapping_mul(8).wrapping_sub(1));
     (if bits & sign != 0 { bits | sign } else { bits }) as i64 as f64
 }
-

@@ -38,7 +38,8 @@ struct Scan {
 
 /// Learns the instruction that assigns to a global. Leaves the stack as it was; takes one slot.
 pub(super) fn calibrate(stack: Stack) -> Bytecode {
-    let mut scan = Scan { header_seen: false, assign_global: None, second_instruction: 0, traits: Traits::default() };
+    let mut scan =
+        Scan { header_seen: false, assign_global: None, second_instruction: 0, traits: Traits::default() };
     let text = b"x = 1";
     // SAFETY: `dump` wants a Lua function on top, which the loaded chunk is.
     unsafe {
@@ -80,8 +81,13 @@ unsafe extern "C-unwind" fn inspect(
     scan: *mut c_void,
 ) -> c_int {
     // SAFETY: `lua_dump` passes a piece of the dump, and what `dump` gave it.
-    let (piece, scan) = unsafe { (slice::from_raw_parts(piece.cast::<u8>(), length), &mut *scan.cast::<Scan>()) };
-    if scan.header_seen { inspect_function(piece, scan) } else { scan.header_seen = true }
+    let (piece, scan) =
+        unsafe { (slice::from_raw_parts(piece.cast::<u8>(), length), &mut *scan.cast::<Scan>()) };
+    if scan.header_seen {
+        inspect_function(piece, scan)
+    } else {
+        scan.header_seen = true
+    }
     0
 }
 
@@ -101,7 +107,8 @@ fn inspect_function(piece: &[u8], scan: &mut Scan) {
         number(&mut rest);
     }
     let (instructions, _) = rest.as_chunks::<4>().0.split_at(instructions.min(rest.len() / 4));
-    let operation = |instruction: &[u8; 4]| if cfg!(target_endian = "big") { instruction[3] } else { instruction[0] };
+    let operation =
+        |instruction: &[u8; 4]| if cfg!(target_endian = "big") { instruction[3] } else { instruction[0] };
     match scan.assign_global {
         Some(assign) => scan.traits.assigns_globals |= instructions.iter().any(|i| operation(i) == assign),
         None => scan.second_instruction = instructions.get(1).map_or(0, operation),

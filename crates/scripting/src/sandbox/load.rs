@@ -52,7 +52,8 @@ pub(super) fn load(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> 
         refuse_foreign_number(stack);
         return false;
     }
-    let environment = if traits.assigns_globals { shared.bytecode.global_view } else { shared.bytecode.globals };
+    let environment =
+        if traits.assigns_globals { shared.bytecode.global_view } else { shared.bytecode.globals };
     // SAFETY: the function is on top; nothing here allocates.
     unsafe {
         ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, environment);
@@ -90,7 +91,11 @@ fn needs_lead(chunk: &[u8]) -> bool {
     matches!(chunk.first(), Some(b'#' | 0xef | 0x1b))
 }
 
-unsafe extern "C-unwind" fn read(_: *mut lua_State, source: *mut c_void, length: *mut usize) -> *const c_char {
+unsafe extern "C-unwind" fn read(
+    _: *mut lua_State,
+    source: *mut c_void,
+    length: *mut usize,
+) -> *const c_char {
     // SAFETY: `load` passes its source; the piece is part of the chunk, which outlives the loading.
     unsafe {
         let source = &mut *source.cast::<Source<'_>>();

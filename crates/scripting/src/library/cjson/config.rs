@@ -98,7 +98,8 @@ pub(crate) fn encode_invalid_numbers(stack: Stack, shared: &mut Shared) -> Outco
         Kind::Nil => {}
         Kind::Boolean => {
             let write = stack.boolean(1);
-            of(stack, shared).encode_invalid = if write { InvalidNumbers::Write } else { InvalidNumbers::Refuse };
+            of(stack, shared).encode_invalid =
+                if write { InvalidNumbers::Write } else { InvalidNumbers::Refuse };
         }
         _ => {
             let chosen = choice(stack, shared, 1, &["off", "on", "null"])?;

@@ -7,6 +7,9 @@ use crate::library::cjson::config;
 use crate::library::number;
 use crate::stack::{Outcome, Raise, Stack};
 
+/// Room that a table has before the first of its fields is known.
+const USUAL_FIELDS: c_int = 4;
+
 pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
     if stack.top() != 1 {
         return Err(Raise::Argument(1, c"expected 1 argument"));
@@ -103,7 +106,7 @@ impl<'a> Parser<'a> {
 
     fn object(&mut self) -> Result<(), Raise> {
         self.descend(3)?;
-        self.stack.push_table(0, 0);
+        self.stack.push_table(0, USUAL_FIELDS);
         let table = self.stack.top();
         let mut token = self.token();
         if matches!(token, Token::ObjectEnd) {
@@ -135,7 +138,7 @@ impl<'a> Parser<'a> {
 
     fn array(&mut self) -> Result<(), Raise> {
         self.descend(2)?;
-        self.stack.push_table(0, 0);
+        self.stack.push_table(USUAL_FIELDS, 0);
         let table = self.stack.top();
         let mut token = self.token();
         if matches!(token, Token::ArrayEnd) {
@@ -163,7 +166,9 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let (depth, position) = (self.depth, self.position);
-        Err(self.shared.fail(format_args!("Found too many nested data structures ({depth}) at character {position}")))
+        Err(self
+            .shared
+            .fail(format_args!("Found too many nested data structures ({depth}) at character {position}")))
     }
 
     fn expected(&mut self, wanted: &str, found: Token<'_>) -> Raise {
@@ -314,7 +319,10 @@ impl<'a> Parser<'a> {
         let Some(mut code) = self.hexadecimal(self.position + 2) else { return false };
         let mut length = 6;
         if code & 0xF800 == 0xD800 {
-            if code & 0x400 != 0 || self.byte(self.position + 6) != b'\\' || self.byte(self.position + 7) != b'u' {
+            if code & 0x400 != 0
+                || self.byte(self.position + 6) != b'\\'
+                || self.byte(self.position + 7) != b'u'
+            {
                 return false;
             }
             let Some(low) = self.hexadecimal(self.position + 8) else { return false };

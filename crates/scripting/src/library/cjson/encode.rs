@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use crate::library::Shared;
 use crate::library::cjson::Config;
 use crate::library::cjson::config::{self, InvalidNumbers};
-use crate::library::cjson::keys::{Key, collect_keys};
+use crate::library::cjson::keys::{Name, collect_keys};
 use crate::library::number::write_general;
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
@@ -39,7 +39,9 @@ impl Encoder<'_> {
                 self.shared.output.extend_from_slice(text);
             }
             Kind::Nil => self.shared.output.extend_from_slice(b"null"),
-            Kind::LightUserdata if self.stack.is_null_pointer(-1) => self.shared.output.extend_from_slice(b"null"),
+            Kind::LightUserdata if self.stack.is_null_pointer(-1) => {
+                self.shared.output.extend_from_slice(b"null")
+            }
             Kind::Table => self.table(depth + 1)?,
             _ => return Err(self.refuse("type not supported")),
         }
@@ -65,7 +67,7 @@ impl Encoder<'_> {
         while stack.next(table) {
             stack.pop(1);
             let key = if stack.kind(-1) == Kind::Number { stack.number(-1) } else { 0.0 };
-            if key < 1.0 || key.floor() != key {
+            if key < 1.0 || (key as i64 as f64 != key && key < WHOLE) {
                 stack.pop(1);
                 return Ok(None);
             }
@@ -109,22 +111,22 @@ impl Encoder<'_> {
                 self.shared.output.push(b',');
             }
             let key = self.shared.keys[index];
-            match key {
-                Key::Number(number) => {
+            match key.name() {
+                Name::Number(number) => {
                     self.shared.output.push(b'"');
                     self.number(number)?;
                     self.shared.output.push(b'"');
                 }
-                Key::String { .. } => write_string(&mut self.shared.output, key.bytes()),
+                name @ Name::String { .. } => write_string(&mut self.shared.output, name.bytes()),
             }
             self.shared.output.push(b':');
-            key.push(self.stack);
-            self.stack.raw_get(table);
+            key.push_value(self.stack, table);
             self.value(depth)?;
             self.stack.pop(1);
             // The nested value has put its own keys behind ours and taken them away again.
         }
         self.shared.keys.truncate(base);
+        self.stack.set_top(table);
         self.shared.output.push(b'}');
         Ok(())
     }
@@ -133,7 +135,9 @@ impl Encoder<'_> {
         if !number.is_finite() {
             match self.config.encode_invalid {
                 InvalidNumbers::Refuse => {
-                    return Err(self.shared.fail(format_args!("Cannot serialise number: must not be NaN or Inf")));
+                    return Err(self
+                        .shared
+                        .fail(format_args!("Cannot serialise number: must not be NaN or Inf")));
                 }
                 InvalidNumbers::Write if number.is_nan() => {
                     self.shared.output.extend_from_slice(b"nan");
@@ -168,6 +172,9 @@ impl Encoder<'_> {
         self.refuse("table key must be a number or string")
     }
 }
+
+/// From here on every double is a whole number.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// A double as a C `int` the way x86-64 casts it: out of range is `i32::MIN`.
 fn cut(value: f64) -> i32 {
