@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
     }?;
     println!("{answer:?}");
+    // SAFETY: as above.
     let seconds = unsafe {
         lua.exec_raw::<f64>((), |state| {
             if sandbox.load(state, b"return os.clock()", c"@clock") {

@@ -266,13 +266,26 @@ impl Stack {
         self.raw_set(table);
     }
 
+    /// The value at `index` as a number, if Lua 5.1 would convert it: unlike LuaJIT, that ends a string at its first
+    /// NUL.
+    pub(crate) fn as_number(self, index: c_int) -> Option<f64> {
+        let value = self.number(index);
+        if value != 0.0 || self.is_number(index) {
+            return Some(value);
+        }
+        if self.kind(index) != Kind::String {
+            return None;
+        }
+        let text = self.bytes(index);
+        self.push_bytes(&text[..memchr::memchr(0, text)?]);
+        let value = self.is_number(-1).then(|| self.number(-1));
+        self.pop(1);
+        value
+    }
+
     /// Argument `index` as a number, by Lua's rules.
     pub(crate) fn check_number(self, index: c_int) -> Result<f64, Raise> {
-        let value = self.number(index);
-        if value == 0.0 && !self.is_number(index) {
-            return Err(Raise::Type(index, c"number"));
-        }
-        Ok(value)
+        self.as_number(index).ok_or(Raise::Type(index, c"number"))
     }
 
     /// Argument `index` as an integer: the number cut off as x86-64 does, out of range as `i64::MIN`.

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use common::Vm;
 
 // Not compared, because the engines differ and not the libraries: the order of a table's fields, equal keys within one
-// constructor, the constant -0 (Lua 5.1 merges it with 0) and -0 as a key.
+// constructor, the constant -0 (Lua 5.1 merges it with 0), -0 as a key, and the text of a negative NaN.
 
 /// Cases that travel in one script.
 const BATCH: usize = 50;
@@ -278,7 +278,7 @@ fn plain_object(chance: &mut Chance) -> String {
 
 fn table_key(chance: &mut Chance) -> String {
     let key = scalar(chance, false);
-    if key.contains("0/0") || key.contains("tonumber") { "1".to_owned() } else { key }
+    if key.contains("tonumber") { "1".to_owned() } else { key }
 }
 
 fn values(chance: &mut Chance, most: usize) -> String {

@@ -78,14 +78,14 @@ fn write_number(output: &mut Vec<u8>, value: f64) {
 
 fn write_integer(output: &mut Vec<u8>, value: i64) {
     match value {
-        0..=0x7f | -32..=-1 => output.push(value as u8),
+        -0x20..=0x7f => output.push(value as u8),
         0x80..=0xff => output.extend_from_slice(&[0xcc, value as u8]),
-        -0x80..=-33 => output.extend_from_slice(&[0xd0, value as u8]),
+        -0x80..=-0x21 => output.extend_from_slice(&[0xd0, value as u8]),
         0x100..=0xffff => write_tagged(output, 0xcd, &(value as u16).to_be_bytes()),
         -0x8000..=-0x81 => write_tagged(output, 0xd1, &(value as u16).to_be_bytes()),
         0x1_0000..=0xffff_ffff => write_tagged(output, 0xce, &(value as u32).to_be_bytes()),
         -0x8000_0000..=-0x8001 => write_tagged(output, 0xd2, &(value as u32).to_be_bytes()),
-        0.. => write_tagged(output, 0xcf, &value.to_be_bytes()),
+        0x1_0000_0000.. => write_tagged(output, 0xcf, &value.to_be_bytes()),
         _ => write_tagged(output, 0xd3, &value.to_be_bytes()),
     }
 }

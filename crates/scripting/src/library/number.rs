@@ -37,7 +37,7 @@ fn write_short(output: &mut Vec<u8>, value: f64) -> bool {
     const MILLION: f64 = 1_000_000.0;
     let magnitude = value.abs();
     let millionths = (magnitude * MILLION + 0.5) as u64;
-    if !(magnitude >= 0.0001 && magnitude < 100_000_000.0 && millionths as f64 / MILLION == magnitude) {
+    if !((0.0001..100_000_000.0).contains(&magnitude) && millionths as f64 / MILLION == magnitude) {
         return false;
     }
     if value < 0.0 {

@@ -103,10 +103,10 @@ fn unpack(stack: Stack, shared: &mut Shared) -> Outcome {
             }
             b'c' => {
                 if size == 0 {
-                    if results == 0 || !stack.is_number(-1) {
+                    let Some(previous) = (results > 0).then(|| stack.as_number(-1)).flatten() else {
                         return Err(shared.fail(format_args!("format 'c0' needs a previous size")));
-                    }
-                    size = wrap(stack.number(-1)) as usize;
+                    };
+                    size = wrap(previous) as usize;
                     stack.pop(1);
                     results -= 1;
                     check_available(data, position, size)?;

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
-use crate::sandbox::bytecode;
+use crate::sandbox::{bytecode, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 unsafe extern "C-unwind" {
@@ -38,15 +38,22 @@ pub(super) fn globals(shared: &Shared) -> c_int {
 
 /// Pushes the compiled chunk, or the error message and returns false. Takes three slots.
 pub(super) fn load(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> bool {
-    let state = stack.state();
+    compile(stack, chunk, name) && finish(stack, shared)
+}
+
+/// Raises nothing: the caller may own what it passes.
+fn compile(stack: Stack, chunk: &[u8], name: &CStr) -> bool {
     let mut source = Source { lead: needs_lead(chunk), rest: chunk };
     // SAFETY: the source outlives the call; loading catches its own errors.
     let status = unsafe {
-        lua_loadx(state, read, std::ptr::from_mut(&mut source).cast(), name.as_ptr(), c"t".as_ptr())
+        lua_loadx(stack.state(), read, std::ptr::from_mut(&mut source).cast(), name.as_ptr(), c"t".as_ptr())
     };
-    if status != ffi::LUA_OK {
-        return false;
-    }
+    status == ffi::LUA_OK
+}
+
+/// Checks the function on top and gives it its environment.
+fn finish(stack: Stack, shared: &Shared) -> bool {
+    let state = stack.state();
     let traits = bytecode::scan(stack, shared.bytecode);
     if traits.has_foreign_numbers {
         refuse_foreign_number(stack);
@@ -60,6 +67,15 @@ pub(super) fn load(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> 
         ffi::lua_setfenv(state, -2);
     }
     true
+}
+
+/// [`load`] for a script of which only the first returned value counts.
+pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> bool {
+    let status = match tail_calls::without(chunk) {
+        Some(rewritten) => compile(stack, &rewritten, name),
+        None => compile(stack, chunk, name),
+    };
+    status && finish(stack, shared)
 }
 
 /// `loadstring`: the chunk's name is by default its text.

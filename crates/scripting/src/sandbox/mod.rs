@@ -15,6 +15,7 @@ use crate::stack::{Kind, Outcome, Raise, Stack, push_function, register};
 
 mod bytecode;
 mod load;
+mod tail_calls;
 
 pub(crate) use bytecode::Bytecode;
 
@@ -76,6 +77,16 @@ impl Sandbox {
     pub unsafe fn load(self, state: *mut lua_State, chunk: &[u8], name: &CStr) -> bool {
         // SAFETY: the caller's; loading catches its own errors.
         unsafe { load::load(Stack::new(state), &*self.shared, chunk, name) }
+    }
+
+    /// [`Sandbox::load`] for a script of which only the first returned value counts, as with EVAL: a call that it
+    /// returns stays on the stack until it has returned, so that errors in it have the script's line.
+    ///
+    /// # Safety
+    /// As [`Sandbox::load`].
+    pub unsafe fn load_script(self, state: *mut lua_State, chunk: &[u8], name: &CStr) -> bool {
+        // SAFETY: the caller's; loading catches its own errors.
+        unsafe { load::load_script(Stack::new(state), &*self.shared, chunk, name) }
     }
 
     /// Pops a value and makes it the global `name`, seen by all chunks. (A host that lets runs take turns sets `KEYS`

@@ -22,7 +22,7 @@ impl Vm {
         // SAFETY: protected by `exec_raw`; the closure owns nothing.
         let result = unsafe {
             self.lua.exec_raw::<mlua::LuaString>((), |state| {
-                if self.sandbox.load(state, script.as_bytes(), c"@user_script") {
+                if self.sandbox.load_script(state, script.as_bytes(), c"@user_script") {
                     ffi::lua_pcall(state, 0, 1, 0);
                 }
             })

@@ -44,7 +44,7 @@ pub(crate) enum InvalidNumbers {
 }
 
 /// The settings that the running function works with: those of its own table, or the run's.
-pub(crate) fn of<'a>(stack: Stack, shared: &'a mut Shared) -> &'a mut Config {
+pub(crate) fn of(stack: Stack, shared: &mut Shared) -> &mut Config {
     let own: *mut c_void = stack.owner();
     if own.is_null() {
         return &mut shared.run.json;

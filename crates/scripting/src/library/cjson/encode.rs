@@ -50,7 +50,7 @@ impl Encoder<'_> {
 
     fn table(&mut self, depth: i32) -> Result<(), Raise> {
         if depth > self.config.encode_depth || !self.stack.reserve(3) {
-            return Err(self.shared.fail(format_args!("Cannot serialise, excessive depth ({depth})")));
+            return Err(self.shared.fail(format_args!("Cannot serialise, excessive nesting ({depth})")));
         }
         let table = self.stack.top();
         match self.array_length(table)? {
