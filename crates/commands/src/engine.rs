@@ -61,6 +61,8 @@ pub struct Process {
     pub config_file: String,
     /// Bytes that the allocator has given out, and bytes resident.
     pub memory: fn() -> (usize, usize),
+    /// Writes a line to the log: 0 debug, 1 verbose, 2 notice, 3 warning.
+    pub log: fn(u8, &str),
 }
 
 impl Default for Process {
@@ -71,6 +73,7 @@ impl Default for Process {
             executable: String::new(),
             config_file: String::new(),
             memory: || (0, 0),
+            log: |_, _| {},
         }
     }
 }

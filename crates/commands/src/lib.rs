@@ -42,6 +42,9 @@ pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
 pub use stats::{Monitors, Slowlog, WorkerStats};
 pub use table::{CommandTable, Entry};
 
+/// The version of Redis whose behaviour clients are told to expect.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 /// Every command, by group.
 static GROUPS: &[&[Command]] =
     &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];

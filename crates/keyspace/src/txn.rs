@@ -112,6 +112,11 @@ impl<'k> Txn<'k> {
         }
     }
 
+    /// The shards that are held.
+    pub fn footprint(&self) -> Footprint {
+        self.held.footprint()
+    }
+
     /// Whether every shard is held.
     pub fn holds_all(&self) -> bool {
         self.held.holds_all()

@@ -19,6 +19,12 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         executable: executable.display().to_string(),
         config_file: config_path.map(|path| path.display().to_string()).unwrap_or_default(),
         memory,
+        log: |level, text| match level {
+            0 => tracing::trace!("{text}"),
+            1 => tracing::debug!("{text}"),
+            2 => tracing::info!("{text}"),
+            _ => tracing::warn!("{text}"),
+        },
     }
 }
 

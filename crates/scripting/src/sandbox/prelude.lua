@@ -1,0 +1,321 @@
+-- Builds what scripts see from what the engine offers. Runs once in a VM.
+--
+-- LuaJIT has no read-only tables. A protected table is therefore an empty table (a view) in front of the real one, which
+-- no script can reach: reading falls through to the real table, writing raises. The functions that read or write a
+-- table without its metatable are replaced by ones that know views; they are the only way around a metatable, so a
+-- function that is added here and writes raw must know them too.
+local engine, native = ...
+
+local error, type, select, tostring, pcall = engine.error, engine.type, engine.select, engine.tostring, engine.pcall
+local setmetatable, getmetatable = engine.setmetatable, engine.getmetatable
+local rawget, rawset, next, pairs = engine.rawget, engine.rawset, engine.next, engine.pairs
+local collectgarbage, xpcall = engine.collectgarbage, engine.xpcall
+local concat, insert, foreach = engine.table.concat, engine.table.insert, engine.table.foreach
+local format, rep, floor = engine.string.format, engine.string.rep, engine.math.floor
+
+local READ_ONLY = "Attempt to modify a readonly table"
+
+local contents = {}    -- view -> the table behind it
+local metatables = {}  -- view -> what getmetatable shows for it, false for nil
+
+local function refuse()
+  error(READ_ONLY, 2)
+end
+
+local function view(real, metatable)
+  local proxy = {}
+  contents[proxy] = real
+  metatables[proxy] = metatable or false
+  return setmetatable(proxy, { __index = real, __newindex = refuse, __metatable = false })
+end
+
+local function copy(real)
+  local result = {}
+  for key, value in next, real do
+    result[key] = value
+  end
+  return result
+end
+
+local function pick(source, names)
+  local result = {}
+  for name in names:gmatch("%w+") do
+    result[name] = source[name]
+  end
+  return result
+end
+
+local globals = pick(engine, [[assert error ipairs pcall rawequal select tonumber tostring type unpack gcinfo]])
+globals._VERSION = "Lua 5.1"
+
+function globals.getmetatable(...)
+  local value = ...
+  if value ~= nil then
+    local shown = metatables[value]
+    if shown ~= nil then
+      return shown or nil
+    end
+  end
+  return getmetatable(...)
+end
+
+function globals.setmetatable(...)
+  local target, metatable = ...
+  if target ~= nil and contents[target] then
+    if type(metatable) == "table" or (metatable == nil and select("#", ...) > 1) then
+      error(READ_ONLY, 0)
+    end
+  end
+  return setmetatable(...)
+end
+
+function globals.rawset(...)
+  local target = ...
+  if target ~= nil and contents[target] and select("#", ...) > 2 then
+    error(READ_ONLY, 0)
+  end
+  return rawset(...)
+end
+
+function globals.rawget(...)
+  local target, key = ...
+  local real = target ~= nil and contents[target]
+  if real and select("#", ...) > 1 then
+    return rawget(real, key)
+  end
+  return rawget(...)
+end
+
+function globals.next(...)
+  local target, key = ...
+  local real = target ~= nil and contents[target]
+  if real then
+    return next(real, key)
+  end
+  return next(...)
+end
+
+function globals.pairs(...)
+  local target = ...
+  local real = target ~= nil and contents[target]
+  if real then
+    return next, copy(real), nil
+  end
+  return pairs(...)
+end
+
+function globals.xpcall(...)
+  if select("#", ...) > 2 then
+    local call, handler = ...
+    return xpcall(call, handler)
+  end
+  return xpcall(...)
+end
+
+globals.loadstring = native.loadstring
+
+function globals.load(reader, name)
+  if type(reader) ~= "function" then
+    return native.require_function(reader)
+  end
+  local pieces, count = {}, 0
+  while true do
+    local ok, piece = pcall(reader)
+    if not ok then
+      return nil, piece
+    end
+    if piece == nil or piece == "" then
+      break
+    end
+    local kind = type(piece)
+    if kind ~= "string" and kind ~= "number" then
+      return nil, "reader function must return a string"
+    end
+    count = count + 1
+    pieces[count] = piece
+  end
+  return native.loadstring(concat(pieces), name or "=(load)")
+end
+
+local OPTIONS = { collect = true, count = true, step = true, stop = 0, restart = 0, setpause = 200, setstepmul = 200 }
+
+-- The collector belongs to the VM, not to a script: it can be asked and made to work, not stopped or tuned.
+function globals.collectgarbage(...)
+  local option = ...
+  if type(option) ~= "string" then
+    return collectgarbage(...)
+  end
+  local effect = OPTIONS[option]
+  if effect == true then
+    return collectgarbage(...)
+  elseif effect then
+    return effect
+  end
+  return native.refuse_option(option)
+end
+
+local math = pick(engine.math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max
+  min modf pi pow rad sin sinh sqrt tan tanh]])
+math.mod = math.fmod
+math.random = native.random.random
+math.randomseed = native.random.randomseed
+
+local string = pick(engine.string, [[byte char dump find format gmatch gsub len lower match reverse sub upper]])
+string.gfind = string.gmatch
+
+function string.rep(...)
+  if select("#", ...) > 2 then
+    local text, count = ...
+    return rep(text, count)
+  end
+  return rep(...)
+end
+
+local table = pick(engine.table, [[concat foreachi getn maxn remove]])
+
+function table.insert(...)
+  local target = ...
+  if target ~= nil and contents[target] then
+    local arguments = select("#", ...)
+    if arguments == 2 or arguments == 3 then
+      error(READ_ONLY, 0)
+    end
+  end
+  return insert(...)
+end
+
+function table.foreach(...)
+  local target, visit = ...
+  local real = target ~= nil and contents[target]
+  if real then
+    return foreach(copy(real), visit)
+  end
+  return foreach(...)
+end
+
+function table.setn()
+  error("'setn' is obsolete", 2)
+end
+
+-- table.sort in Lua, so that a comparator can be interrupted and can yield. The steps are those of Lua 5.1's quicksort,
+-- which decide how equal elements end up and what an inconsistent comparator meets.
+
+local function less(a, b)
+  local kind, other = type(a), type(b)
+  if kind == other and (kind == "number" or kind == "string") then
+    return a < b
+  end
+  if kind == other then
+    local ours, theirs = getmetatable(a), getmetatable(b)
+    local compare = type(ours) == "table" and rawget(ours, "__lt")
+    if compare and type(theirs) == "table" and rawget(theirs, "__lt") == compare then
+      return compare(a, b)
+    end
+    error("attempt to compare two " .. kind .. " values", 0)
+  end
+  error("attempt to compare " .. kind .. " with " .. other, 0)
+end
+
+-- Sorts t[low..high]; false when the order function contradicts itself.
+local function quicksort(t, low, high, before)
+  while low < high do
+    local first, last = t[low], t[high]
+    if before(last, first) then
+      t[low], t[high] = last, first
+    end
+    if high - low == 1 then
+      break
+    end
+    local middle = floor((low + high) / 2)
+    local pivot, edge = t[middle], t[low]
+    if before(pivot, edge) then
+      t[middle], t[low] = edge, pivot
+    else
+      edge = t[high]
+      if before(edge, pivot) then
+        t[middle], t[high] = edge, pivot
+      end
+    end
+    if high - low == 2 then
+      break
+    end
+    pivot = t[middle]
+    t[middle], t[high - 1] = t[high - 1], pivot
+    local left, right = low, high - 1
+    while true do
+      left = left + 1
+      local value = t[left]
+      while before(value, pivot) do
+        if left > high then
+          return false
+        end
+        left = left + 1
+        value = t[left]
+      end
+      right = right - 1
+      local other = t[right]
+      while before(pivot, other) do
+        if right < low then
+          return false
+        end
+        right = right - 1
+        other = t[right]
+      end
+      if right < left then
+        break
+      end
+      t[left], t[right] = other, value
+    end
+    t[high - 1], t[left] = t[left], t[high - 1]
+    local from, to
+    if left - low < high - left then
+      from, to, low = low, left - 1, left + 1
+    else
+      from, to, high = left + 1, high, left - 1
+    end
+    if not quicksort(t, from, to, before) then
+      return false
+    end
+  end
+  return true
+end
+
+function table.sort(target, before)
+  if type(target) ~= "table" then
+    return native.require_table(target)
+  end
+  if before ~= nil and type(before) ~= "function" then
+    return native.require_order(target, before)
+  end
+  if not quicksort(target, 1, #target, before or less) then
+    error("invalid order function for sorting", 2)
+  end
+end
+
+local function missing(_, name)
+  local kind = type(name)
+  if kind ~= "string" and kind ~= "number" then
+    error("Second argument to luaProtectedTableError must be a string or number", 2)
+  end
+  error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
+end
+
+globals.math = view(math)
+globals.string = view(string)
+globals.table = view(table)
+globals.os = view({ clock = native.clock })
+globals.coroutine = view(pick(engine.coroutine, [[create resume running status wrap yield]]))
+globals.bit = view(native.bit)
+globals.struct = view(native.struct)
+globals.cmsgpack = view(native.cmsgpack)
+globals.cjson = view(native.cjson)
+
+local strings = getmetatable("")
+strings.__index = string
+strings.__metatable = view({ __index = globals.string })
+
+local global_view = view(globals, view({ __index = missing }))
+globals._G = global_view
+setmetatable(globals, { __index = missing })
+
+return globals, global_view, view
