@@ -36,11 +36,6 @@ impl Pulse {
     pub(crate) fn is_slice_over(&self) -> bool {
         self.over.load(Ordering::Acquire) == self.count.load(Ordering::Relaxed)
     }
-
-    /// Has the running slice end at its next hook.
-    pub(crate) fn end_slice(&self) {
-        self.over.store(self.count.load(Ordering::Relaxed), Ordering::Release);
-    }
 }
 
 /// A worker's watchdog; it ends when this is dropped.

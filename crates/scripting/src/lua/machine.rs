@@ -1,7 +1,7 @@
 //! One worker's VM: compiled scripts, coroutines, slices.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
@@ -271,14 +271,15 @@ impl Machine {
         // SAFETY: the coroutine is suspended or dead by an error, its frames intact; the record is ours.
         unsafe {
             let mut record: lua_Debug = std::mem::zeroed();
-            for level in 0..2 {
+            // The innermost level that is the script's own: C functions and the sandbox's have no place in it.
+            for level in 0..16 {
                 if ffi::lua_getstack(thread.state, level, &mut record) == 0
                     || ffi::lua_getinfo(thread.state, c"Sl".as_ptr(), &mut record) == 0
                 {
                     return None;
                 }
-                if CStr::from_ptr(record.what) != c"C" {
-                    let source = CStr::from_ptr(record.source).to_string_lossy();
+                let source = CStr::from_ptr(record.source).to_string_lossy();
+                if record.currentline > 0 && !source.starts_with("=[C]") {
                     return Some(format!("{source}:{}", record.currentline));
                 }
             }
