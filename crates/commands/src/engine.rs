@@ -45,6 +45,8 @@ pub struct Engine {
     pub process: Process,
     pub(crate) waiters: DashMap<u64, Arc<Waiter>>,
     pub(crate) counters: Counters,
+    /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
+    pub(crate) expiry_paused: AtomicBool,
     workers: Mutex<Vec<Arc<WorkerStats>>>,
 }
 
@@ -105,6 +107,7 @@ impl Engine {
             shutdown: Shutdown::default(),
             waiters: DashMap::new(),
             counters: Counters::default(),
+            expiry_paused: AtomicBool::new(false),
             workers: Mutex::default(),
             keyspace,
             config,

@@ -4,6 +4,7 @@
 //! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
 #![forbid(unsafe_code)]
 
+mod bitmap;
 mod blocking;
 mod call;
 mod clients;
@@ -15,22 +16,30 @@ mod engine;
 mod error;
 mod expiry;
 mod gate;
+mod generic;
 mod glob;
+mod hash;
 mod help;
+mod list;
+mod long_double;
 mod multi;
 pub mod parse;
 mod pubsub;
+mod sample;
+mod scan;
 pub mod scripts;
 mod session;
+mod set;
 mod spec;
 mod stats;
 mod string;
 mod table;
+mod zset;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
-pub use commit::expire_cycle;
 pub use clients::{Client, Clients, Mailbox};
+pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
 pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
 pub use error::Error;
@@ -46,5 +55,16 @@ pub use table::{CommandTable, Entry};
 pub const REDIS_VERSION: &str = "7.2.4";
 
 /// Every command, by group.
-static GROUPS: &[&[Command]] =
-    &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];
+static GROUPS: &[&[Command]] = &[
+    connection::COMMANDS,
+    multi::COMMANDS,
+    pubsub::COMMANDS,
+    scripts::COMMANDS,
+    string::COMMANDS,
+    list::COMMANDS,
+    hash::COMMANDS,
+    set::COMMANDS,
+    bitmap::COMMANDS,
+    generic::COMMANDS,
+    zset::COMMANDS,
+];
