@@ -4,6 +4,7 @@
 //! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
 #![forbid(unsafe_code)]
 
+mod bitmap;
 mod blocking;
 mod call;
 mod clients;
@@ -16,13 +17,18 @@ mod error;
 mod expiry;
 mod gate;
 mod glob;
+mod hash;
 mod help;
+mod list;
+mod long_double;
 mod multi;
 pub mod parse;
 mod pubsub;
+mod sample;
 mod scan;
 pub mod scripts;
 mod session;
+mod set;
 mod spec;
 mod stats;
 mod string;
@@ -31,8 +37,8 @@ mod zset;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
-pub use commit::expire_cycle;
 pub use clients::{Client, Clients, Mailbox};
+pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
 pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
 pub use error::Error;
@@ -51,5 +57,9 @@ static GROUPS: &[&[Command]] = &[
     pubsub::COMMANDS,
     scripts::COMMANDS,
     string::COMMANDS,
+    list::COMMANDS,
+    hash::COMMANDS,
+    set::COMMANDS,
+    bitmap::COMMANDS,
     zset::COMMANDS,
 ];

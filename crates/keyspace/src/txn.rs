@@ -383,6 +383,12 @@ impl<'k> Txn<'k> {
         true
     }
 
+    /// Lets the key live until it is removed. Returns whether it was live and had a deadline.
+    pub fn persist(&mut self, db: u16, key: &[u8]) -> bool {
+        let has_deadline = self.peek(db, key).is_some_and(|entry| entry.deadline().is_some());
+        has_deadline && self.set_deadline(db, key, None)
+    }
+
     /// The string at the key, to be changed in place.
     #[inline]
     pub fn string_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Str>>, WrongType> {

@@ -101,13 +101,13 @@ impl Set {
 
     /// One step of an iteration that survives changes in between; see [`Table::scan`]. A small set of integers is
     /// visited whole.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8])) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(Member<'a>)) -> u64 {
         match &self.0 {
             Repr::Ints(ints) => {
-                ints.iter().for_each(|value| visit(&Member::int(value)));
+                ints.iter().map(Member::int).for_each(visit);
                 0
             }
-            Repr::Table(table) => table.scan(cursor, |member| visit(member)),
+            Repr::Table(table) => table.scan(cursor, |member| visit(Member::bytes(member))),
         }
     }
 
