@@ -172,3 +172,54 @@ fn a_run_does_not_see_the_settings_of_another() {
     vm.exchange(&mut run);
     assert_eq!(vm.text("return (pcall(cjson.encode, {{}})) and 'deep' or 'flat'"), "flat");
 }
+
+/// Memory errors unwind through every library function at every allocation it makes.
+#[test]
+fn memory_errors_in_libraries_leave_the_vm_usable() {
+    let vm = Vm::new();
+    let script = "
+        local doc = {}
+        for i = 1, 200 do doc[i] = {name = 'n' .. i, list = {i, i + 1, tostring(i)}} end
+        local json, pack = cjson.encode(doc), cmsgpack.pack(doc)
+        cjson.decode(json) cmsgpack.unpack(pack)
+        struct.unpack('s', struct.pack('s', string.rep('x', 20000)))
+        cjson.new() bit.tohex(#json) loadstring('return {' .. string.rep('1,', 2000) .. '}')
+        return 'done'";
+    assert_eq!(vm.text(script), "done");
+    let used = vm.used_memory();
+    let mut finished = 0;
+    for room in (0..600_000).step_by(1_500) {
+        vm.set_memory_limit(used + room);
+        let answer = vm.text(script);
+        finished += usize::from(answer == "done");
+        assert!(answer == "done" || answer.contains("not enough memory"), "{answer}");
+        vm.set_memory_limit(0);
+        vm.text("collectgarbage() return 'clean'");
+    }
+    assert!(finished > 0, "the largest limit is enough");
+    assert_eq!(vm.text(script), "done");
+}
+
+#[test]
+fn output_limit_stops_an_encoder() {
+    let vm = Vm::new();
+    vm.set_output_limit(10_000);
+    let many = "local t = {} for i = 1, 5000 do t[i] = 'item' end ";
+    assert_eq!(vm.text(&format!("{many} return cjson.encode(t)")), "not enough memory");
+    assert_eq!(vm.text(&format!("{many} return (select(2, pcall(cmsgpack.pack, t)))")), "not enough memory");
+    assert_eq!(vm.text("return cjson.encode({1})"), "[1]");
+}
+
+#[test]
+fn comparator_of_sort_can_yield() {
+    let script = "
+        local thread = coroutine.create(function()
+          local t = {3, 1, 2}
+          table.sort(t, function(a, b) coroutine.yield() return a < b end)
+          return table.concat(t, ' ')
+        end)
+        local answer
+        repeat local _, value = coroutine.resume(thread) answer = value until coroutine.status(thread) == 'dead'
+        return answer";
+    assert_eq!(Vm::new().text(script), "1 2 3");
+}
