@@ -223,3 +223,55 @@ fn comparator_of_sort_can_yield() {
         return answer";
     assert_eq!(Vm::new().text(script), "1 2 3");
 }
+
+#[test]
+fn function_of_gsub_can_yield() {
+    let script = "
+        local thread = coroutine.wrap(function()
+          return (string.gsub('abc', '%w', function(c) coroutine.yield() return c .. '.' end))
+        end)
+        return (thread() or thread() or thread() or thread())";
+    assert_eq!(Vm::new().text(script), "a.b.c.");
+}
+
+/// Our `gsub` with a function against the engine's, on all patterns of up to three of these pieces.
+#[test]
+fn gsub_with_a_function_is_that_of_the_engine() {
+    let pieces =
+        ["^", "a", ".", "%w*", "b-", "(x?)", "()", "%f[%w]", "[^a]+", "$", "%", "(", "%1", "%b()", "c?"];
+    let mut patterns: Vec<String> = vec![String::new()];
+    for _ in 0..3 {
+        let longer: Vec<String> = patterns
+            .iter()
+            .flat_map(|start| pieces.iter().map(move |piece| format!("{start}{piece}")))
+            .collect();
+        patterns.extend(longer);
+    }
+    patterns.sort();
+    patterns.dedup();
+    let list: Vec<String> = patterns.iter().map(|pattern| format!("'{pattern}'")).collect();
+    let script = format!(
+        "local out = {{}}
+         local function call(a, b, c)
+           if a == 'x' then return false end
+           return '<' .. tostring(a) .. tostring(b) .. tostring(c) .. '>'
+         end
+         for _, pattern in ipairs({{{}}}) do
+           for _, text in ipairs({{'', 'abc', 'x ab(c)ba xx', 'aaa'}}) do
+             for _, limit in ipairs({{100, 2, 0, -1, '1', 1.9}}) do
+               local ok, result, count = pcall(function()
+                 local r, n = string.gsub(text, pattern, call, limit) return r, n
+               end)
+               out[#out + 1] = pattern .. '|' .. text .. '|' .. limit .. '|' .. tostring(result) .. tostring(count)
+             end
+           end
+         end
+         return table.concat(out, '\\n')",
+        list.join(", ")
+    );
+    let engine: String =
+        mlua::Lua::new().load(&script).set_name("@user_script").eval().expect("the script runs");
+    let ours = Vm::new().text(&script);
+    let different: Vec<_> = ours.lines().zip(engine.lines()).filter(|(a, b)| a != b).take(5).collect();
+    assert!(different.is_empty() && ours.len() == engine.len(), "{different:#?}");
+}

@@ -6,12 +6,13 @@
 -- function that is added here and writes raw must know them too.
 local engine, native = ...
 
-local error, type, select, tostring, pcall = engine.error, engine.type, engine.select, engine.tostring, engine.pcall
+local error, type, select, pcall = engine.error, engine.type, engine.select, engine.pcall
 local setmetatable, getmetatable = engine.setmetatable, engine.getmetatable
 local rawget, rawset, next, pairs = engine.rawget, engine.rawset, engine.next, engine.pairs
 local collectgarbage, xpcall = engine.collectgarbage, engine.xpcall
 local concat, insert, foreach = engine.table.concat, engine.table.insert, engine.table.foreach
-local format, rep, floor = engine.string.format, engine.string.rep, engine.math.floor
+local find, gsub, rep, sub = engine.string.find, engine.string.gsub, engine.string.rep, engine.string.sub
+local ceil, floor, tonumber = engine.math.ceil, engine.math.floor, engine.tonumber
 
 local READ_ONLY = "Attempt to modify a readonly table"
 
@@ -160,7 +161,7 @@ math.mod = math.fmod
 math.random = native.random.random
 math.randomseed = native.random.randomseed
 
-local string = pick(engine.string, [[byte char dump find format gmatch gsub len lower match reverse sub upper]])
+local string = pick(engine.string, [[byte char dump find format gmatch len lower match reverse sub upper]])
 string.gfind = string.gmatch
 
 function string.rep(...)
@@ -169,6 +170,76 @@ function string.rep(...)
     return rep(text, count)
   end
   return rep(...)
+end
+
+-- string.gsub with a function, in Lua, so that the function can be interrupted and can yield.
+
+-- Passes on what `find` answered, with the captures (or the whole match) replaced by what the function makes of them.
+local function apply(call, text, found, start, stop, ...)
+  if not found or not start then
+    return found, start
+  end
+  if select("#", ...) == 0 then
+    return found, start, stop, call(sub(text, start, stop))
+  end
+  return found, start, stop, (call(...))
+end
+
+local function is_text(value)
+  local kind = type(value)
+  return kind == "string" or kind == "number"
+end
+
+function string.gsub(...)
+  local text, pattern, call, limit = ...
+  if type(call) ~= "function" or not is_text(text) or not is_text(pattern) then
+    return gsub(...)
+  end
+  text, pattern = text .. "", pattern .. ""
+  local length = #text
+  if limit == nil then
+    limit = length + 1
+  else
+    limit = tonumber(limit)
+    if not limit then
+      return gsub(...)
+    end
+    limit = limit < 0 and ceil(limit) or floor(limit)
+  end
+  local anchored = sub(pattern, 1, 1) == "^"
+  local pieces, filled, count, position = {}, 0, 0, 1
+  while count < limit do
+    local found, start, stop, value = apply(call, text, pcall(find, text, pattern, position))
+    if not found then
+      error(start, 2)
+    elseif not start then
+      break
+    end
+    count = count + 1
+    if value == nil or value == false then
+      value = sub(text, start, stop)
+    elseif not is_text(value) then
+      error("invalid replacement value (a " .. type(value) .. ")", 2)
+    end
+    pieces[filled + 1] = sub(text, position, start - 1)
+    pieces[filled + 2] = value
+    filled = filled + 2
+    if stop >= start then
+      position = stop + 1
+    elseif start <= length then
+      filled = filled + 1
+      pieces[filled] = sub(text, start, start)
+      position = start + 1
+    else
+      position = start
+      break
+    end
+    if anchored then
+      break
+    end
+  end
+  pieces[filled + 1] = sub(text, position)
+  return concat(pieces), count
 end
 
 local table = pick(engine.table, [[concat foreachi getn maxn remove]])
