@@ -275,3 +275,22 @@ fn gsub_with_a_function_is_that_of_the_engine() {
     let different: Vec<_> = ours.lines().zip(engine.lines()).filter(|(a, b)| a != b).take(5).collect();
     assert!(different.is_empty() && ours.len() == engine.len(), "{different:#?}");
 }
+
+#[test]
+fn ordered_runs_walk_tables_in_one_order() {
+    let vm = Vm::new();
+    vm.set_ordered(true);
+    let script = "
+        local t = {zeta = 1, alpha = 2, [10] = 3, [-1.5] = 4, [true] = 5, [false] = 6, 'first', beta = 7}
+        local out = {}
+        for k in pairs(t) do out[#out + 1] = tostring(k) end
+        local k = next(t)
+        while k ~= nil do out[#out + 1] = tostring(k) k = next(t, k) end
+        table.foreach(t, function(key) out[#out + 1] = tostring(key) end)
+        for key in pairs(t) do t[key] = nil end
+        return table.concat(out, ' ') .. tostring(next(t)) .. (next(string))";
+    let once = "-1.5 1 10 alpha beta zeta false true";
+    assert_eq!(vm.text(script), format!("{once} {once} {once}nilbyte"));
+    vm.set_ordered(false);
+    assert_eq!(vm.text("local n = 0 for k in pairs({a = 1, b = 2}) do n = n + 1 end return n"), "2");
+}

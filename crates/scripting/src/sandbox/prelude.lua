@@ -87,24 +87,6 @@ function globals.rawget(...)
   return rawget(...)
 end
 
-function globals.next(...)
-  local target, key = ...
-  local real = target ~= nil and contents[target]
-  if real then
-    return next(real, key)
-  end
-  return next(...)
-end
-
-function globals.pairs(...)
-  local target = ...
-  local real = target ~= nil and contents[target]
-  if real then
-    return next, copy(real), nil
-  end
-  return pairs(...)
-end
-
 function globals.xpcall(...)
   if select("#", ...) > 2 then
     local call, handler = ...
@@ -255,15 +237,6 @@ function table.insert(...)
   return insert(...)
 end
 
-function table.foreach(...)
-  local target, visit = ...
-  local real = target ~= nil and contents[target]
-  if real then
-    return foreach(copy(real), visit)
-  end
-  return foreach(...)
-end
-
 function table.setn()
   error("'setn' is obsolete", 2)
 end
@@ -363,6 +336,96 @@ function table.sort(target, before)
   end
 end
 
+-- Walking tables. LuaJIT's order differs from VM to VM; `mode.ordered` is set for runs that must not depend on it, and
+-- then numbers come first, ascending, then strings by their bytes, then false and true, then the rest in no order.
+
+local mode = { ordered = false }
+local RANKS = { number = 1, string = 2, boolean = 3 }
+
+local function precedes(a, b)
+  local kind, other = type(a), type(b)
+  if kind ~= other then
+    return (RANKS[kind] or 4) < (RANKS[other] or 4)
+  elseif kind == "number" or kind == "string" then
+    return a < b
+  end
+  return kind == "boolean" and not a and b
+end
+
+local function walk(real)
+  local keys, count = {}, 0
+  for key in next, real do
+    count = count + 1
+    keys[count] = key
+  end
+  quicksort(keys, 1, count, precedes)
+  local position = 0
+  return function()
+    while true do
+      position = position + 1
+      local key = keys[position]
+      if key == nil then
+        return nil
+      end
+      local value = rawget(real, key)
+      if value ~= nil then
+        return key, value
+      end
+    end
+  end
+end
+
+-- The key after `key` in order: a whole walk for each step, but such runs ask for order and not for speed.
+local function follow(real, key)
+  local nearest
+  for candidate in next, real do
+    if (key == nil or precedes(key, candidate)) and (nearest == nil or precedes(candidate, nearest)) then
+      nearest = candidate
+    end
+  end
+  if nearest ~= nil then
+    return nearest, rawget(real, nearest)
+  end
+  return nil
+end
+
+function globals.next(...)
+  local target, key = ...
+  local real = target ~= nil and contents[target]
+  if mode.ordered and type(target) == "table" and (key == nil or RANKS[type(key)]) then
+    return follow(real or target, key)
+  elseif real then
+    return next(real, key)
+  end
+  return next(...)
+end
+
+function globals.pairs(...)
+  local target = ...
+  local real = target ~= nil and contents[target]
+  if mode.ordered and type(target) == "table" then
+    return walk(real or target), target, nil
+  elseif real then
+    return next, copy(real), nil
+  end
+  return pairs(...)
+end
+
+function table.foreach(...)
+  local target, visit = ...
+  local real = target ~= nil and contents[target]
+  if type(visit) == "function" and (real or mode.ordered and type(target) == "table") then
+    for key, value in globals.pairs(target) do
+      local result = visit(key, value)
+      if result ~= nil then
+        return result
+      end
+    end
+    return
+  end
+  return foreach(...)
+end
+
 local function missing(_, name)
   local kind = type(name)
   if kind ~= "string" and kind ~= "number" then
@@ -389,4 +452,4 @@ local global_view = view(globals, view({ __index = missing }))
 globals._G = global_view
 setmetatable(globals, { __index = missing })
 
-return globals, global_view, view
+return globals, global_view, view, mode

@@ -50,6 +50,12 @@ impl Vm {
         unsafe { self.sandbox.set_output_limit(bytes) }
     }
 
+    pub(crate) fn set_ordered(&self, ordered: bool) {
+        // SAFETY: protected by `exec_raw`; the closure owns nothing.
+        unsafe { self.lua.exec_raw::<()>((), |state| self.sandbox.set_ordered(state, ordered)) }
+            .expect("memory");
+    }
+
     pub(crate) fn exchange(&self, run: &mut RunState) {
         // SAFETY: the VM is open and idle.
         unsafe { self.sandbox.exchange(run) }
