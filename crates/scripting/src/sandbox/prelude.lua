@@ -189,9 +189,18 @@ function string.gsub(...)
     limit = limit < 0 and ceil(limit) or floor(limit)
   end
   local anchored = sub(pattern, 1, 1) == "^"
+  local captures = find(pattern, "(", 1, true)
   local pieces, filled, count, position = {}, 0, 0, 1
   while count < limit do
-    local found, start, stop, value = apply(call, text, pcall(find, text, pattern, position))
+    local found, start, stop, value
+    if captures then
+      found, start, stop, value = apply(call, text, pcall(find, text, pattern, position))
+    else
+      found, start, stop = pcall(find, text, pattern, position)
+      if found and start then
+        value = call(sub(text, start, stop))
+      end
+    end
     if not found then
       error(start, 2)
     elseif not start then
