@@ -391,6 +391,7 @@ where
 /// Raises what a library function asked for.
 fn throw(stack: Stack, shared: &mut Shared, raise: Raise) -> ! {
     let state = stack.state();
+    shared.release();
     // SAFETY: no frame between here and Lua owns anything; messages end with a NUL.
     unsafe {
         match raise {

@@ -1,4 +1,4 @@
-//! Random calls of the libraries, run here and in a real redis-server, whose answers must be the same to the byte.
+//! Random calls of the libraries and of `table.sort`, run here and in a real redis-server, whose answers must be the same to the byte.
 //!
 //! `PERIGEE_ORACLE=/usr/bin/redis-server PERIGEE_CASES=200000 PERIGEE_SEED=1 cargo test -p perigee-scripting --test
 //! differential`. Without the first variable there is nothing to compare with, and nothing runs.
@@ -17,42 +17,7 @@ use common::Vm;
 /// Cases that travel in one script.
 const BATCH: usize = 50;
 
-/// Shows a value and everything in it as text that depends on the value alone.
-const SHOW: &str = r#"
-local function show(value, depth)
-  local kind = type(value)
-  if kind == 'number' then
-    if value ~= value then return 'nan' end
-    return string.format('%.17g', value)
-  elseif kind == 'string' then
-    local shown = string.gsub(value, '[^%w%p ]', function(c) return '<' .. string.byte(c) .. '>' end)
-    return '"' .. shown .. '"'
-  elseif kind == 'table' then
-    if depth > 40 then return '...' end
-    local parts = {}
-    for k, v in pairs(value) do parts[#parts + 1] = show(k, depth + 1) .. '=' .. show(v, depth + 1) end
-    table.sort(parts)
-    return '{' .. table.concat(parts, ',') .. '}'
-  elseif kind == 'userdata' then
-    return value == cjson.null and 'null' or 'userdata'
-  end
-  return kind == 'boolean' and tostring(value) or kind
-end
-local out = {}
-local function case(f)
-  local results = {pcall(f)}
-  local count = 0
-  for k in pairs(results) do if k > count then count = k end end
-  local parts = {}
-  for i = 1, count do parts[i] = show(results[i], 0) end
-  out[#out + 1] = table.concat(parts, ' ; ')
-end
-local function list(...)
-  local results, count = {...}, select('#', ...)
-  for i = 1, count do if results[i] == nil then results[i] = 'NIL' end end
-  return results
-end
-"#;
+const SHOW: &str = include_str!("common/show.lua");
 
 #[test]
 fn libraries_answer_as_redis_does() {
@@ -127,7 +92,8 @@ impl Chance {
 }
 
 fn expression(chance: &mut Chance) -> String {
-    match chance.below(12) {
+    match chance.below(13) {
+        12 => sort_call(chance),
         0 | 1 => bit_call(chance),
         2 => struct_pack(chance),
         3 => struct_unpack(chance),
@@ -143,6 +109,32 @@ fn expression(chance: &mut Chance) -> String {
         9 | 10 => format!("cjson.decode({})", quote(json(chance, 4).as_bytes())),
         _ => settings(chance),
     }
+}
+
+/// Orders that leave elements equal or contradict themselves show every step of the algorithm.
+fn sort_call(chance: &mut Chance) -> String {
+    let count = chance.below(40);
+    let items: Vec<String> = (0..count).map(|_| chance.below(50).to_string()).collect();
+    let order = chance.pick(&[
+        "",
+        ", function(a, b) return a % 5 < b % 5 end",
+        ", function(a, b) return a > b end",
+        ", function(a, b) return a <= b end",
+        ", function(a, b) return (a or 0) * 7 % 11 > (b or 0) * 3 % 5 end",
+        ", function() return true end",
+        ", 5",
+        ", nil",
+    ]);
+    let odd = if count > 0 && chance.below(20) == 0 {
+        format!(", {}", scalar(chance, true))
+    } else {
+        String::new()
+    };
+    format!(
+        "(function() local t = {{{}{odd}}} table.sort(t{order}) \
+         for i, v in ipairs(t) do t[i] = tostring(v) end return table.concat(t, ' ') end)()",
+        items.join(", ")
+    )
 }
 
 fn bit_call(chance: &mut Chance) -> String {
@@ -278,7 +270,7 @@ fn plain_object(chance: &mut Chance) -> String {
 
 fn table_key(chance: &mut Chance) -> String {
     let key = scalar(chance, false);
-    if key.contains("tonumber") { "1".to_owned() } else { key }
+    if key.contains("tonumber") || key.contains("0/0") { "1".to_owned() } else { key }
 }
 
 fn values(chance: &mut Chance, most: usize) -> String {
@@ -314,7 +306,7 @@ fn struct_pack(chance: &mut Chance) -> String {
     let mut arguments = String::new();
     for letter in format.bytes().filter(u8::is_ascii_alphabetic) {
         let argument = match letter {
-            _ if chance.below(40) == 0 => scalar(chance, true),
+            _ if chance.below(40) == 0 => scalar(chance, true).replace("0/0", "nil"),
             b'c' | b's' => string(chance),
             b'x' => continue,
             _ => number(chance),
@@ -447,7 +439,7 @@ fn settings(chance: &mut Chance) -> String {
             1 => chance.pick(&["'off'", "'null'", "'x'"]).to_owned(),
             2 => "nil".to_owned(),
             3 => chance.below(20).to_string(),
-            _ => scalar(chance, true),
+            _ => scalar(chance, true).replace("0/0", "nil"),
         })
         .collect();
     let call = format!("local s = list(pcall(j.{name}, {}))", arguments.join(", ")).replace(", ))", "))");

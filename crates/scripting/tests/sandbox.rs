@@ -172,3 +172,125 @@ fn a_run_does_not_see_the_settings_of_another() {
     vm.exchange(&mut run);
     assert_eq!(vm.text("return (pcall(cjson.encode, {{}})) and 'deep' or 'flat'"), "flat");
 }
+
+/// Memory errors unwind through every library function at every allocation it makes.
+#[test]
+fn memory_errors_in_libraries_leave_the_vm_usable() {
+    let vm = Vm::new();
+    let script = "
+        local doc = {}
+        for i = 1, 200 do doc[i] = {name = 'n' .. i, list = {i, i + 1, tostring(i)}} end
+        local json, pack = cjson.encode(doc), cmsgpack.pack(doc)
+        cjson.decode(json) cmsgpack.unpack(pack)
+        struct.unpack('s', struct.pack('s', string.rep('x', 20000)))
+        cjson.new() bit.tohex(#json) loadstring('return {' .. string.rep('1,', 2000) .. '}')
+        return 'done'";
+    assert_eq!(vm.text(script), "done");
+    let used = vm.used_memory();
+    let mut finished = 0;
+    for room in (0..600_000).step_by(1_500) {
+        vm.set_memory_limit(used + room);
+        let answer = vm.text(script);
+        finished += usize::from(answer == "done");
+        assert!(answer == "done" || answer.contains("not enough memory"), "{answer}");
+        vm.set_memory_limit(0);
+        vm.text("collectgarbage() return 'clean'");
+    }
+    assert!(finished > 0, "the largest limit is enough");
+    assert_eq!(vm.text(script), "done");
+}
+
+#[test]
+fn output_limit_stops_an_encoder() {
+    let vm = Vm::new();
+    vm.set_output_limit(10_000);
+    let many = "local t = {} for i = 1, 5000 do t[i] = 'item' end ";
+    assert_eq!(vm.text(&format!("{many} return cjson.encode(t)")), "not enough memory");
+    assert_eq!(vm.text(&format!("{many} return (select(2, pcall(cmsgpack.pack, t)))")), "not enough memory");
+    assert_eq!(vm.text("return cjson.encode({1})"), "[1]");
+}
+
+#[test]
+fn comparator_of_sort_can_yield() {
+    let script = "
+        local thread = coroutine.create(function()
+          local t = {3, 1, 2}
+          table.sort(t, function(a, b) coroutine.yield() return a < b end)
+          return table.concat(t, ' ')
+        end)
+        local answer
+        repeat local _, value = coroutine.resume(thread) answer = value until coroutine.status(thread) == 'dead'
+        return answer";
+    assert_eq!(Vm::new().text(script), "1 2 3");
+}
+
+#[test]
+fn function_of_gsub_can_yield() {
+    let script = "
+        local thread = coroutine.wrap(function()
+          return (string.gsub('abc', '%w', function(c) coroutine.yield() return c .. '.' end))
+        end)
+        return (thread() or thread() or thread() or thread())";
+    assert_eq!(Vm::new().text(script), "a.b.c.");
+}
+
+/// Our `gsub` with a function against the engine's, on all patterns of up to three of these pieces.
+#[test]
+fn gsub_with_a_function_is_that_of_the_engine() {
+    let pieces =
+        ["^", "a", ".", "%w*", "b-", "(x?)", "()", "%f[%w]", "[^a]+", "$", "%", "(", "%1", "%b()", "c?"];
+    let mut patterns: Vec<String> = vec![String::new()];
+    for _ in 0..3 {
+        let longer: Vec<String> = patterns
+            .iter()
+            .flat_map(|start| pieces.iter().map(move |piece| format!("{start}{piece}")))
+            .collect();
+        patterns.extend(longer);
+    }
+    patterns.sort();
+    patterns.dedup();
+    let list: Vec<String> = patterns.iter().map(|pattern| format!("'{pattern}'")).collect();
+    let script = format!(
+        "local out = {{}}
+         local function call(a, b, c)
+           if a == 'x' then return false end
+           return '<' .. tostring(a) .. tostring(b) .. tostring(c) .. '>'
+         end
+         for _, pattern in ipairs({{{}}}) do
+           for _, text in ipairs({{'', 'abc', 'x ab(c)ba xx', 'aaa'}}) do
+             for _, limit in ipairs({{100, 2, 0, -1, '1', 1.9}}) do
+               local ok, result, count = pcall(function()
+                 local r, n = string.gsub(text, pattern, call, limit) return r, n
+               end)
+               out[#out + 1] = pattern .. '|' .. text .. '|' .. limit .. '|' .. tostring(result) .. tostring(count)
+             end
+           end
+         end
+         return table.concat(out, '\\n')",
+        list.join(", ")
+    );
+    let engine: String =
+        mlua::Lua::new().load(&script).set_name("@user_script").eval().expect("the script runs");
+    let ours = Vm::new().text(&script);
+    let different: Vec<_> = ours.lines().zip(engine.lines()).filter(|(a, b)| a != b).take(5).collect();
+    assert!(different.is_empty() && ours.len() == engine.len(), "{different:#?}");
+}
+
+#[test]
+fn ordered_runs_walk_tables_in_one_order() {
+    let vm = Vm::new();
+    vm.set_ordered(true);
+    let script = "
+        local t = {zeta = 1, alpha = 2, [10] = 3, [-1.5] = 4, [true] = 5, [false] = 6, 'first', beta = 7}
+        local out = {}
+        for k in pairs(t) do out[#out + 1] = tostring(k) end
+        local k = next(t)
+        while k ~= nil do out[#out + 1] = tostring(k) k = next(t, k) end
+        table.foreach(t, function(key) out[#out + 1] = tostring(key) end)
+        for key in pairs(t) do t[key] = nil end
+        return table.concat(out, ' ') .. tostring(next(t)) .. (next(string))";
+    let once = "-1.5 1 10 alpha beta zeta false true";
+    assert_eq!(vm.text(script), format!("{once} {once} {once}nilbyte"));
+    vm.set_ordered(false);
+    assert_eq!(vm.text("local n = 0 for k in pairs({a = 1, b = 2}) do n = n + 1 end return n"), "2");
+}

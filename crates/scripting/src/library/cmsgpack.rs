@@ -223,12 +223,58 @@ fn read_values(stack: Stack, shared: &mut Shared, limit: i64, offset: i64) -> Ou
     Ok(results)
 }
 
+/// A table that is being read. They stand in [`Shared::levels`], not in frames: input may nest as deep as the Lua stack
+/// allows, which is deeper than a thread's.
+#[derive(Clone, Copy)]
+pub(crate) struct Level {
+    table: c_int,
+    /// Values still to come: two for each field of a map.
+    remaining: usize,
+    /// Elements of an array so far; `None` in a map.
+    position: Option<c_int>,
+}
+
+/// What was at the front of the input.
+enum Item {
+    Value,
+    Array(usize),
+    Map(usize),
+}
+
 struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl Reader<'_> {
+    /// Pushes the next value, with everything in it.
     fn push_value(&mut self, stack: Stack, shared: &mut Shared) -> Result<(), Raise> {
+        shared.levels.clear();
+        loop {
+            match self.push_item(stack, shared)? {
+                Item::Value => {}
+                Item::Array(length) => {
+                    reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
+                    open(stack, shared, length, Some(0));
+                    if length > 0 {
+                        continue;
+                    }
+                }
+                Item::Map(fields) => {
+                    reserve(stack, shared, 3, "in function mp_decode_to_lua_hash")?;
+                    open(stack, shared, fields * 2, None);
+                    if fields > 0 {
+                        continue;
+                    }
+                }
+            }
+            if close(stack, shared)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes one item from the input, and pushes it unless it is a table.
+    fn push_item(&mut self, stack: Stack, shared: &mut Shared) -> Result<Item, Raise> {
         let Some(&tag) = self.rest.first() else { return Err(missing_bytes(shared)) };
         reserve(stack, shared, 1, "too many return values at once; use unpack_one or unpack_limit instead.")?;
         let number = match tag {
@@ -248,10 +294,10 @@ impl Reader<'_> {
             _ => return self.push_other(stack, shared, tag),
         };
         stack.push_number(number);
-        Ok(())
+        Ok(Item::Value)
     }
 
-    fn push_other(&mut self, stack: Stack, shared: &mut Shared, tag: u8) -> Result<(), Raise> {
+    fn push_other(&mut self, stack: Stack, shared: &mut Shared, tag: u8) -> Result<Item, Raise> {
         match tag {
             NIL => {
                 self.skip(0.0);
@@ -271,23 +317,17 @@ impl Reader<'_> {
             }
             0x90..=0x9f => {
                 self.skip(0.0);
-                self.push_array(stack, shared, usize::from(tag & 15))?;
+                return Ok(Item::Array(usize::from(tag & 15)));
             }
-            0xdc | 0xdd => {
-                let length = self.unsigned(shared, 2 << (tag - 0xdc))? as usize;
-                self.push_array(stack, shared, length)?;
-            }
+            0xdc | 0xdd => return Ok(Item::Array(self.unsigned(shared, 2 << (tag - 0xdc))? as usize)),
             0x80..=0x8f => {
                 self.skip(0.0);
-                self.push_map(stack, shared, usize::from(tag & 15))?;
+                return Ok(Item::Map(usize::from(tag & 15)));
             }
-            0xde | 0xdf => {
-                let length = self.unsigned(shared, 2 << (tag - 0xde))? as usize;
-                self.push_map(stack, shared, length)?;
-            }
+            0xde | 0xdf => return Ok(Item::Map(self.unsigned(shared, 2 << (tag - 0xde))? as usize)),
             _ => return Err(shared.fail(format_args!("Bad data format in input."))),
         }
-        Ok(())
+        Ok(Item::Value)
     }
 
     fn skip(&mut self, value: f64) -> f64 {
@@ -312,38 +352,52 @@ impl Reader<'_> {
         stack.push_bytes(bytes);
         Ok(())
     }
+}
 
-    fn push_array(&mut self, stack: Stack, shared: &mut Shared, length: usize) -> Result<(), Raise> {
-        reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
-        stack.push_table(0, 0);
-        let table = stack.top();
-        for position in 1..=length {
-            self.push_value(stack, shared)?;
-            stack.raw_set_position(table, position as c_int);
-        }
-        Ok(())
+/// Pushes a new table, to be filled with `remaining` values.
+fn open(stack: Stack, shared: &mut Shared, remaining: usize, position: Option<c_int>) {
+    stack.push_table(0, 0);
+    if remaining > 0 {
+        shared.levels.push(Level { table: stack.top(), remaining, position });
     }
+}
 
-    fn push_map(&mut self, stack: Stack, shared: &mut Shared, length: usize) -> Result<(), Raise> {
-        reserve(stack, shared, 3, "in function mp_decode_to_lua_hash")?;
-        stack.push_table(0, 0);
-        let table = stack.top();
-        for _ in 0..length {
-            self.push_value(stack, shared)?;
-            self.push_value(stack, shared)?;
-            let refused = match stack.kind(-2) {
-                Kind::Nil => "nil",
-                Kind::Number if stack.number(-2).is_nan() => "NaN",
-                _ => {
-                    stack.raw_set(table);
-                    continue;
-                }
-            };
-            shared.set_message(format_args!("table index is {refused}"));
-            return Err(Raise::Bare);
+/// Puts the finished value on top into the table that waits for it, and so on outwards while tables are finished by
+/// that. True when no table waits any more.
+fn close(stack: Stack, shared: &mut Shared) -> Result<bool, Raise> {
+    while let Some(level) = shared.levels.last_mut() {
+        level.remaining -= 1;
+        let remaining = level.remaining;
+        let table = level.table;
+        match &mut level.position {
+            Some(position) => {
+                *position += 1;
+                let position = *position;
+                stack.raw_set_position(table, position);
+            }
+            // A key: its value comes next.
+            None if remaining % 2 == 1 => return Ok(false),
+            None => set_field(stack, shared, table)?,
         }
-        Ok(())
+        if remaining > 0 {
+            return Ok(false);
+        }
+        shared.levels.pop();
     }
+    Ok(true)
+}
+
+fn set_field(stack: Stack, shared: &mut Shared, table: c_int) -> Result<(), Raise> {
+    let refused = match stack.kind(-2) {
+        Kind::Nil => "nil",
+        Kind::Number if stack.number(-2).is_nan() => "NaN",
+        _ => {
+            stack.raw_set(table);
+            return Ok(());
+        }
+    };
+    shared.set_message(format_args!("table index is {refused}"));
+    Err(Raise::Bare)
 }
 
 fn missing_bytes(shared: &mut Shared) -> Raise {

@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) text: Vec<u8>,
     pub(crate) message: Vec<u8>,
     pub(crate) keys: Vec<cjson::Key>,
+    pub(crate) levels: Vec<cmsgpack::Level>,
     pub(crate) run: RunState,
     pub(crate) output_limit_bytes: usize,
     pub(crate) bytecode: crate::sandbox::Bytecode,
@@ -57,6 +58,7 @@ impl Shared {
             text: Vec::new(),
             message: Vec::new(),
             keys: Vec::new(),
+            levels: Vec::new(),
             run: RunState::new(0),
             output_limit_bytes: usize::MAX,
             bytecode: crate::sandbox::Bytecode::default(),
@@ -94,8 +96,18 @@ impl Shared {
     /// Pushes `output` as a string and empties it.
     pub(crate) fn push_output(&mut self, stack: Stack) {
         stack.push_bytes(&self.output);
+        self.release();
+    }
+
+    /// Empties the scratch memory (but the message) and gives back what was unusually large.
+    pub(crate) fn release(&mut self) {
         self.output.clear();
         self.output.shrink_to(KEPT_SCRATCH_BYTES);
+        self.text.clear();
+        self.text.shrink_to(KEPT_SCRATCH_BYTES);
+        self.keys.clear();
+        self.keys.shrink_to(KEPT_SCRATCH_BYTES / size_of::<cjson::Key>());
+        self.levels.clear();
     }
 }
 

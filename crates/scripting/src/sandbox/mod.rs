@@ -26,6 +26,7 @@ const PRELUDE: &str = include_str!("prelude.lua");
 pub struct Sandbox {
     shared: *mut Shared,
     view: c_int,
+    mode: c_int,
 }
 
 /// Opens the sandbox in a VM: builds the libraries and globals and makes them those of the VM's main coroutine, and of
@@ -59,12 +60,13 @@ pub unsafe fn open_raw(state: *mut lua_State) -> Sandbox {
         open_engine_libraries(stack);
         ffi::lua_pushvalue(state, ffi::LUA_GLOBALSINDEX);
         push_natives(stack, shared);
-        ffi::lua_call(state, 2, 3);
+        ffi::lua_call(state, 2, 4);
 
+        let mode = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         let view = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
         load::set_environments(stack, shared);
         stack.set_top(top);
-        Sandbox { shared, view }
+        Sandbox { shared, view, mode }
     }
 }
 
@@ -129,6 +131,22 @@ impl Sandbox {
             ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.view);
             ffi::lua_insert(state, -2);
             ffi::lua_call(state, 1, 1);
+        }
+    }
+
+    /// Whether `pairs`, `next` and `table.foreach` walk tables in a fixed order (for deterministic runs), or in LuaJIT's,
+    /// which differs from VM to VM.
+    ///
+    /// # Safety
+    /// As [`Sandbox::load`]; may raise a memory error.
+    pub unsafe fn set_ordered(self, state: *mut lua_State, ordered: bool) {
+        // SAFETY: the caller's.
+        unsafe {
+            ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.mode);
+            ffi::lua_pushstring_(state, c"ordered".as_ptr());
+            ffi::lua_pushboolean(state, c_int::from(ordered));
+            ffi::lua_rawset(state, -3);
+            ffi::lua_settop(state, -2);
         }
     }
 

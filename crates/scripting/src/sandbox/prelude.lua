@@ -6,12 +6,13 @@
 -- function that is added here and writes raw must know them too.
 local engine, native = ...
 
-local error, type, select, tostring, pcall = engine.error, engine.type, engine.select, engine.tostring, engine.pcall
+local error, type, select, pcall = engine.error, engine.type, engine.select, engine.pcall
 local setmetatable, getmetatable = engine.setmetatable, engine.getmetatable
 local rawget, rawset, next, pairs = engine.rawget, engine.rawset, engine.next, engine.pairs
 local collectgarbage, xpcall = engine.collectgarbage, engine.xpcall
 local concat, insert, foreach = engine.table.concat, engine.table.insert, engine.table.foreach
-local format, rep, floor = engine.string.format, engine.string.rep, engine.math.floor
+local find, gsub, rep, sub = engine.string.find, engine.string.gsub, engine.string.rep, engine.string.sub
+local ceil, floor, tonumber = engine.math.ceil, engine.math.floor, engine.tonumber
 
 local READ_ONLY = "Attempt to modify a readonly table"
 
@@ -86,24 +87,6 @@ function globals.rawget(...)
   return rawget(...)
 end
 
-function globals.next(...)
-  local target, key = ...
-  local real = target ~= nil and contents[target]
-  if real then
-    return next(real, key)
-  end
-  return next(...)
-end
-
-function globals.pairs(...)
-  local target = ...
-  local real = target ~= nil and contents[target]
-  if real then
-    return next, copy(real), nil
-  end
-  return pairs(...)
-end
-
 function globals.xpcall(...)
   if select("#", ...) > 2 then
     local call, handler = ...
@@ -160,7 +143,7 @@ math.mod = math.fmod
 math.random = native.random.random
 math.randomseed = native.random.randomseed
 
-local string = pick(engine.string, [[byte char dump find format gmatch gsub len lower match reverse sub upper]])
+local string = pick(engine.string, [[byte char dump find format gmatch len lower match reverse sub upper]])
 string.gfind = string.gmatch
 
 function string.rep(...)
@@ -169,6 +152,85 @@ function string.rep(...)
     return rep(text, count)
   end
   return rep(...)
+end
+
+-- string.gsub with a function, in Lua, so that the function can be interrupted and can yield.
+
+-- Passes on what `find` answered, with the captures (or the whole match) replaced by what the function makes of them.
+local function apply(call, text, found, start, stop, ...)
+  if not found or not start then
+    return found, start
+  end
+  if select("#", ...) == 0 then
+    return found, start, stop, call(sub(text, start, stop))
+  end
+  return found, start, stop, (call(...))
+end
+
+local function is_text(value)
+  local kind = type(value)
+  return kind == "string" or kind == "number"
+end
+
+function string.gsub(...)
+  local text, pattern, call, limit = ...
+  if type(call) ~= "function" or not is_text(text) or not is_text(pattern) then
+    return gsub(...)
+  end
+  text, pattern = text .. "", pattern .. ""
+  local length = #text
+  if limit == nil then
+    limit = length + 1
+  else
+    limit = tonumber(limit)
+    if not limit then
+      return gsub(...)
+    end
+    limit = limit < 0 and ceil(limit) or floor(limit)
+  end
+  local anchored = sub(pattern, 1, 1) == "^"
+  local captures = find(pattern, "(", 1, true)
+  local pieces, filled, count, position = {}, 0, 0, 1
+  while count < limit do
+    local found, start, stop, value
+    if captures then
+      found, start, stop, value = apply(call, text, pcall(find, text, pattern, position))
+    else
+      found, start, stop = pcall(find, text, pattern, position)
+      if found and start then
+        value = call(sub(text, start, stop))
+      end
+    end
+    if not found then
+      error(start, 2)
+    elseif not start then
+      break
+    end
+    count = count + 1
+    if value == nil or value == false then
+      value = sub(text, start, stop)
+    elseif not is_text(value) then
+      error("invalid replacement value (a " .. type(value) .. ")", 2)
+    end
+    pieces[filled + 1] = sub(text, position, start - 1)
+    pieces[filled + 2] = value
+    filled = filled + 2
+    if stop >= start then
+      position = stop + 1
+    elseif start <= length then
+      filled = filled + 1
+      pieces[filled] = sub(text, start, start)
+      position = start + 1
+    else
+      position = start
+      break
+    end
+    if anchored then
+      break
+    end
+  end
+  pieces[filled + 1] = sub(text, position)
+  return concat(pieces), count
 end
 
 local table = pick(engine.table, [[concat foreachi getn maxn remove]])
@@ -182,15 +244,6 @@ function table.insert(...)
     end
   end
   return insert(...)
-end
-
-function table.foreach(...)
-  local target, visit = ...
-  local real = target ~= nil and contents[target]
-  if real then
-    return foreach(copy(real), visit)
-  end
-  return foreach(...)
 end
 
 function table.setn()
@@ -292,6 +345,96 @@ function table.sort(target, before)
   end
 end
 
+-- Walking tables. LuaJIT's order differs from VM to VM; `mode.ordered` is set for runs that must not depend on it, and
+-- then numbers come first, ascending, then strings by their bytes, then false and true, then the rest in no order.
+
+local mode = { ordered = false }
+local RANKS = { number = 1, string = 2, boolean = 3 }
+
+local function precedes(a, b)
+  local kind, other = type(a), type(b)
+  if kind ~= other then
+    return (RANKS[kind] or 4) < (RANKS[other] or 4)
+  elseif kind == "number" or kind == "string" then
+    return a < b
+  end
+  return kind == "boolean" and not a and b
+end
+
+local function walk(real)
+  local keys, count = {}, 0
+  for key in next, real do
+    count = count + 1
+    keys[count] = key
+  end
+  quicksort(keys, 1, count, precedes)
+  local position = 0
+  return function()
+    while true do
+      position = position + 1
+      local key = keys[position]
+      if key == nil then
+        return nil
+      end
+      local value = rawget(real, key)
+      if value ~= nil then
+        return key, value
+      end
+    end
+  end
+end
+
+-- The key after `key` in order: a whole walk for each step, but such runs ask for order and not for speed.
+local function follow(real, key)
+  local nearest
+  for candidate in next, real do
+    if (key == nil or precedes(key, candidate)) and (nearest == nil or precedes(candidate, nearest)) then
+      nearest = candidate
+    end
+  end
+  if nearest ~= nil then
+    return nearest, rawget(real, nearest)
+  end
+  return nil
+end
+
+function globals.next(...)
+  local target, key = ...
+  local real = target ~= nil and contents[target]
+  if mode.ordered and type(target) == "table" and (key == nil or RANKS[type(key)]) then
+    return follow(real or target, key)
+  elseif real then
+    return next(real, key)
+  end
+  return next(...)
+end
+
+function globals.pairs(...)
+  local target = ...
+  local real = target ~= nil and contents[target]
+  if mode.ordered and type(target) == "table" then
+    return walk(real or target), target, nil
+  elseif real then
+    return next, copy(real), nil
+  end
+  return pairs(...)
+end
+
+function table.foreach(...)
+  local target, visit = ...
+  local real = target ~= nil and contents[target]
+  if type(visit) == "function" and (real or mode.ordered and type(target) == "table") then
+    for key, value in globals.pairs(target) do
+      local result = visit(key, value)
+      if result ~= nil then
+        return result
+      end
+    end
+    return
+  end
+  return foreach(...)
+end
+
 local function missing(_, name)
   local kind = type(name)
   if kind ~= "string" and kind ~= "number" then
@@ -318,4 +461,4 @@ local global_view = view(globals, view({ __index = missing }))
 globals._G = global_view
 setmetatable(globals, { __index = missing })
 
-return globals, global_view, view
+return globals, global_view, view, mode

@@ -37,6 +37,25 @@ impl Vm {
         String::from_utf8_lossy(&self.bytes(script)).into_owned()
     }
 
+    pub(crate) fn set_memory_limit(&self, bytes: usize) {
+        self.lua.set_memory_limit(bytes).expect("the VM has its own allocator");
+    }
+
+    pub(crate) fn used_memory(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    pub(crate) fn set_output_limit(&self, bytes: usize) {
+        // SAFETY: the VM is open and idle.
+        unsafe { self.sandbox.set_output_limit(bytes) }
+    }
+
+    pub(crate) fn set_ordered(&self, ordered: bool) {
+        // SAFETY: protected by `exec_raw`; the closure owns nothing.
+        unsafe { self.lua.exec_raw::<()>((), |state| self.sandbox.set_ordered(state, ordered)) }
+            .expect("memory");
+    }
+
     pub(crate) fn exchange(&self, run: &mut RunState) {
         // SAFETY: the VM is open and idle.
         unsafe { self.sandbox.exchange(run) }

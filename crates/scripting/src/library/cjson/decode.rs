@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use crate::library::Shared;
-use crate::library::cjson::config;
+use crate::library::cjson::{DEEPEST, config};
 use crate::library::number;
 use crate::stack::{Outcome, Raise, Stack};
 
@@ -26,13 +26,16 @@ pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
         position: 0,
         token_start: 0,
         depth: 0,
-        deepest: config.decode_depth,
+        deepest: config.decode_depth.min(DEEPEST),
         invalid_numbers: config.decode_invalid,
     };
     let token = parser.token();
     parser.value(token)?;
     match parser.token() {
-        Token::End => Ok(1),
+        Token::End => {
+            shared.release();
+            Ok(1)
+        }
         token => Err(parser.expected("the end", token)),
     }
 }

@@ -3,9 +3,9 @@
 use std::ffi::c_int;
 
 use crate::library::Shared;
-use crate::library::cjson::Config;
 use crate::library::cjson::config::{self, InvalidNumbers};
 use crate::library::cjson::keys::{Name, collect_keys};
+use crate::library::cjson::{Config, DEEPEST};
 use crate::library::number::write_general;
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
@@ -49,7 +49,7 @@ impl Encoder<'_> {
     }
 
     fn table(&mut self, depth: i32) -> Result<(), Raise> {
-        if depth > self.config.encode_depth || !self.stack.reserve(3) {
+        if depth > self.config.encode_depth.min(DEEPEST) || !self.stack.reserve(3) {
             return Err(self.shared.fail(format_args!("Cannot serialise, excessive nesting ({depth})")));
         }
         let table = self.stack.top();

@@ -15,6 +15,9 @@ mod keys;
 pub use config::Config;
 pub(crate) use keys::{Key, collect_keys};
 
+/// Nesting beyond this is refused whatever the settings say: encoder and decoder use the thread's stack.
+const DEEPEST: i32 = 2000;
+
 /// Pushes the global table, whose settings are those of the run.
 pub(crate) unsafe fn push(stack: Stack, shared: *mut Shared) {
     stack.push_null_pointer();
