@@ -6,6 +6,7 @@ use crate::blocking;
 use crate::effects::Event;
 use crate::engine::Env;
 use crate::session::Transaction;
+use perigee_keyspace::Footprint;
 
 /// Makes the transaction visible.
 #[inline]
@@ -42,4 +43,21 @@ fn commit_with_consequences<'e>(
         sealed = transaction.txn.seal();
     }
     transaction.effects.deliver(env);
+}
+
+/// Expired keys removed from one shard before others get their turn.
+const EXPIRE_AT_ONCE: usize = 64;
+
+/// Removes keys whose deadline has passed from this worker's share of the shards: every shard whose number is the
+/// worker's modulo `workers`. A shard that is taken is left for the next time. Returns whether there is more to do.
+pub fn expire_cycle(env: Env<'_>, workers: usize) -> bool {
+    let mut more = false;
+    for shard in (env.worker.id..usize::from(env.engine.keyspace.shard_count())).step_by(workers) {
+        let footprint = Footprint::One(shard as u16);
+        let Some(txn) = env.engine.keyspace.try_begin(&footprint, env.now_ms) else { continue };
+        let mut transaction = Transaction::new(txn);
+        more |= transaction.txn.expire_due(shard as u16, EXPIRE_AT_ONCE) == EXPIRE_AT_ONCE;
+        commit(env, transaction);
+    }
+    more
 }

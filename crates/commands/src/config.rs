@@ -6,7 +6,7 @@ mod values;
 pub use parameters::{Change, PARAMETERS, Param, Parameter};
 pub use values::{Kind, SetError};
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -17,8 +17,6 @@ pub struct Config {
     /// Numbers, truth values (0, 1), choices (their position), event classes (their bits).
     numbers: Box<[AtomicI64]>,
     texts: RwLock<Box<[String]>>,
-    /// A line of the configuration file has replaced the default save points: further ones add to them.
-    save_given: AtomicBool,
 }
 
 impl Default for Config {
@@ -26,7 +24,6 @@ impl Default for Config {
         let config = Config {
             numbers: PARAMETERS.iter().map(|_| AtomicI64::new(0)).collect(),
             texts: RwLock::new(PARAMETERS.iter().map(|_| String::new()).collect()),
-            save_given: AtomicBool::new(false),
         };
         for (at, parameter) in PARAMETERS.iter().enumerate() {
             config.set(at, &[parameter.default]).expect("defaults are valid: see the tests");
@@ -86,24 +83,6 @@ impl Config {
             match value {
                 values::Value::Number(number) => self.numbers[at].store(number, Ordering::Relaxed),
                 values::Value::Text(text) => self.texts.write()[at] = text,
-            }
-        }
-        Ok(())
-    }
-
-    /// Sets a parameter from a line of a configuration file or from the command line: the first `save` replaces the
-    /// default save points, further ones add to them, an empty one removes them all.
-    ///
-    /// # Errors
-    /// Why the words are no value for it.
-    pub fn load(&self, at: usize, words: &[&str]) -> Result<(), SetError> {
-        let earlier = self.text(Param::Save);
-        self.set(at, words)?;
-        if at == Param::Save as usize {
-            let added = self.text(Param::Save);
-            let adds = self.save_given.swap(true, Ordering::Relaxed);
-            if adds && !earlier.is_empty() && !added.is_empty() {
-                self.texts.write()[at] = format!("{earlier} {added}");
             }
         }
         Ok(())
@@ -174,15 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_with_save_points_add_up() {
+    fn what_has_no_effect_is_named() {
         let config = Config::default();
-        let save = Param::Save as usize;
-        config.load(save, &["900", "1"]).unwrap();
-        assert_eq!(config.text(Param::Save), "900 1");
-        config.load(save, &["300", "10"]).unwrap();
-        assert_eq!(config.text(Param::Save), "900 1 300 10");
-        config.load(save, &[""]).unwrap();
-        assert_eq!(config.text(Param::Save), "");
+        config.set(Param::Save as usize, &[""]).unwrap();
+        config.set(Param::Hz as usize, &["20"]).unwrap();
         assert_eq!(config.inert_in_use(), ["save"]);
     }
 }

@@ -86,10 +86,13 @@ pub(crate) struct Counters {
 }
 
 impl Engine {
-    /// An empty server with this configuration.
-    pub fn new(config: Config, process: Process) -> Arc<Self> {
+    /// An empty server with this configuration. `renamed` gives commands other names; see [`CommandTable::rename`].
+    pub fn new(config: Config, process: Process, renamed: &[(Vec<u8>, Vec<u8>)]) -> Arc<Self> {
         let keyspace = Keyspace::new(config.number(Param::Databases) as u16, 1024);
-        let commands = CommandTable::new();
+        let mut commands = CommandTable::new();
+        for (from, to) in renamed {
+            commands.rename(from, to);
+        }
         let engine = Engine {
             slowlog: Slowlog::default(),
             clients: Clients::default(),
@@ -210,6 +213,11 @@ impl Worker {
     pub fn env<'e>(&'e self, engine: &'e Engine) -> Env<'e> {
         self.last_tick_ns.set(self.clock.ticks_ns());
         Env { engine, worker: self, now_ms: self.clock.now_ms() }
+    }
+
+    /// Counts traffic, in bytes.
+    pub fn count_traffic(&self, input: usize, output: usize) {
+        self.stats.count_traffic(input, output);
     }
 
     /// The time elapsed since the last call or [`Worker::env`].

@@ -29,6 +29,7 @@ mod table;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
+pub use commit::expire_cycle;
 pub use clients::{Client, Clients, Mailbox};
 pub use effects::{Effects, Event};
 pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};

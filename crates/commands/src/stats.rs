@@ -82,10 +82,13 @@ impl WorkerStats {
     /// Starts all figures again from zero.
     pub(crate) fn reset(&self) {
         for command in &self.commands {
-            [&command.calls, &command.time_ns, &command.rejected, &command.failed].map(Counter::reset);
+            for counter in [&command.calls, &command.time_ns, &command.rejected, &command.failed] {
+                counter.reset();
+            }
         }
-        [&self.keyspace_hits, &self.keyspace_misses, &self.input_bytes, &self.output_bytes]
-            .map(Counter::reset);
+        for counter in [&self.keyspace_hits, &self.keyspace_misses, &self.input_bytes, &self.output_bytes] {
+            counter.reset();
+        }
         self.errors.lock().clear();
     }
 }

@@ -1,2 +1,106 @@
-//! The perigee binary.
-fn main() {}
+//! The perigee binary: read the configuration, listen, serve until told to stop.
+#![forbid(unsafe_code)]
+// The process owns the clock and its standard output.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+mod arguments;
+mod config_file;
+mod daemon;
+mod logging;
+mod process;
+mod settings;
+
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arguments::{Invocation, USAGE};
+use config_file::Directive;
+use perigee_commands::Engine;
+use perigee_commands::config::Param;
+use perigee_net::{BindError, Listener, Server};
+use perigee_scripting::LuaHost;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(OsStringExt::into_vec).collect();
+    match arguments::parse(&arguments, &mut std::io::stdin()) {
+        Ok(Invocation::Version) => {
+            println!("perigee v={}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Ok(Invocation::Help) => eprintln!("{USAGE}"),
+        Ok(Invocation::Refuse(why)) => eprintln!("{why}"),
+        Ok(Invocation::Serve { config_path, directives }) => match serve(config_path, &directives) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => eprintln!("{error}"),
+        },
+        Err(error) => eprintln!("{error}"),
+    }
+    ExitCode::FAILURE
+}
+
+fn serve(config_path: Option<PathBuf>, directives: &[Directive]) -> anyhow::Result<()> {
+    let settings = settings::read(directives)?;
+    if settings.config.is_on(Param::Daemonize) && !daemon::is_child() {
+        return daemon::start_child();
+    }
+    logging::start(&settings.config)?;
+    let directory = settings.config.text(Param::Dir);
+    std::env::set_current_dir(&directory)
+        .map_err(|error| anyhow::anyhow!("Can't chdir to '{directory}': {error}"))?;
+    let engine = Engine::new(settings.config, process::describe(config_path.as_deref()), &settings.renamed);
+    tracing::warn!("Perigee is starting: version={}, pid={}", env!("CARGO_PKG_VERSION"), std::process::id());
+    if config_path.is_none() {
+        tracing::warn!("Warning: no config file specified, using the default config. In order to specify a config file use perigee /path/to/redis.conf");
+    }
+    let listeners = listen(&engine)?;
+    let workers = process::workers(&engine.config);
+    let port = engine.config.number(Param::Port);
+    tracing::info!("Running mode=standalone, port={port}, workers={workers}. PID: {}", std::process::id());
+    tracing::warn!("Server initialized");
+    let _pid_file = process::PidFile::create(&engine.config);
+    process::stop_on_signals(&engine)?;
+    Server { engine: engine.clone(), listeners, workers, make_host: Arc::new(LuaHost::boxed) }
+        .run(|| welcome(port))?;
+    tracing::warn!("Perigee is now ready to exit, bye bye...");
+    Ok(())
+}
+
+fn welcome(port: i64) {
+    tracing::info!("Ready to accept connections");
+    if port > 0 {
+        tracing::info!("Try: redis-cli -p {port} eval \"return redis.call('incr', KEYS[1])\" 1 counter");
+    }
+}
+
+/// Opens every configured socket.
+fn listen(engine: &Engine) -> anyhow::Result<Vec<Listener>> {
+    let config = &engine.config;
+    let (port, backlog) = (config.number(Param::Port) as u16, config.number(Param::TcpBacklog) as i32);
+    let mut listeners = Vec::new();
+    if port > 0 {
+        for word in config.text(Param::Bind).split_ascii_whitespace() {
+            match perigee_net::bind(word, port, backlog) {
+                Ok(listener) => listeners.push(listener),
+                Err(BindError { optional: true, address, error }) => {
+                    tracing::debug!("Could not listen on {address}: {error}");
+                }
+                Err(error) => {
+                    tracing::warn!("Could not create server TCP listening socket {error}");
+                    anyhow::bail!("Failed listening on port {port} (tcp), aborting.");
+                }
+            }
+        }
+    }
+    let path = config.text(Param::UnixSocket);
+    if !path.is_empty() {
+        let mode = config.number(Param::UnixSocketPerm) as u32;
+        listeners.push(perigee_net::bind_unix(Path::new(&path), mode)?);
+    }
+    anyhow::ensure!(!listeners.is_empty(), "Configured to not listen anywhere, exiting.");
+    Ok(listeners)
+}

@@ -6,8 +6,9 @@ use hashbrown::HashTable;
 const SEGMENT: usize = 1792;
 /// The lowest bit of a hash that the directory looks at; hashbrown uses the bits below and the top seven.
 const SHIFT: u32 = 24;
-/// Beyond this depth segments grow instead of splitting: no directory can separate equal hashes.
-const MAX_DEPTH: u32 = 24;
+/// The directory grows only while it has no more slots than this for each segment. Otherwise a full segment grows
+/// instead: its hashes are too alike for the directory to separate them.
+const SPARSE: usize = 8;
 
 /// Extendible hashing: a directory of hash tables of `u32` positions, each of which splits in two when it is full, so
 /// that no insertion ever rehashes more than one of them. A small index is one segment without a directory.
@@ -128,10 +129,13 @@ impl Directory {
     fn split_if_full(&mut self, hash: u64, hasher: impl Fn(&u32) -> u64) -> bool {
         let old = self.slot(hash);
         let depth = self.segments[old].depth;
-        if self.segments[old].positions.len() < SEGMENT || depth == MAX_DEPTH {
+        if self.segments[old].positions.len() < SEGMENT {
             return false;
         }
         if depth == self.depth {
+            if self.slots.len() > self.segments.len() * SPARSE {
+                return false;
+            }
             self.slots.extend_from_within(..);
             self.depth += 1;
         }
@@ -151,5 +155,40 @@ impl Directory {
             self.slots[slot] = new;
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first 20,000 hashes agree in the lowest bits that the directory looks at; the others spread.
+    fn skewed(at: usize) -> u64 {
+        let hash = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if at < 20_000 { hash & !(0b111 << SHIFT) } else { hash }
+    }
+
+    #[test]
+    fn shallow_segments_split_under_a_deep_directory() {
+        let mut index = Index::default();
+        for at in 0..60_000 {
+            index.insert(skewed(at), at, skewed);
+        }
+        for at in 0..60_000 {
+            assert_eq!(index.find(skewed(at), |other| other == at), Some(at));
+        }
+    }
+
+    #[test]
+    fn equal_hashes_do_not_split_for_ever() {
+        let mut index = Index::default();
+        let positions = SEGMENT + 3;
+        for at in 0..positions {
+            index.insert(42, at, |_| 42);
+        }
+        for at in 0..positions {
+            assert_eq!(index.find(42, |other| other == at), Some(at));
+        }
+        assert!(index.allocated_bytes() < 100_000);
     }
 }

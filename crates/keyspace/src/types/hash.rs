@@ -33,7 +33,7 @@ impl Keyed for Entry {
     }
 }
 
-/// What undoes a change of a [`Hash`].
+/// What undoes a change of a [`Hash`](struct@Hash).
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each names the inverse step")]
 pub enum HashUndo {

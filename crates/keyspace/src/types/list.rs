@@ -11,7 +11,7 @@ use super::Blob;
 use crate::log::Log;
 use std::collections::VecDeque;
 
-/// A sequence of byte strings. See the [module](self).
+/// A sequence of byte strings, quick at both ends.
 #[derive(Clone, Debug, Default)]
 pub struct List {
     /// None of them is empty.

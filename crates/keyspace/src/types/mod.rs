@@ -38,10 +38,11 @@ pub struct Limits {
     pub zset_max_listpack_value: usize,
 }
 
+/// The defaults of redis-server 7.0.15.
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            hash_max_listpack_entries: 128,
+            hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
             set_max_intset_entries: 512,
             zset_max_listpack_entries: 128,

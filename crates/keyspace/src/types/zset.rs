@@ -19,7 +19,7 @@ use super::{
 };
 use crate::log::{Log, NoLog};
 
-/// Members with scores. See the [module](self).
+/// Members with scores, ordered by score and, where scores are equal, by their bytes.
 #[derive(Clone, Debug)]
 pub struct ZSet(Repr);
 

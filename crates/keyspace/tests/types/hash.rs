@@ -58,7 +58,7 @@ proptest! {
         for op in first {
             apply(&mut hash, &mut model, op, &mut Vec::new());
         }
-        let before = state(&hash);
+        let (before, model_before) = (state(&hash), model.clone());
         let mut log = Vec::new();
         for op in second {
             apply(&mut hash, &mut model, op, &mut log);
@@ -66,6 +66,7 @@ proptest! {
         }
         log.into_iter().rev().for_each(|undo| hash.undo(undo));
         prop_assert_eq!(state(&hash), before);
+        check(&hash, &model_before);
     }
 }
 

@@ -79,7 +79,7 @@ proptest! {
         for op in first {
             apply(&mut set, &mut model, op, &mut Vec::new());
         }
-        let before = state(&set);
+        let (before, model_before) = (state(&set), model.clone());
         let mut log = Vec::new();
         for op in second {
             apply(&mut set, &mut model, op, &mut log);
@@ -87,5 +87,6 @@ proptest! {
         }
         log.into_iter().rev().for_each(|undo| set.undo(undo));
         prop_assert_eq!(state(&set), before);
+        check(&set, &model_before);
     }
 }

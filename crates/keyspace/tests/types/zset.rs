@@ -72,9 +72,10 @@ fn scanned(zset: &ZSet) -> Vec<(Bytes, u64)> {
     }
 }
 
-fn state(zset: &ZSet) -> (&'static str, Vec<(Bytes, u64)>, Vec<(Bytes, u64)>) {
+/// The encoding, the order, and the order of a scan; scores by their bits.
+fn state(zset: &ZSet) -> (&'static str, [Vec<(Bytes, u64)>; 2]) {
     let sorted = zset.iter().map(|(member, score)| (member.to_vec(), score.to_bits())).collect();
-    (zset.encoding(), sorted, scanned(zset))
+    (zset.encoding(), [sorted, scanned(zset)])
 }
 
 fn check(zset: &ZSet, model: &Model) {
@@ -107,7 +108,7 @@ proptest! {
         for op in first {
             apply(&mut zset, &mut model, op, &mut Vec::new());
         }
-        let before = state(&zset);
+        let (before, model_before) = (state(&zset), model.clone());
         let mut log = Vec::new();
         for op in second {
             apply(&mut zset, &mut model, op, &mut log);
@@ -115,6 +116,7 @@ proptest! {
         }
         log.into_iter().rev().for_each(|undo| zset.undo(undo));
         prop_assert_eq!(state(&zset), before);
+        check(&zset, &model_before);
     }
 
     #[test]

@@ -1,0 +1,180 @@
+//! Worker threads: a runtime each, connections dealt out in turn, and the periodic work.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use perigee_commands::config::Param;
+use perigee_commands::{Engine, Worker, expire_cycle};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+use crate::clock::{SystemClock, TokioTimer};
+use crate::connection::{self, Origin, Shared};
+use crate::{Listener, MakeHost, Server};
+
+/// A connection on its way to its worker.
+enum Accepted {
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(std::os::unix::net::UnixStream, String),
+}
+
+pub(crate) fn run(server: Server, ready: impl FnOnce()) -> io::Result<()> {
+    let Server { engine, listeners, workers, make_host } = server;
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers.max(1)).map(|_| unbounded_channel()).unzip();
+    let mut receivers = receivers.into_iter();
+    let first = receivers.next().expect("there is at least one worker");
+    let mut threads = Vec::new();
+    for (id, receiver) in receivers.enumerate().map(|(at, receiver)| (at + 1, receiver)) {
+        let (engine, make_host) = (engine.clone(), make_host.clone());
+        let name = format!("perigee-worker-{id}");
+        let body = move || work(&engine, id, workers, &make_host, receiver, Vec::new(), Vec::new(), || {});
+        threads.push(std::thread::Builder::new().name(name).spawn(body)?);
+    }
+    let result = work(&engine, 0, workers, &make_host, first, listeners, senders, ready);
+    for thread in threads {
+        thread.join().map_err(|_| io::Error::other("a worker has panicked"))??;
+    }
+    result
+}
+
+#[allow(clippy::too_many_arguments)]
+fn work(
+    engine: &Arc<Engine>,
+    id: usize,
+    workers: usize,
+    make_host: &MakeHost,
+    accepted: UnboundedReceiver<Accepted>,
+    listeners: Vec<Listener>,
+    senders: Vec<UnboundedSender<Accepted>>,
+    ready: impl FnOnce(),
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Look at sockets often: a batch is short, and fairness between connections matters more.
+        .event_interval(31)
+        .build()?;
+    let host = make_host(engine, id);
+    let seed = connection::fresh_seed();
+    let worker = Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::new(TokioTimer), host);
+    let shared = Rc::new(Shared::new(engine.clone(), worker));
+    let local = LocalSet::new();
+    let tasks = async {
+        let next = Rc::new(AtomicUsize::new(0));
+        let senders = Rc::new(senders);
+        let mut paths = Vec::new();
+        for listener in listeners {
+            match listener {
+                Listener::Tcp(listener) => {
+                    let listener = tokio::net::TcpListener::from_std(listener)?;
+                    tokio::task::spawn_local(accept_tcp(listener, senders.clone(), next.clone()));
+                }
+                Listener::Unix(listener, path) => {
+                    let listener = tokio::net::UnixListener::from_std(listener)?;
+                    let name = path.display().to_string();
+                    paths.push(path);
+                    tokio::task::spawn_local(accept_unix(listener, name, senders.clone(), next.clone()));
+                }
+            }
+        }
+        tokio::task::spawn_local(admit(accepted, shared.clone()));
+        tokio::task::spawn_local(periodic(shared.clone(), workers.max(1)));
+        ready();
+        engine.shutdown.wait().await;
+        for path in paths {
+            // It may have been removed by hand; there is nothing left to do about it.
+            drop(std::fs::remove_file(path));
+        }
+        Ok(())
+    };
+    local.block_on(&runtime, tasks)
+}
+
+async fn accept_tcp(
+    listener: tokio::net::TcpListener,
+    senders: Rc<Vec<UnboundedSender<Accepted>>>,
+    next: Rc<AtomicUsize>,
+) {
+    loop {
+        match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+            Ok((stream, peer)) => deal(&senders, &next, Accepted::Tcp(stream, peer)),
+            Err(error) => rest_after(&error).await,
+        }
+    }
+}
+
+async fn accept_unix(
+    listener: tokio::net::UnixListener,
+    path: String,
+    senders: Rc<Vec<UnboundedSender<Accepted>>>,
+    next: Rc<AtomicUsize>,
+) {
+    loop {
+        match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => deal(&senders, &next, Accepted::Unix(stream, path.clone())),
+            Err(error) => rest_after(&error).await,
+        }
+    }
+}
+
+fn deal(senders: &[UnboundedSender<Accepted>], next: &AtomicUsize, accepted: Accepted) {
+    let worker = next.fetch_add(1, Ordering::Relaxed) % senders.len();
+    // A worker that has ended means that the server ends.
+    drop(senders[worker].send(accepted));
+}
+
+/// Out of descriptors: complain and let some be closed.
+async fn rest_after(error: &io::Error) {
+    tracing::warn!("Accepting client connection: {error}");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+async fn admit(mut accepted: UnboundedReceiver<Accepted>, shared: Rc<Shared>) {
+    while let Some(accepted) = accepted.recv().await {
+        match accepted {
+            Accepted::Tcp(stream, peer) => {
+                let keepalive = shared.engine.config.number(Param::TcpKeepalive);
+                if let Err(error) = connection::tune(&stream, keepalive) {
+                    tracing::debug!("Setting up a connection from {peer}: {error}");
+                }
+                let origin = Origin::of_tcp(&stream, peer);
+                if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                    tokio::task::spawn_local(connection::serve(stream, origin, shared.clone()));
+                }
+            }
+            Accepted::Unix(stream, path) => {
+                let origin = Origin::of_unix(&stream, path);
+                if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
+                    tokio::task::spawn_local(connection::serve(stream, origin, shared.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Expiry of this worker's shards; on the first worker also what concerns all clients.
+async fn periodic(shared: Rc<Shared>, workers: usize) {
+    loop {
+        let hz = shared.engine.config.number(Param::Hz).max(1) as u64;
+        tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        let env = shared.worker.env(&shared.engine);
+        let mut more = true;
+        while more {
+            more = expire_cycle(shared.worker.env(&shared.engine), workers);
+            tokio::task::yield_now().await;
+        }
+        if shared.worker.id == 0 {
+            let timeout_ms = shared.engine.config.number(Param::Timeout) as u64 * 1000;
+            if timeout_ms > 0 {
+                let idle = |active_ms: u64| env.now_ms.saturating_sub(active_ms) >= timeout_ms;
+                let clients = shared.engine.clients.all();
+                for client in clients.iter().filter(|client| idle(client.active_ms()) && !client.may_idle()) {
+                    client.kill();
+                }
+            }
+        }
+    }
+}

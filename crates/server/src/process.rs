@@ -1,0 +1,99 @@
+//! The process around the server: who it is, its memory, its signals, its pid file.
+
+use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use perigee_commands::config::{Config, Param};
+use perigee_commands::{Engine, Process};
+
+/// What INFO tells of the process.
+pub(crate) fn describe(config_path: Option<&Path>) -> Process {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let executable = std::env::current_exe().unwrap_or_default();
+    Process {
+        run_id: run_id(),
+        started_ms: started.as_millis() as u64,
+        executable: executable.display().to_string(),
+        config_file: config_path.map(|path| path.display().to_string()).unwrap_or_default(),
+        memory,
+    }
+}
+
+fn run_id() -> String {
+    let mut digits = String::new();
+    while digits.len() < 40 {
+        // Infallible: the target is a String.
+        let _ = write!(digits, "{:016x}", RandomState::new().hash_one(std::process::id()));
+    }
+    digits.truncate(40);
+    digits
+}
+
+/// Bytes that the allocator has given out, and bytes resident.
+fn memory() -> (usize, usize) {
+    let allocated = tikv_jemalloc_ctl::epoch::advance()
+        .and_then(|_| tikv_jemalloc_ctl::stats::allocated::read())
+        .unwrap_or(0);
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
+    (allocated, pages * 4096)
+}
+
+/// How many threads run commands: `io-threads`, or as many as there are cores.
+pub(crate) fn workers(config: &Config) -> usize {
+    match config.number(Param::IoThreads) {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        threads => threads as usize,
+    }
+}
+
+/// Asks the engine to shut down on SIGTERM and SIGINT.
+pub(crate) fn stop_on_signals(engine: &Arc<Engine>) -> anyhow::Result<()> {
+    let engine = engine.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("perigee-signals".into()).spawn(move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+            let (Ok(mut terminate), Ok(mut interrupt)) = handlers else { return };
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+                () = engine.shutdown.wait() => return,
+            };
+            tracing::warn!("Received {name} scheduling shutdown...");
+            engine.shutdown.request(false);
+        });
+    })?;
+    Ok(())
+}
+
+/// The file with the server's pid; removed at the end.
+pub(crate) struct PidFile(PathBuf);
+
+impl PidFile {
+    /// Writes the file that `pidfile` names, if it names one.
+    pub(crate) fn create(config: &Config) -> Option<Self> {
+        let path = PathBuf::from(config.text(Param::PidFile));
+        if path.as_os_str().is_empty() {
+            return None;
+        }
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(PidFile(path)),
+            Err(error) => {
+                tracing::warn!("Can't write the pid file {}: {error}", path.display());
+                None
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it.
+        drop(std::fs::remove_file(&self.0));
+    }
+}

@@ -1,0 +1,43 @@
+//! Directives become a configuration.
+
+use perigee_commands::config::{self, Config};
+
+use crate::config_file::{BAD_DIRECTIVE, ConfigError, Directive};
+
+/// What the directives say.
+pub(crate) struct Settings {
+    /// Parameters.
+    pub(crate) config: Config,
+    /// Commands with their new names, in order; an empty one removes the command.
+    pub(crate) renamed: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Reads directives in their order; a later one replaces an earlier one, except that `save` lines add up.
+pub(crate) fn read(directives: &[Directive]) -> Result<Settings, ConfigError> {
+    let mut settings = Settings { config: Config::default(), renamed: Vec::new() };
+    let mut save: Vec<String> = Vec::new();
+    for directive in directives {
+        if directive.name == "rename-command" {
+            let [from, to] = &*directive.args else {
+                return Err(directive.origin.refuse("wrong number of arguments"));
+            };
+            settings.renamed.push((from.clone(), to.clone()));
+            continue;
+        }
+        let Some(at) = config::find(&directive.name) else {
+            return Err(directive.origin.refuse(BAD_DIRECTIVE));
+        };
+        let mut words: Vec<String> =
+            directive.args.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        if directive.name == "save" {
+            if words.iter().all(|word| word.is_empty()) {
+                save.clear();
+            }
+            save.append(&mut words);
+            words.clone_from(&save);
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        settings.config.set(at, &words).map_err(|error| directive.origin.refuse(error.0))?;
+    }
+    Ok(settings)
+}

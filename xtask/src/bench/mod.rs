@@ -1,0 +1,3 @@
+use crate::arguments::Arguments;
+pub(crate) const HELP: &str = "";
+pub(crate) fn run(_arguments: Arguments) -> anyhow::Result<()> { Ok(()) }

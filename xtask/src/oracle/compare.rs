@@ -1,0 +1,146 @@
+//! When two replies count as the same.
+
+use crate::connection::Outcome;
+use crate::value::Value;
+
+/// How the replies to a request are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Policy {
+    /// Byte for byte.
+    Exact,
+    /// As a multiset: the elements of the outermost aggregates in any order.
+    Unordered,
+    /// As a multiset of neighbours: fields with their values.
+    UnorderedPairs,
+    /// A cursor and elements; the elements in any order if both ended the iteration, otherwise not at all.
+    Scan,
+    /// Kinds and lengths alone: the content is random or tells of the server itself.
+    Shape,
+    /// Numbers within a distance; the rest exactly.
+    Near(f64),
+    /// Anything goes.
+    Ignore,
+}
+
+/// Whether both servers gave the same answer.
+pub(super) fn same(policy: Policy, reference: &Outcome, subject: &Outcome) -> bool {
+    match (reference, subject) {
+        _ if policy == Policy::Ignore => true,
+        (Outcome::Reply(reference), Outcome::Reply(subject)) => same_value(policy, reference, subject),
+        _ => reference == subject,
+    }
+}
+
+/// Whether two replies are the same under a policy. Errors are always compared exactly.
+pub(super) fn same_value(policy: Policy, reference: &Value, subject: &Value) -> bool {
+    if reference == subject {
+        return true;
+    }
+    if matches!((reference, subject), (Value::Error(_), _) | (_, Value::Error(_))) {
+        return policy == Policy::Ignore;
+    }
+    match policy {
+        Policy::Exact => same_sets(reference, subject),
+        Policy::Unordered => sorted(reference, 1) == sorted(subject, 1),
+        Policy::UnorderedPairs => sorted(reference, 2) == sorted(subject, 2),
+        Policy::Scan => same_scan(reference, subject),
+        Policy::Shape => same_shape(reference, subject),
+        Policy::Near(distance) => same_near(distance, reference, subject),
+        Policy::Ignore => true,
+    }
+}
+
+/// Exact but for the order inside RESP3 sets and maps, which have none.
+fn same_sets(reference: &Value, subject: &Value) -> bool {
+    match (reference, subject) {
+        (Value::Set(_), Value::Set(_)) => sorted(reference, 1) == sorted(subject, 1),
+        (Value::Map(_), Value::Map(_)) => sorted(reference, 1) == sorted(subject, 1),
+        (Value::Array(a), Value::Array(b)) | (Value::Push(a), Value::Push(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || same_sets(a, b))
+        }
+        _ => false,
+    }
+}
+
+/// A copy with the elements of every aggregate that holds no other array in order, taken `group` at a time.
+fn sorted(value: &Value, group: usize) -> Value {
+    let arrange = |items: &[Value]| {
+        let items: Vec<Value> = items.iter().map(|item| sorted(item, group)).collect();
+        let mut groups: Vec<&[Value]> = items.chunks(group).collect();
+        groups.sort();
+        groups.concat()
+    };
+    match value {
+        Value::Array(items) => Value::Array(arrange(items)),
+        Value::Set(items) => Value::Set(arrange(items)),
+        Value::Push(items) => Value::Push(arrange(items)),
+        Value::Map(pairs) => {
+            let mut pairs: Vec<_> = pairs.iter().map(|(k, v)| (sorted(k, group), sorted(v, group))).collect();
+            pairs.sort();
+            Value::Map(pairs)
+        }
+        other => other.clone(),
+    }
+}
+
+fn same_scan(reference: &Value, subject: &Value) -> bool {
+    let (Some([cursor, elements]), Some([cursor_, elements_])) = (reference.items(), subject.items()) else {
+        return same_nested(Policy::Scan, reference, subject);
+    };
+    let both_ended = [cursor, cursor_].iter().all(|cursor| cursor.bytes() == Some(b"0"));
+    !both_ended || sorted(elements, 1) == sorted(elements_, 1) || sorted(elements, 2) == sorted(elements_, 2)
+}
+
+fn same_shape(reference: &Value, subject: &Value) -> bool {
+    match (reference.items(), subject.items()) {
+        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_shape(a, b)),
+        _ => reference.kind() == subject.kind(),
+    }
+}
+
+fn same_near(distance: f64, reference: &Value, subject: &Value) -> bool {
+    match (reference.number(), subject.number()) {
+        (Some(a), Some(b)) => reference.kind() == subject.kind() && (a - b).abs() <= distance,
+        _ => same_nested(Policy::Near(distance), reference, subject),
+    }
+}
+
+/// Arrays whose elements are the same under the policy: the reply of EXEC.
+fn same_nested(policy: Policy, reference: &Value, subject: &Value) -> bool {
+    let (Some(a), Some(b)) = (reference.items(), subject.items()) else { return false };
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(policy, a, b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::decode;
+
+    fn value(bytes: &[u8]) -> Value {
+        decode(bytes).expect("valid").expect("complete").0
+    }
+
+    #[test]
+    fn policies_accept_what_they_say() {
+        let (ab, ba) = (value(b"*2\r\n+a\r\n+b\r\n"), value(b"*2\r\n+b\r\n+a\r\n"));
+        assert!(!same_value(Policy::Exact, &ab, &ba));
+        assert!(same_value(Policy::Unordered, &ab, &ba));
+        assert!(!same_value(Policy::UnorderedPairs, &ab, &ba));
+        assert!(same_value(Policy::Shape, &ab, &value(b"*2\r\n+x\r\n+y\r\n")));
+        assert!(!same_value(Policy::Shape, &ab, &value(b"*1\r\n+x\r\n")));
+        assert!(same_value(Policy::Exact, &value(b"~2\r\n+a\r\n+b\r\n"), &value(b"~2\r\n+b\r\n+a\r\n")));
+        assert!(same_value(Policy::Near(5.0), &value(b"*1\r\n:10\r\n"), &value(b"*1\r\n:14\r\n")));
+        assert!(!same_value(Policy::Near(5.0), &value(b":10\r\n"), &value(b":16\r\n")));
+        assert!(!same_value(Policy::Shape, &value(b"-ERR a\r\n"), &value(b"-ERR b\r\n")));
+    }
+
+    #[test]
+    fn scans_compare_elements_when_both_ended() {
+        let scan = |cursor: &str, first: &str, second: &str| {
+            value(format!("*2\r\n$1\r\n{cursor}\r\n*2\r\n+{first}\r\n+{second}\r\n").as_bytes())
+        };
+        assert!(same_value(Policy::Scan, &scan("0", "a", "b"), &scan("0", "b", "a")));
+        assert!(!same_value(Policy::Scan, &scan("0", "a", "b"), &scan("0", "b", "c")));
+        assert!(same_value(Policy::Scan, &scan("5", "a", "b"), &scan("0", "b", "c")));
+    }
+}

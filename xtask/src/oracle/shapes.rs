@@ -1,0 +1,162 @@
+//! The words that random commands are made of: few keys and members, so that commands meet, and values at the edges.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+/// Seeded chance.
+pub(super) struct Dice(StdRng);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        self.0.random_range(0..limit.max(1))
+    }
+
+    pub(super) fn one_in(&mut self, chances: usize) -> bool {
+        self.below(chances) == 0
+    }
+
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// A word of a category, or `None` if there is no such category.
+pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
+    if let Some(prefix) = key_prefix(category) {
+        return Some(key(dice, prefix));
+    }
+    let pool: &[&str] = match category {
+        "val" => VALUES,
+        "field" | "member" => MEMBERS,
+        "int" => INTEGERS,
+        "num" => NUMBERS,
+        "score" => SCORES,
+        "idx" => INDEXES,
+        "cnt" => COUNTS,
+        "draws" => DRAWS,
+        "bound" => BOUNDS,
+        "lex" => LEXES,
+        "ttl" => TTLS,
+        "pttl" => MILLIS,
+        "at" => TIMES,
+        "pat" => MILLI_TIMES,
+        "pattern" => PATTERNS,
+        "by" => BY_PATTERNS,
+        "get" => GET_PATTERNS,
+        "cursor" => CURSORS,
+        "timeout" => TIMEOUTS,
+        "db" => DATABASES,
+        "bitoff" => BIT_OFFSETS,
+        "bit" => BITS,
+        "enc" => BIT_TYPES,
+        "fieldoff" => FIELD_OFFSETS,
+        "weight" => NUMBERS,
+        "type" => TYPES,
+        "any" => return Some(anything(dice)),
+        _ => return None,
+    };
+    // The first half of a pool is its usual values; its edges come up less often.
+    let usual = !dice.one_in(3);
+    let word = if usual { dice.pick(&pool[..pool.len().div_ceil(2)]) } else { dice.pick(pool) };
+    Some(expand(word))
+}
+
+/// A word from any pool.
+pub(super) fn anything(dice: &mut Dice) -> Vec<u8> {
+    const POOLS: &[&[&str]] = &[VALUES, MEMBERS, NUMBERS, BOUNDS, LEXES, OPTIONS, KEYS, COUNTS];
+    let pool = POOLS[dice.below(POOLS.len())];
+    expand(dice.pick::<&str>(pool))
+}
+
+/// The first letter of the keys that usually hold a type.
+fn key_prefix(category: &str) -> Option<char> {
+    Some(match category {
+        "key" => '*',
+        "kstr" => 's',
+        "klist" => 'l',
+        "khash" => 'h',
+        "kset" => 't',
+        "kzset" => 'z',
+        _ => return None,
+    })
+}
+
+fn key(dice: &mut Dice, prefix: char) -> Vec<u8> {
+    let prefix = if prefix == '*' || dice.one_in(12) { *dice.pick(&['s', 'l', 'h', 't', 'z']) } else { prefix };
+    format!("{prefix}{}", dice.below(3)).into_bytes()
+}
+
+/// `LONG` and `LONGER` stand for values beyond the limits of the compact encodings.
+fn expand(word: &str) -> Vec<u8> {
+    match word {
+        "LONG" => vec![b'x'; 65],
+        "LONGER" => vec![b'y'; 300],
+        "BINARY" => b"\x00\xff\r\n\x80".to_vec(),
+        _ => word.as_bytes().to_vec(),
+    }
+}
+
+const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1"];
+const VALUES: &[&str] = &[
+    "a", "b", "hello", "10", "3", "-5", "Hello World", "1.5", "", "0", "007", " 1", "LONG", "LONGER", "BINARY",
+    "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1e3", "inf", "nan", "0x10", "3.0", "-0",
+];
+const MEMBERS: &[&str] =
+    &["a", "b", "c", "d", "e", "1", "2", "3", "10", "-7", "aa", "ab", "", "LONG", "BINARY", "1.5", "70000", "A"];
+const INTEGERS: &[&str] = &[
+    "1", "2", "3", "-1", "5", "10", "0", "-10", "100", "9223372036854775807", "-9223372036854775808", "2147483648",
+    "9223372036854775808", "abc", "", "1.5", " 1", "01", "+1", "-0",
+];
+const NUMBERS: &[&str] = &[
+    "1", "2", "1.5", "-1", "0", "3.25", "-2.5", "10", "0.1", "1e3", "-0", "inf", "-inf", "nan", "1e308", "-1e308", "5e-324",
+    "abc", "", "0x1p3", "1e400", "3.0e", " 1", "+2", "12345678901234567890", "0.30000000000000004",
+];
+const SCORES: &[&str] = &[
+    "1", "2", "3", "1.5", "-1", "0", "10", "2", "5", "inf", "-inf", "nan", "1e300", "abc", "", "0.1", "-0", "1e-5", "123456789012",
+    "1e17", "1e22", "3.0000000000000004",
+];
+const INDEXES: &[&str] = &[
+    "0", "1", "2", "-1", "-2", "3", "-3", "5", "-100", "100", "9223372036854775807", "-9223372036854775808", "abc", "",
+    "1.5", "-0", "9223372036854775808",
+];
+const COUNTS: &[&str] =
+    &["1", "2", "3", "5", "0", "-1", "-2", "10", "100", "-100", "9223372036854775808", "abc", ""];
+/// How many members to draw; a huge negative count would have the server repeat members until its memory is full.
+const DRAWS: &[&str] = &["1", "2", "3", "-1", "-3", "5", "0", "100", "-100", "9223372036854775808", "abc", ""];
+const BOUNDS: &[&str] = &[
+    "-inf", "+inf", "1", "2", "(1", "(2", "0", "3", "(3", "5", "-1", "inf", "(inf", "(-inf", "1.5", "(1.5", "nan", "abc", "(", "",
+    "((1", "[1",
+];
+const LEXES: &[&str] =
+    &["-", "+", "[a", "[c", "(a", "(c", "[b", "(b", "[", "(", "[aa", "a", "", "[-", "-a", "++", "[z", "(LONG"];
+const TTLS: &[&str] = &[
+    "100", "1000", "5000", "200000", "-1", "0", "9223372036854775807", "9223372036854775", "9223372036854776",
+    "-9223372036854775808", "abc", "", "1.5",
+];
+const MILLIS: &[&str] = &[
+    "100000", "1000000", "5000000", "200000", "-1", "0", "9223372036854775807", "-9223372036854775808", "abc", "", "1.5",
+];
+const TIMES: &[&str] =
+    &["4102444800", "4102444801", "4200000000", "1", "0", "-1", "9223372036854775807", "9223372036854776", "abc"];
+const MILLI_TIMES: &[&str] =
+    &["4102444800000", "4102444800123", "4200000000000", "1", "0", "-1", "9223372036854775807", "abc"];
+const PATTERNS: &[&str] = &["*", "s*", "?0", "[sl]1", "[^s]*", "a*", "", "\\*", "[a-c]", "[", "*1", "nothing", "[^", "h\\"];
+const BY_PATTERNS: &[&str] = &["nosort", "s*", "h0->*", "*", "none_*", "h*->a", "s*->x", "->*"];
+const GET_PATTERNS: &[&str] = &["#", "s*", "h0->*", "none_*", "h*->a", "*", "x", "h0->"];
+const CURSORS: &[&str] = &["0", "0", "0", "0", "abc", "-1", "", "18446744073709551616", "0x1"];
+const TIMEOUTS: &[&str] = &["0.01", "0.01", "0.001", "-1", "abc", "", "1e400", "-0.1", "9223372036854775807"];
+const DATABASES: &[&str] = &["0", "1", "0", "1", "15", "16", "-1", "abc", ""];
+const BIT_OFFSETS: &[&str] = &["0", "1", "7", "8", "30", "100", "-1", "4294967296", "abc", ""];
+const BITS: &[&str] = &["0", "1", "1", "0", "2", "-1", "abc"];
+const BIT_TYPES: &[&str] = &["u8", "i8", "u4", "i16", "u63", "i64", "u1", "u64", "i65", "u0", "x8", "u", ""];
+const FIELD_OFFSETS: &[&str] = &["0", "4", "#0", "#1", "#3", "100", "-1", "#-1", "abc", "#", "4294967296"];
+const TYPES: &[&str] = &["string", "list", "set", "hash", "zset", "ZSET", "stream", "nothing", ""];
+const OPTIONS: &[&str] = &[
+    "NX", "XX", "GT", "LT", "EX", "PX", "KEEPTTL", "GET", "WITHSCORES", "LIMIT", "COUNT", "MATCH", "BY", "STORE", "ASC",
+    "DESC", "REV", "BYSCORE", "BYLEX", "WEIGHTS", "AGGREGATE", "REPLACE", "DB", "LEFT", "RIGHT", "WITHVALUES", "CH", "INCR",
+    "PERSIST", "ALPHA", "TYPE", "RANK", "MAXLEN", "BEFORE", "AFTER", "BYTE", "BIT", "MIN", "MAX", "SUM",
+];

@@ -1,0 +1,220 @@
+//! Recorded transcripts: text files of requests that both servers answer.
+//!
+//! One request a line, quoted as for redis-cli. A file without `@plain` is played through four faces: RESP2, RESP3, each
+//! request alone in MULTI/EXEC, and each inside `EVAL "return redis.call(unpack(ARGV))"`. `#` starts a comment line.
+//!
+//! Standing directives: `@plain` (first: only as written), `@faces resp2 resp3 exec script` (first: these alone), `@flush`
+//! (empty servers, new connections), `@conn N`, `@resp3`, `@resp2`, `@close` (leave), `@sleep MS`, `@read` (one more reply),
+//! `@quiet MS` (no reply comes), `@raw "BYTES"` (send as is, read one reply), `@send "BYTES"` (send only), `@eof` (send
+//! no more), `@closed` (the server closes).
+//! For the next request: `@sort`, `@pairs`, `@ignore`, `@shape`, `@scan`, `@approx N`, `@noreply`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::compare::{Policy, same};
+use super::pair::{Pair, Request};
+use super::report::{Report, group, show};
+use super::words;
+use crate::connection::{Outcome, REPLY_WITHIN};
+use crate::programs;
+
+/// Whether there is a transcript of that name.
+pub(super) fn exists(name: &str) -> bool {
+    folder().join(format!("{name}.txt")).is_file()
+}
+
+/// Plays all transcripts, or the one named.
+pub(super) fn replay_all(pair: &mut Pair, report: &mut Report, only: Option<&str>) -> Result<()> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.sort();
+    for path in paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        let before = (report.compared, std::time::Instant::now());
+        for face in faces(&text) {
+            Player { pair, report, name: &name, face: *face, conn: 1, policy: Policy::Exact, noreply: false }
+                .play(&text)
+                .with_context(|| format!("{name}, {face:?}"))?;
+        }
+        let (replies, seconds) = (report.compared - before.0, before.1.elapsed().as_secs_f64());
+        println!("transcript {name}: {replies} replies, {seconds:.1} s");
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Face {
+    Resp2,
+    Resp3,
+    Exec,
+    Script,
+}
+
+fn faces(text: &str) -> &[Face] {
+    const ALL: &[Face] = &[Face::Resp2, Face::Resp3, Face::Exec, Face::Script];
+    let standing = |wanted: &str| text.lines().any(|line| line.trim() == wanted);
+    if standing("@plain") {
+        &ALL[..1]
+    } else if standing("@faces resp2 resp3") {
+        &ALL[..2]
+    } else {
+        ALL
+    }
+}
+
+fn folder() -> PathBuf {
+    programs::root().join("xtask/oracle")
+}
+
+struct Player<'a> {
+    pair: &'a mut Pair,
+    report: &'a mut Report,
+    name: &'a str,
+    face: Face,
+    conn: u32,
+    policy: Policy,
+    noreply: bool,
+}
+
+impl Player<'_> {
+    fn play(&mut self, text: &str) -> Result<()> {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        self.flush()?;
+        let mut episode = 0;
+        for (index, line) in lines.iter().enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if *line == "@flush" {
+                episode = index;
+            }
+            let at = Place { line: index + 1, context: &lines[episode.max(index.saturating_sub(6))..=index] };
+            match line.strip_prefix('@') {
+                Some(directive) => self.directive(directive, &at),
+                None => words::split(line).and_then(|request| self.request(request, &at)),
+            }
+            .with_context(|| format!("line {}: {line}", index + 1))?;
+            if self.report.full() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn directive(&mut self, text: &str, at: &Place<'_>) -> Result<()> {
+        let (name, value) = text.split_once(' ').unwrap_or((text, ""));
+        match name {
+            "plain" | "faces" => {}
+            "flush" => self.flush()?,
+            "conn" => {
+                self.conn = value.parse()?;
+                self.greet()?;
+            }
+            "resp3" => drop(self.pair.call(self.conn, &["HELLO", "3"])?),
+            "resp2" => drop(self.pair.call(self.conn, &["HELLO", "2"])?),
+            "close" => self.pair.drop_connection(self.conn),
+            "sleep" => std::thread::sleep(Duration::from_millis(value.parse()?)),
+            "read" => self.compare(REPLY_WITHIN, b"@read", at)?,
+            "quiet" => self.compare(Duration::from_millis(value.parse()?), b"@quiet", at)?,
+            "closed" => self.compare(REPLY_WITHIN, b"@closed", at)?,
+            "raw" => {
+                self.send_raw(value)?;
+                self.compare(REPLY_WITHIN, b"@raw", at)?;
+            }
+            "send" => self.send_raw(value)?,
+            "eof" => self.pair.connections(self.conn)?.iter_mut().for_each(|c| c.finish_sending()),
+            "sort" => self.policy = Policy::Unordered,
+            "pairs" => self.policy = Policy::UnorderedPairs,
+            "ignore" => self.policy = Policy::Ignore,
+            "shape" => self.policy = Policy::Shape,
+            "scan" => self.policy = Policy::Scan,
+            "approx" => self.policy = Policy::Near(value.parse()?),
+            "noreply" => self.noreply = true,
+            _ => bail!("unknown directive"),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.pair.reset()?;
+        self.conn = 1;
+        self.greet()
+    }
+
+    /// RESP3 for every connection of that face, as long as it has not chosen for itself.
+    fn greet(&mut self) -> Result<()> {
+        if self.face == Face::Resp3 {
+            let _same = self.pair.call(self.conn, &["HELLO", "3"])?;
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, request: Request, at: &Place<'_>) -> Result<()> {
+        let command = request.first().cloned().unwrap_or_default();
+        match self.face {
+            Face::Resp2 | Face::Resp3 => self.pair.send(self.conn, &request)?,
+            Face::Exec => {
+                for step in [vec![b"MULTI".to_vec()], request] {
+                    let [reference, subject] = self.pair.call(self.conn, &step)?;
+                    self.judge(Policy::Exact, &reference, &subject, &command, at);
+                }
+                self.pair.send(self.conn, &["EXEC"])?;
+            }
+            Face::Script => {
+                let mut wrapped: Request =
+                    [&b"EVAL"[..], b"return redis.call(unpack(ARGV))", b"0"].map(<[u8]>::to_vec).into();
+                wrapped.extend(request);
+                self.pair.send(self.conn, &wrapped)?;
+            }
+        }
+        if std::mem::take(&mut self.noreply) {
+            return Ok(());
+        }
+        self.compare(REPLY_WITHIN, &command, at)
+    }
+
+    fn send_raw(&mut self, quoted: &str) -> Result<()> {
+        let bytes = words::split(quoted)?.concat();
+        for connection in self.pair.connections(self.conn)? {
+            let _closed = connection.send_raw(&bytes);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, within: Duration, command: &[u8], at: &Place<'_>) -> Result<()> {
+        let [reference, subject] = self.pair.read(self.conn, within)?;
+        let policy = std::mem::replace(&mut self.policy, Policy::Exact);
+        self.judge(policy, &reference, &subject, command, at);
+        let broken = |outcome: &Outcome| !matches!(outcome, Outcome::Reply(_));
+        if broken(&reference) != broken(&subject) {
+            self.pair.drop_connection(self.conn);
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, policy: Policy, reference: &Outcome, subject: &Outcome, command: &[u8], at: &Place<'_>) {
+        self.report.compared += 1;
+        if same(policy, reference, subject) {
+            return;
+        }
+        if self.report.is_new(group(command, reference, subject)) {
+            let place = format!("{}.txt line {} ({:?})", self.name, at.line, self.face);
+            let lines: Vec<String> = at.context.iter().map(|line| (*line).to_owned()).collect();
+            self.report.print(&place, &lines, &show(reference), &show(subject));
+        }
+    }
+}
+
+/// Where a transcript stands, and the lines that led there.
+struct Place<'a> {
+    line: usize,
+    context: &'a [&'a str],
+}
