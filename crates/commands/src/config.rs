@@ -17,13 +17,18 @@ pub struct Config {
     /// Numbers, truth values (0, 1), choices (their position), event classes (their bits).
     numbers: Box<[AtomicI64]>,
     texts: RwLock<Box<[String]>>,
+    observers: RwLock<Vec<Observer>>,
 }
+
+/// Hears of parameters, by their place in the table, that CONFIG SET has changed.
+type Observer = Box<dyn Fn(&Config, usize) + Send + Sync>;
 
 impl Default for Config {
     fn default() -> Self {
         let config = Config {
             numbers: PARAMETERS.iter().map(|_| AtomicI64::new(0)).collect(),
             texts: RwLock::new(PARAMETERS.iter().map(|_| String::new()).collect()),
+            observers: RwLock::default(),
         };
         for (at, parameter) in PARAMETERS.iter().enumerate() {
             config.set(at, &[parameter.default]).expect("defaults are valid: see the tests");
@@ -94,6 +99,17 @@ impl Config {
         let defaults = Config::default();
         let changed = |at: usize| PARAMETERS[at].inert && self.show(at) != defaults.show(at);
         (0..PARAMETERS.len()).filter(|&at| changed(at)).map(|at| PARAMETERS[at].name).collect()
+    }
+
+    /// Has `observer` told of every parameter that CONFIG SET changes from now on, after the change.
+    pub fn observe(&self, observer: impl Fn(&Config, usize) + Send + Sync + 'static) {
+        self.observers.write().push(Box::new(observer));
+    }
+
+    /// Tells the observers that these parameters have changed.
+    pub(crate) fn tell(&self, changed: impl Iterator<Item = usize>) {
+        let observers = self.observers.read();
+        changed.for_each(|at| observers.iter().for_each(|observer| observer(self, at)));
     }
 
     /// Carries values to where the engine keeps copies of them.

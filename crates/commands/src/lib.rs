@@ -19,8 +19,12 @@ mod glob;
 mod help;
 mod multi;
 pub mod parse;
+mod pause;
 mod pubsub;
+mod samples;
 pub mod scripts;
+mod secrets;
+mod server;
 mod session;
 mod spec;
 mod stats;
@@ -29,8 +33,8 @@ mod table;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
-pub use commit::expire_cycle;
 pub use clients::{Client, Clients, Mailbox};
+pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
 pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
 pub use error::Error;
@@ -43,5 +47,11 @@ pub use stats::{Monitors, Slowlog, WorkerStats};
 pub use table::{CommandTable, Entry};
 
 /// Every command, by group.
-static GROUPS: &[&[Command]] =
-    &[connection::COMMANDS, multi::COMMANDS, pubsub::COMMANDS, scripts::COMMANDS, string::COMMANDS];
+static GROUPS: &[&[Command]] = &[
+    connection::COMMANDS,
+    multi::COMMANDS,
+    pubsub::COMMANDS,
+    scripts::COMMANDS,
+    server::COMMANDS,
+    string::COMMANDS,
+];
