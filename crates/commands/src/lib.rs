@@ -24,10 +24,14 @@ mod list;
 mod long_double;
 mod multi;
 pub mod parse;
+mod pause;
 mod pubsub;
 mod sample;
+mod samples;
 mod scan;
 pub mod scripts;
+mod secrets;
+mod server;
 mod session;
 mod set;
 mod spec;
@@ -60,11 +64,12 @@ static GROUPS: &[&[Command]] = &[
     multi::COMMANDS,
     pubsub::COMMANDS,
     scripts::COMMANDS,
-    string::COMMANDS,
     list::COMMANDS,
     hash::COMMANDS,
     set::COMMANDS,
     bitmap::COMMANDS,
     generic::COMMANDS,
     zset::COMMANDS,
+    server::COMMANDS,
+    string::COMMANDS,
 ];

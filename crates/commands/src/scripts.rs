@@ -7,8 +7,8 @@ mod commands;
 mod shebang;
 
 pub use cache::{Script, Scripts, sha1_hex};
-pub use shebang::ScriptFlags;
 pub(crate) use commands::COMMANDS;
+pub use shebang::ScriptFlags;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -111,9 +111,11 @@ impl Server {
         if let Flow::Wait(suspended) = session.dispatch(env, &args, &mut out) {
             {
                 let mut finish = pin!(session.finish(env, suspended, &mut out));
-                poll_fn(|context| {
-                    if leaving.get() { Poll::Ready(()) } else { finish.as_mut().poll(context) }
-                })
+                poll_fn(
+                    |context| {
+                        if leaving.get() { Poll::Ready(()) } else { finish.as_mut().poll(context) }
+                    },
+                )
                 .await;
             }
             if leaving.get() {

@@ -18,7 +18,10 @@ pub(crate) enum Undo {
         deadline: Option<u64>,
     },
     /// The key was removed from a position.
-    Removed { index: usize, entry: Box<Entry> },
+    Removed {
+        index: usize,
+        entry: Box<Entry>,
+    },
     /// The key's deadline was changed.
     Deadline(Option<u64>),
     /// The key moved, from a position, to another name or database.
@@ -33,7 +36,10 @@ pub(crate) enum Undo {
     Set(SetUndo),
     ZSet(ZSetUndo),
     /// A shard's part of the database was emptied.
-    Flushed { shard: u16, database: Box<Database> },
+    Flushed {
+        shard: u16,
+        database: Box<Database>,
+    },
     /// The database was swapped with another one, in every shard.
     Swapped {
         with: u16,

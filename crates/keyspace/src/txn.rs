@@ -52,6 +52,8 @@ pub struct Txn<'k> {
     pub(crate) held: Held<'k>,
     pub(crate) journal: Option<Journal>,
     now_ms: u64,
+    /// Reading a key renews its access time.
+    pub(crate) touches: bool,
     touched: Vec<DbKey>,
     changes: u64,
     /// Keys that a read found expired; removed before the commit.
@@ -74,6 +76,7 @@ impl<'k> Txn<'k> {
             held,
             journal: None,
             now_ms,
+            touches: true,
             touched: Vec::new(),
             changes: 0,
             stale: RefCell::default(),
@@ -89,6 +92,11 @@ impl<'k> Txn<'k> {
     /// The moment at which the transaction takes place, in milliseconds since the epoch.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// From now on reading a key leaves its access time as it is.
+    pub fn keep_access_times(&mut self) {
+        self.touches = false;
     }
 
     /// How many changes were made so far.
@@ -129,11 +137,13 @@ impl<'k> Txn<'k> {
 
     // ---- reading ----
 
-    /// A live key, whose access time is renewed.
+    /// A live key, whose access time is renewed unless [`keep_access_times`](Self::keep_access_times) says otherwise.
     #[inline]
     pub fn entry(&self, db: u16, key: &[u8]) -> Option<&Entry> {
         let entry = self.peek(db, key)?;
-        entry.touch(self.now_ms);
+        if self.touches {
+            entry.touch(self.now_ms);
+        }
         Some(entry)
     }
 
@@ -310,11 +320,13 @@ impl<'k> Txn<'k> {
     }
 
     fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
-        let now_ms = self.now_ms;
+        let (now_ms, touches) = (self.now_ms, self.touches);
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
         let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
         let (old_deadline, old) = (entry.deadline(), std::mem::replace(&mut entry.value, value));
-        entry.touch(now_ms);
+        if touches {
+            entry.touch(now_ms);
+        }
         match deadline {
             Deadline::Keep => {}
             Deadline::Never if old_deadline.is_none() => {}

@@ -140,13 +140,12 @@ fn run(call: &mut Call<'_, '_>, script: Arc<Script>, read_only: bool) -> Result<
     Ok(())
 }
 
-const SCRIPT: Command =
-    container("script", &[EXISTS, FLUSH, HELP, KILL, LOAD, SHOW]).acl(Categories::SCRIPTING).docs(
-        Group::Scripting,
-        "2.6.0",
-        "Depends on subcommand.",
-        "A container for Lua scripts management commands",
-    );
+const SCRIPT: Command = container("script", &[EXISTS, FLUSH, HELP, KILL, LOAD, SHOW]).docs(
+    Group::Scripting,
+    "2.6.0",
+    "Depends on subcommand.",
+    "A container for Lua scripts management commands",
+);
 
 const EXISTS: Command = command("exists", -3, script_exists)
     .full("script|exists")

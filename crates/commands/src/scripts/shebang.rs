@@ -50,7 +50,9 @@ impl ScriptFlags {
             };
             for name in list.split(',').filter(|name| !name.is_empty()) {
                 let flag = flags.by_name(name);
-                *flag.ok_or_else(|| Error::Owned(format!("ERR Unexpected flag in script shebang: {name}")))? = true;
+                *flag.ok_or_else(|| {
+                    Error::Owned(format!("ERR Unexpected flag in script shebang: {name}"))
+                })? = true;
             }
         }
         Ok((flags, end))

@@ -44,7 +44,8 @@ pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared) {
         });
         register(stack, shared, "debug", |_, _| Ok(0));
         register(stack, shared, "acl_check_cmd", acl_check_cmd);
-        let version = VERSION.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
+        let version =
+            VERSION.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
         for (name, value) in [
             ("LOG_DEBUG", 0.0),
             ("LOG_VERBOSE", 1.0),
@@ -170,7 +171,10 @@ fn set_repl(stack: Stack, _: &mut Shared) -> Outcome {
         return raise(stack, c"ERR redis.set_repl() requires two arguments.");
     }
     if !(0.0..=3.0).contains(&stack.number(1)) {
-        return raise(stack, c"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+        return raise(
+            stack,
+            c"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+        );
     }
     Ok(0)
 }

@@ -162,9 +162,7 @@ unsafe fn sort(state: *mut lua_State, slot: *mut Slot) {
             }
             order.push((start.cast(), len, at));
         }
-        order.sort_by(|a, b| {
-            std::slice::from_raw_parts(a.0, a.1).cmp(std::slice::from_raw_parts(b.0, b.1))
-        });
+        order.sort_by(|a, b| std::slice::from_raw_parts(a.0, a.1).cmp(std::slice::from_raw_parts(b.0, b.1)));
         ffi::lua_createtable(state, order.len() as c_int, 0);
         for (to, &(_, _, from)) in order.iter().enumerate() {
             ffi::lua_rawgeti_(state, -2, from);

@@ -348,4 +348,3 @@ unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
         if start.is_null() { &[] } else { std::slice::from_raw_parts(start.cast(), len) }
     }
 }
-

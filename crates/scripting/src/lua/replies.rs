@@ -19,7 +19,9 @@ pub(crate) struct Frame {
 enum Kind {
     Array,
     /// Keys and values in turn.
-    Map { at_value: bool },
+    Map {
+        at_value: bool,
+    },
     Set,
 }
 

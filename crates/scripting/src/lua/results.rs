@@ -86,7 +86,10 @@ impl Converter {
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
-            if self.field(b"verbatim_string") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE && self.verbatim(reply) {
+            if self.field(b"verbatim_string")
+                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
+                && self.verbatim(reply)
+            {
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
