@@ -135,12 +135,6 @@ pub(crate) enum Mark {
 }
 
 impl Client {
-    /// Whether it comes from this machine, over the loopback interface or a unix socket.
-    pub(crate) fn is_local(&self) -> bool {
-        let loopback = self.address.parse::<std::net::SocketAddr>().is_ok_and(|from| from.ip().is_loopback());
-        loopback || self.has(Mark::UnixSocket)
-    }
-
     pub(crate) fn mark(&self, mark: Mark, set: bool) {
         if set {
             self.marks.fetch_or(mark as u32, Ordering::Relaxed);
