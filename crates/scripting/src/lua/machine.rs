@@ -103,7 +103,7 @@ impl Machine {
         }
         // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
         unsafe {
-            let loaded = self.sandbox.load(self.state, script.body(), c"@user_script");
+            let loaded = self.sandbox.load_script(self.state, script.body(), c"@user_script");
             if !loaded {
                 let message = string_at(self.state, -1).to_vec();
                 ffi::lua_settop(self.state, -2);
