@@ -135,12 +135,6 @@ pub(crate) enum Mark {
 }
 
 impl Client {
-    /// Whether it comes from this machine, over the loopback interface or a unix socket.
-    pub(crate) fn is_local(&self) -> bool {
-        let loopback = self.address.parse::<std::net::SocketAddr>().is_ok_and(|from| from.ip().is_loopback());
-        loopback || self.has(Mark::UnixSocket)
-    }
-
     pub(crate) fn mark(&self, mark: Mark, set: bool) {
         if set {
             self.marks.fetch_or(mark as u32, Ordering::Relaxed);
@@ -156,6 +150,13 @@ impl Client {
     /// Marks it as one that came over a unix socket.
     pub fn came_over_unix_socket(&self) {
         self.mark(Mark::UnixSocket, true);
+    }
+
+    /// Whether it runs on the same machine: over a unix socket or the loopback interface.
+    pub(crate) fn is_local(&self) -> bool {
+        let host = self.address.rsplit_once(':').map_or("", |(host, _)| host);
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.has(Mark::UnixSocket) || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// The protocol that it speaks.
@@ -220,6 +221,11 @@ impl Mailbox {
     /// Whether there is no message.
     pub fn is_empty(&self) -> bool {
         self.bytes() == 0
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.messages.lock().len()
     }
 
     /// How many bytes wait.

@@ -1,14 +1,16 @@
 //! ZPOPMIN, ZPOPMAX, ZMPOP, and BZPOPMIN, BZPOPMAX, BZMPOP, which wait until there is something to take.
 
-use perigee_resp::{Protocol, Reply, parse_f64};
+use std::ops::Range;
+
+use perigee_resp::{Protocol, Reply};
 
 use super::range::walk;
 use super::writing;
-use crate::blocking::{Block, OnTimeout};
+use crate::blocking::{Block, OnTimeout, deadline};
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
-use crate::parse::integer;
+use crate::parse::{Options, integer, not_negative};
 use crate::spec::{Categories, Command, Flags, Group, Handler, Keys, command};
 
 pub(super) const ZPOPMIN: Command = popping(
@@ -39,10 +41,7 @@ fn zpop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let key = call.args[1];
     let found = match call.args.get(2) {
         None => take(call, key, end, 1, Shape::Single)?,
-        Some(count) => {
-            let count = integer(count).and_then(|count| usize::try_from(count).ok());
-            take(call, key, end, count.ok_or(NOT_POSITIVE)?, Shape::Several)?
-        }
+        Some(count) => take(call, key, end, not_negative(count)?, Shape::Several)?,
     };
     if !found {
         call.reply.array(0);
@@ -96,9 +95,10 @@ const fn waiting(name: &'static str, handler: Handler, summary: &'static str) ->
 
 fn bzpop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let timeout_at = call.args.len() - 1;
-    let deadline_ms = deadline(call, call.args[timeout_at])?;
-    if !take_first(call, &call.args[1..timeout_at], end, 1, Shape::KeyAndOne)? {
-        let keys = (1..timeout_at).collect();
+    let deadline_ms = deadline(call, timeout_at)?;
+    let keys = 1..timeout_at;
+    if !take_first(call, keys.clone(), end, 1, Shape::KeyAndOne)? {
+        let keys = keys.collect();
         call.block(Block { keys, deadline_ms, on_timeout: OnTimeout::NullArray });
     }
     Ok(())
@@ -117,9 +117,9 @@ pub(super) const BZMPOP: Command = command("bzmpop", -5, bzmpop)
 
 fn bzmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let request = Request::parse(call.args, 2)?;
-    let deadline_ms = deadline(call, call.args[1])?;
-    if !take_first(call, request.keys, request.end, request.count, Shape::KeyAndPairs)? {
-        let keys = (3..3 + request.keys.len()).collect();
+    let deadline_ms = deadline(call, 1)?;
+    if !take_first(call, request.keys.clone(), request.end, request.count, Shape::KeyAndPairs)? {
+        let keys = request.keys.collect();
         call.block(Block { keys, deadline_ms, on_timeout: OnTimeout::NullArray });
     }
     Ok(())
@@ -133,20 +133,20 @@ enum End {
 }
 
 /// The arguments of ZMPOP and BZMPOP.
-struct Request<'a> {
-    keys: &'a [&'a [u8]],
+struct Request {
+    /// Positions of the keys.
+    keys: Range<usize>,
     end: End,
     count: usize,
 }
 
-impl<'a> Request<'a> {
+impl Request {
     /// Reads them from the number of keys on.
-    fn parse(args: &'a [&'a [u8]], number_at: usize) -> Result<Self, Error> {
+    fn parse(args: &[&[u8]], number_at: usize) -> Result<Self, Error> {
         let number = integer(args[number_at]).filter(|&number| number > 0).ok_or(NO_KEYS)?;
-        let rest = &args[number_at + 1..];
-        let number = usize::try_from(number).ok().filter(|&number| number < rest.len());
-        let (keys, rest) = rest.split_at(number.ok_or(Error::Syntax)?);
-        let mut words = crate::parse::Options::new(rest, 0);
+        let first = number_at + 1;
+        let end_at = first.saturating_add(usize::try_from(number).unwrap_or(usize::MAX));
+        let mut words = Options::new(args, end_at);
         let end = match words.next() {
             Some(word) if word.is("MIN") => End::Min,
             Some(word) if word.is("MAX") => End::Max,
@@ -160,7 +160,7 @@ impl<'a> Request<'a> {
             let number = integer(words.value()?).filter(|&number| number > 0);
             count = Some(number.and_then(|number| usize::try_from(number).ok()).ok_or(NO_COUNT)?);
         }
-        Ok(Request { keys, end, count: count.unwrap_or(1) })
+        Ok(Request { keys: first..end_at, end, count: count.unwrap_or(1) })
     }
 }
 
@@ -205,13 +205,13 @@ impl Shape {
 /// Takes from the first key that holds anything; `false` if none does.
 fn take_first(
     call: &mut Call<'_, '_>,
-    keys: &[&[u8]],
+    keys: Range<usize>,
     end: End,
     count: usize,
     shape: Shape,
 ) -> Result<bool, Error> {
-    for key in keys {
-        if take(call, key, end, count, shape)? {
+    for at in keys {
+        if call.may_use(at) && take(call, call.args[at], end, count, shape)? {
             return Ok(true);
         }
     }
@@ -246,21 +246,8 @@ fn take(call: &mut Call<'_, '_>, key: &[u8], end: End, count: usize, shape: Shap
     Ok(true)
 }
 
-/// When to give up waiting: the moment that so many seconds from now are, never for 0.
-fn deadline(call: &Call<'_, '_>, timeout: &[u8]) -> Result<Option<u64>, Error> {
-    let milliseconds = (parse_f64(timeout).ok_or(NOT_A_TIMEOUT)? * 1000.0).ceil();
-    // Redis lets what is too long for it overflow, so that it finds that negative, too.
-    if milliseconds < 0.0 || milliseconds >= i64::MAX as f64 {
-        return Err(NEGATIVE_TIMEOUT);
-    }
-    Ok((milliseconds > 0.0).then(|| call.now_ms().saturating_add(milliseconds as u64)))
-}
-
-const NOT_POSITIVE: Error = Error::Text("ERR value is out of range, must be positive");
 const NO_KEYS: Error = Error::Text("ERR numkeys should be greater than 0");
 const NO_COUNT: Error = Error::Text("ERR count should be greater than 0");
-const NOT_A_TIMEOUT: Error = Error::Text("ERR timeout is not a float or out of range");
-const NEGATIVE_TIMEOUT: Error = Error::Text("ERR timeout is negative");
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,6 @@
 //! ZRANDMEMBER.
 
 use perigee_keyspace::ZSet;
-use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::range::walk;
@@ -9,7 +8,8 @@ use super::range_query::Pairs;
 use super::reading;
 use crate::call::Call;
 use crate::error::Error;
-use crate::parse::integer;
+use crate::parse::{Options, signed_count};
+use crate::sample::{position, positions};
 use crate::spec::{Command, Group};
 
 pub(super) const ZRANDMEMBER: Command = reading("zrandmember", -2, zrandmember).docs(
@@ -28,7 +28,7 @@ fn zrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
         (None, None) => call.reply.null(),
         (None, Some(_)) => call.reply.array(0),
         (Some(zset), None) => {
-            let (member, _) = zset.by_rank(rng.random_range(0..zset.len())).expect("a rank below the length");
+            let (member, _) = zset.by_rank(position(&mut rng, zset.len())).expect("a rank below the length");
             call.reply.bulk(member);
         }
         (Some(zset), Some(wish)) if wish.with_scores => {
@@ -46,9 +46,8 @@ fn zrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
 /// How many members somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wish {
-    count: usize,
-    /// The same member may come again.
-    repeatedly: bool,
+    /// Negative: so many, of which any may come again.
+    count: i64,
     with_scores: bool,
 }
 
@@ -56,11 +55,8 @@ impl Wish {
     /// Reads what stands behind the key; `None` where nothing does: then one member is wanted, not a list of one.
     fn parse(args: &[&[u8]]) -> Result<Option<Wish>, Error> {
         let Some(count) = args.first() else { return Ok(None) };
-        let count = integer(count).ok_or(Error::NotInteger)?;
-        if count == i64::MIN {
-            return Err(COUNT_OUT_OF_RANGE);
-        }
-        let mut words = crate::parse::Options::new(args, 1);
+        let count = signed_count(count)?;
+        let mut words = Options::new(args, 1);
         let with_scores = match words.next() {
             None => false,
             Some(word) if word.is("WITHSCORES") && words.left() == 0 => true,
@@ -69,39 +65,33 @@ impl Wish {
         if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
             return Err(OUT_OF_RANGE);
         }
-        Ok(Some(Wish { count: count.unsigned_abs() as usize, repeatedly: count < 0, with_scores }))
+        Ok(Some(Wish { count, with_scores }))
     }
 
     /// How many members the answer has.
     fn answers(self, zset: &ZSet) -> usize {
-        if self.repeatedly { self.count } else { self.count.min(zset.len()) }
+        let count = self.count.unsigned_abs() as usize;
+        if self.count < 0 { count } else { count.min(zset.len()) }
     }
 
     /// Calls `visit` with random members. All of them come from the highest to the lowest, as Redis has them.
     fn choose<'z>(self, zset: &'z ZSet, rng: &mut StdRng, mut visit: impl FnMut(&'z [u8], f64)) {
         let len = zset.len();
         let answers = self.answers(zset);
-        if !self.repeatedly && answers == len {
+        if self.count >= 0 && answers == len {
             return walk(zset, 0..len, true, visit);
         }
         // Where many are wanted, one walk is cheaper than a search for each rank.
         let all: Vec<_> = if len / 16 <= answers { zset.iter().collect() } else { Vec::new() };
-        let mut visit = |rank: usize| {
+        for rank in positions(rng, len, self.count) {
             let found = all.get(rank).copied().or_else(|| zset.by_rank(rank));
             let (member, score) = found.expect("a rank below the length");
             visit(member, score);
-        };
-        if self.repeatedly {
-            (0..answers).for_each(|_| visit(rng.random_range(0..len)));
-        } else {
-            rand::seq::index::sample(rng, len, answers).into_iter().for_each(visit);
         }
     }
 }
 
 const OUT_OF_RANGE: Error = Error::Text("ERR value is out of range");
-const COUNT_OUT_OF_RANGE: Error =
-    Error::Text("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807");
 
 #[cfg(test)]
 mod tests {
@@ -120,12 +110,12 @@ mod tests {
     #[test]
     fn arguments() {
         assert_eq!(parse(""), Ok(None));
-        assert_eq!(parse("-5"), Ok(Some(Wish { count: 5, repeatedly: true, with_scores: false })));
-        assert_eq!(parse("3 withscores"), Ok(Some(Wish { count: 3, repeatedly: false, with_scores: true })));
+        assert_eq!(parse("-5"), Ok(Some(Wish { count: -5, with_scores: false })));
+        assert_eq!(parse("3 withscores"), Ok(Some(Wish { count: 3, with_scores: true })));
         assert_eq!(parse("x foo"), Err(Error::NotInteger));
         assert_eq!(parse("1 foo"), Err(Error::Syntax));
         assert_eq!(parse("1 withscores withscores"), Err(Error::Syntax));
-        assert_eq!(parse("-9223372036854775808"), Err(COUNT_OUT_OF_RANGE));
+        assert!(parse("-9223372036854775808").is_err());
         assert_eq!(parse("4611686018427387904 withscores"), Err(OUT_OF_RANGE));
         assert!(parse("-4611686018427387903 withscores").is_ok());
     }
@@ -139,19 +129,17 @@ mod tests {
                 zset.insert_or_update(member.as_bytes(), number.into(), &Limits::default(), &mut NoLog);
             }
             let mut rng = StdRng::seed_from_u64(1);
-            for count in [1, 2, 6, 7, 8, 299, 1000] {
-                for repeatedly in [false, true] {
-                    let wish = Wish { count, repeatedly, with_scores: true };
-                    let mut seen = Vec::new();
-                    wish.choose(&zset, &mut rng, |member, score| {
-                        assert_eq!(zset.score(member), Some(score));
-                        seen.push(member);
-                    });
-                    assert_eq!(seen.len(), wish.answers(&zset));
-                    let distinct = seen.iter().collect::<BTreeSet<_>>().len();
-                    assert!(repeatedly || distinct == seen.len(), "{count} of {len}");
-                    assert!(!repeatedly || count < 500 || len > 10 || distinct == len as usize);
-                }
+            for count in [1, 2, 6, 7, 8, 299, 1000, -1, -7, -1000] {
+                let wish = Wish { count, with_scores: true };
+                let mut seen = Vec::new();
+                wish.choose(&zset, &mut rng, |member, score| {
+                    assert_eq!(zset.score(member), Some(score));
+                    seen.push(member);
+                });
+                assert_eq!(seen.len(), wish.answers(&zset));
+                let distinct = seen.iter().collect::<BTreeSet<_>>().len();
+                assert!(count < 0 || distinct == seen.len(), "{count} of {len}");
+                assert!(count > -1000 || len > 10 || distinct == len as usize, "{count} of {len}");
             }
         }
     }
