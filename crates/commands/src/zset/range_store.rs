@@ -3,7 +3,7 @@
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{Deadline, Value, ZSet};
 
-use super::range::walk;
+use super::range::{Bounds, walk};
 use super::range_query::Form;
 use super::writing;
 use crate::call::Call;
@@ -29,7 +29,10 @@ fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut result = ZSet::default();
     if let Some(source) = source {
         let interval = range.interval(source);
-        result = ZSet::with_form_of(interval.len(), 0, &limits);
+        // Redis foresees the form by rank alone, which decides whether a big result keeps its scores of -0.
+        if let Bounds::Rank { .. } = range.bounds {
+            result = ZSet::with_form_of(interval.len(), 0, &limits);
+        }
         walk(source, interval, false, |member, score| {
             result.insert_or_update(member, score, &limits, &mut NoLog);
         });
