@@ -152,6 +152,13 @@ impl Client {
         self.mark(Mark::UnixSocket, true);
     }
 
+    /// Whether it runs on the same machine: over a unix socket or the loopback interface.
+    pub(crate) fn is_local(&self) -> bool {
+        let host = self.address.rsplit_once(':').map_or("", |(host, _)| host);
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.has(Mark::UnixSocket) || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
+    }
+
     /// The protocol that it speaks.
     pub fn protocol(&self) -> Protocol {
         if self.protocol.load(Ordering::Relaxed) { Protocol::Resp3 } else { Protocol::Resp2 }
@@ -214,6 +221,11 @@ impl Mailbox {
     /// Whether there is no message.
     pub fn is_empty(&self) -> bool {
         self.bytes() == 0
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.messages.lock().len()
     }
 
     /// How many bytes wait.

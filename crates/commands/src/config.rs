@@ -1,7 +1,9 @@
 //! Configuration parameters: one table of names, kinds and defaults; values read without locks where they are hot.
 
+mod parameters;
 mod values;
 
+pub use parameters::{Change, PARAMETERS, Param, Parameter};
 pub use values::{Kind, SetError};
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,117 +12,26 @@ use parking_lot::RwLock;
 
 use crate::engine::Engine;
 
-/// A parameter's name, its Redis aliases, kind, default, and whether CONFIG SET may change it.
-pub struct Parameter {
-    /// As CONFIG GET prints it.
-    pub name: &'static str,
-    /// Another name that is accepted and also shown, empty for none.
-    pub alias: &'static str,
-    /// What values it takes.
-    pub kind: Kind,
-    /// As it is written in a configuration file.
-    pub default: &'static str,
-    /// Whether it can change while the server runs.
-    pub mutable: bool,
-}
-
-macro_rules! parameters {
-    ($($variant:ident $name:literal $(| $alias:literal)?, $kind:expr, $default:literal, $mutable:ident;)*) => {
-        /// A configuration parameter.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(usize)]
-        #[allow(missing_docs)]
-        pub enum Param { $($variant,)* }
-
-        /// Every parameter, in the order of [`Param`].
-        pub static PARAMETERS: &[Parameter] = &[
-            $(Parameter {
-                name: $name,
-                alias: parameters!(@alias $($alias)?),
-                kind: $kind,
-                default: $default,
-                mutable: parameters!(@mutable $mutable),
-            },)*
-        ];
-    };
-    (@alias) => { "" };
-    (@alias $alias:literal) => { $alias };
-    (@mutable mutable) => { true };
-    (@mutable fixed) => { false };
-}
-
-const MAX: i64 = i64::MAX;
-
-parameters! {
-    // Network.
-    Bind "bind", Kind::List, "* -::*", fixed;
-    Port "port", Kind::Number { min: 0, max: 65535 }, "6379", fixed;
-    ProtectedMode "protected-mode", Kind::Bool, "yes", mutable;
-    TcpBacklog "tcp-backlog", Kind::Number { min: 0, max: i32::MAX as i64 }, "511", fixed;
-    UnixSocket "unixsocket", Kind::Text, "", fixed;
-    UnixSocketPerm "unixsocketperm", Kind::Octal, "0", fixed;
-    Timeout "timeout", Kind::Number { min: 0, max: i32::MAX as i64 }, "0", mutable;
-    TcpKeepalive "tcp-keepalive", Kind::Number { min: 0, max: i32::MAX as i64 }, "300", mutable;
-    MaxClients "maxclients", Kind::Number { min: 1, max: u32::MAX as i64 }, "10000", mutable;
-    IoThreads "io-threads", Kind::Number { min: 0, max: 128 }, "0", fixed;
-    ProtoMaxBulkLen "proto-max-bulk-len", Kind::Memory { min: 1024 * 1024, max: MAX }, "512mb", mutable;
-    ClientQueryBufferLimit "client-query-buffer-limit", Kind::Memory { min: 1024 * 1024, max: MAX }, "1gb", mutable;
-    ClientOutputBufferLimit "client-output-buffer-limit", Kind::OutputLimits,
-        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", mutable;
-    // General.
-    Databases "databases", Kind::Number { min: 1, max: 16384 }, "16", fixed;
-    RequirePass "requirepass", Kind::Secret, "", mutable;
-    LogLevel "loglevel", Kind::Choice(&["debug", "verbose", "notice", "warning", "nothing"]), "notice", mutable;
-    LogFile "logfile", Kind::Text, "", fixed;
-    Dir "dir", Kind::Text, ".", mutable;
-    PidFile "pidfile", Kind::Text, "", fixed;
-    Daemonize "daemonize", Kind::Bool, "no", fixed;
-    Hz "hz", Kind::Number { min: 1, max: 500 }, "10", mutable;
-    EnableDebugCommand "enable-debug-command", Kind::Choice(&["no", "yes", "local"]), "no", fixed;
-    NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", mutable;
-    // Scripts.
-    BusyReplyThreshold "busy-reply-threshold" | "lua-time-limit", Kind::Number { min: 0, max: MAX }, "5000", mutable;
-    BusyReplyScope "busy-reply-scope", Kind::Choice(&["keys", "server"]), "keys", mutable;
-    ScriptMemoryLimit "script-memory-limit", Kind::Memory { min: 0, max: MAX }, "1gb", mutable;
-    ScriptAtomicity "script-atomicity", Kind::Bool, "no", mutable;
-    ScriptDeterministic "script-deterministic", Kind::Bool, "no", mutable;
-    RedisStrict "redis-strict", Kind::Bool, "no", mutable;
-    // The slow log.
-    SlowlogLogSlowerThan "slowlog-log-slower-than", Kind::Number { min: -1, max: MAX }, "10000", mutable;
-    SlowlogMaxLen "slowlog-max-len", Kind::Number { min: 0, max: MAX }, "128", mutable;
-    // Encodings.
-    HashMaxListpackEntries "hash-max-listpack-entries" | "hash-max-ziplist-entries", Kind::Number { min: 0, max: MAX }, "512", mutable;
-    HashMaxListpackValue "hash-max-listpack-value" | "hash-max-ziplist-value", Kind::Memory { min: 0, max: MAX }, "64", mutable;
-    ListMaxListpackSize "list-max-listpack-size" | "list-max-ziplist-size", Kind::Number { min: i32::MIN as i64, max: i32::MAX as i64 }, "-2", mutable;
-    ListCompressDepth "list-compress-depth", Kind::Number { min: 0, max: i32::MAX as i64 }, "0", mutable;
-    SetMaxIntsetEntries "set-max-intset-entries", Kind::Number { min: 0, max: MAX }, "512", mutable;
-    ZsetMaxListpackEntries "zset-max-listpack-entries" | "zset-max-ziplist-entries", Kind::Number { min: 0, max: MAX }, "128", mutable;
-    ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", Kind::Memory { min: 0, max: MAX }, "64", mutable;
-    // Persistence and replication: known to clients and tools that look at them.
-    Save "save", Kind::Save, "3600 1 300 100 60 10000", mutable;
-    AppendOnly "appendonly", Kind::Bool, "no", mutable;
-    AppendFsync "appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", mutable;
-    DbFilename "dbfilename", Kind::Text, "dump.rdb", mutable;
-    MaxMemory "maxmemory", Kind::Memory { min: 0, max: MAX }, "0", mutable;
-    MaxMemoryPolicy "maxmemory-policy", Kind::Choice(&["noeviction", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random"]), "noeviction", mutable;
-}
-
 /// The values in force.
 pub struct Config {
     /// Numbers, truth values (0, 1), choices (their position), event classes (their bits).
     numbers: Box<[AtomicI64]>,
     texts: RwLock<Box<[String]>>,
+    observers: RwLock<Vec<Observer>>,
 }
+
+/// Hears of parameters, by their place in the table, that CONFIG SET has changed.
+type Observer = Box<dyn Fn(&Config, usize) + Send + Sync>;
 
 impl Default for Config {
     fn default() -> Self {
         let config = Config {
             numbers: PARAMETERS.iter().map(|_| AtomicI64::new(0)).collect(),
             texts: RwLock::new(PARAMETERS.iter().map(|_| String::new()).collect()),
+            observers: RwLock::default(),
         };
         for (at, parameter) in PARAMETERS.iter().enumerate() {
-            let parsed = values::parse(parameter, &[parameter.default]);
-            config.store(at, parsed.expect("defaults are valid: see the tests"));
+            config.set(at, &[parameter.default]).expect("defaults are valid: see the tests");
         }
         config
     }
@@ -157,20 +68,48 @@ impl Config {
         values::show(&PARAMETERS[at], self.numbers[at].load(Ordering::Relaxed), &self.texts.read()[at])
     }
 
-    /// Sets a parameter from words of a configuration file or of CONFIG SET, without telling the engine.
+    /// Sets a parameter from words, without telling the engine.
     ///
     /// # Errors
     /// Why the words are no value for it.
     pub fn set(&self, at: usize, words: &[&str]) -> Result<(), SetError> {
-        self.store(at, values::parse(&PARAMETERS[at], words)?);
+        self.set_all(&[(at, words)]).map_err(|(_, why)| why)
+    }
+
+    /// Sets several parameters, or none: in case of an error, which of them is wrong and why.
+    pub(crate) fn set_all(&self, settings: &[(usize, &[&str])]) -> Result<(), (usize, SetError)> {
+        let mut parsed = Vec::with_capacity(settings.len());
+        for (position, &(at, words)) in settings.iter().enumerate() {
+            let current = self.texts.read()[at].clone();
+            let value = values::parse(&PARAMETERS[at], words, &current).map_err(|why| (position, why))?;
+            parsed.push((at, value));
+        }
+        for (at, value) in parsed {
+            match value {
+                values::Value::Number(number) => self.numbers[at].store(number, Ordering::Relaxed),
+                values::Value::Text(text) => self.texts.write()[at] = text,
+            }
+        }
         Ok(())
     }
 
-    fn store(&self, at: usize, value: values::Value) {
-        match value {
-            values::Value::Number(number) => self.numbers[at].store(number, Ordering::Relaxed),
-            values::Value::Text(text) => self.texts.write()[at] = text,
-        }
+    /// The parameters that were given another value than the default though nothing follows from it yet: to be warned
+    /// of at the start.
+    pub fn inert_in_use(&self) -> Vec<&'static str> {
+        let defaults = Config::default();
+        let changed = |at: usize| PARAMETERS[at].inert && self.show(at) != defaults.show(at);
+        (0..PARAMETERS.len()).filter(|&at| changed(at)).map(|at| PARAMETERS[at].name).collect()
+    }
+
+    /// Has `observer` told of every parameter that CONFIG SET changes from now on, after the change.
+    pub fn observe(&self, observer: impl Fn(&Config, usize) + Send + Sync + 'static) {
+        self.observers.write().push(Box::new(observer));
+    }
+
+    /// Tells the observers that these parameters have changed.
+    pub(crate) fn tell(&self, changed: impl Iterator<Item = usize>) {
+        let observers = self.observers.read();
+        changed.for_each(|at| observers.iter().for_each(|observer| observer(self, at)));
     }
 
     /// Carries values to where the engine keeps copies of them.
@@ -199,5 +138,41 @@ mod tests {
             assert!(parameter.alias.is_empty() || seen.insert(parameter.alias), "{} twice", parameter.alias);
             config.show(at);
         }
+        assert!(config.inert_in_use().is_empty());
+    }
+
+    /// What `CONFIG GET *` of redis-server 7.0.15 prints without a configuration file.
+    const OF_REDIS: &str = include_str!("../tests/config_get.txt");
+
+    /// Ours differ, and why: COMPAT.md.
+    const DIFFERENT: &[&str] = &["io-threads"];
+
+    #[test]
+    fn redis_knows_the_same_names_and_defaults() {
+        let config = Config::default();
+        for line in OF_REDIS.lines() {
+            let (name, value) = line.split_once(' ').unwrap();
+            let at = find(name).unwrap_or_else(|| panic!("{name} is missing"));
+            assert!(DIFFERENT.contains(&name) || config.show(at) == value, "{name} {}", config.show(at));
+        }
+    }
+
+    #[test]
+    fn all_or_nothing() {
+        let config = Config::default();
+        let (hz, clients) = (Param::Hz as usize, Param::MaxClients as usize);
+        let refused = config.set_all(&[(hz, &["20"]), (clients, &["none"])]);
+        assert_eq!(refused.unwrap_err().0, 1);
+        assert_eq!(config.number(Param::Hz), 10);
+        config.set_all(&[(hz, &["20"]), (clients, &["30"])]).unwrap();
+        assert_eq!((config.number(Param::Hz), config.number(Param::MaxClients)), (20, 30));
+    }
+
+    #[test]
+    fn what_has_no_effect_is_named() {
+        let config = Config::default();
+        config.set(Param::Save as usize, &[""]).unwrap();
+        config.set(Param::Hz as usize, &["20"]).unwrap();
+        assert_eq!(config.inert_in_use(), ["save"]);
     }
 }

@@ -1,32 +1,21 @@
 //! Commands on the connection itself.
 
-use crate::call::Call;
-use crate::error::Error;
-use crate::spec::{Categories, Command, Flags, Group, command};
+mod client;
+mod handshake;
+mod kill;
+mod list;
+mod ping;
+mod replies;
 
-pub(crate) static COMMANDS: &[Command] = &[PING];
+use crate::spec::Command;
 
-const PING: Command = command("ping", -1, ping).flags(Flags::FAST).acl(Categories::CONNECTION).docs(
-    Group::Connection,
-    "1.0.0",
-    "O(1)",
-    "Ping the server",
-);
-
-fn ping(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    if call.args.len() > 2 {
-        return Err(Error::WrongArity("ping"));
-    }
-    let text = call.args.get(1).copied();
-    if call.session.subscriptions.is_listening() && !call.is_resp3() {
-        call.reply.array(2);
-        call.reply.bulk(b"pong");
-        call.reply.bulk(text.unwrap_or_default());
-        return Ok(());
-    }
-    match text {
-        Some(text) => call.reply.bulk(text),
-        None => call.reply.simple(b"PONG"),
-    }
-    Ok(())
-}
+pub(crate) static COMMANDS: &[Command] = &[
+    ping::PING,
+    ping::ECHO,
+    handshake::HELLO,
+    handshake::AUTH,
+    handshake::SELECT,
+    handshake::RESET,
+    handshake::QUIT,
+    client::CLIENT,
+];

@@ -16,7 +16,9 @@ use rand::rngs::StdRng;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::config::{Config, Param};
+use crate::pause::Pause;
 use crate::pubsub::Pubsub;
+use crate::samples::Samples;
 use crate::scripts::{ScriptHost, Scripts};
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
@@ -43,8 +45,14 @@ pub struct Engine {
     pub shutdown: Shutdown,
     /// What the host tells about the process.
     pub process: Process,
+    /// CLIENT PAUSE.
+    pub(crate) pause: Pause,
+    /// Rates and peaks, for INFO.
+    pub(crate) samples: Samples,
     pub(crate) waiters: DashMap<u64, Arc<Waiter>>,
     pub(crate) counters: Counters,
+    /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
+    pub(crate) expiry_paused: AtomicBool,
     workers: Mutex<Vec<Arc<WorkerStats>>>,
 }
 
@@ -61,6 +69,14 @@ pub struct Process {
     pub config_file: String,
     /// Bytes that the allocator has given out, and bytes resident.
     pub memory: fn() -> (usize, usize),
+    /// Writes a line to the log: 0 debug, 1 verbose, 2 notice, 3 warning.
+    pub log: fn(u8, &str),
+    /// Microseconds of processor time spent in the kernel, and in the process itself.
+    pub cpu_us: fn() -> (u64, u64),
+    /// Bytes of memory that the machine has, 0 if unknown.
+    pub machine_memory: usize,
+    /// The operating system with its release and the machine's architecture.
+    pub system: String,
 }
 
 impl Default for Process {
@@ -71,6 +87,10 @@ impl Default for Process {
             executable: String::new(),
             config_file: String::new(),
             memory: || (0, 0),
+            log: |_, _| {},
+            cpu_us: || (0, 0),
+            machine_memory: 0,
+            system: String::new(),
         }
     }
 }
@@ -81,7 +101,6 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
     pub(crate) rejected_connections: AtomicU64,
     pub(crate) expired_keys: AtomicU64,
-    pub(crate) changes_since_save: AtomicU64,
     pub(crate) last_save_ms: AtomicU64,
 }
 
@@ -100,8 +119,11 @@ impl Engine {
             scripts: Scripts::default(),
             monitors: Monitors::default(),
             shutdown: Shutdown::default(),
+            pause: Pause::default(),
+            samples: Samples::default(),
             waiters: DashMap::new(),
             counters: Counters::default(),
+            expiry_paused: AtomicBool::new(false),
             workers: Mutex::default(),
             keyspace,
             config,
@@ -118,6 +140,21 @@ impl Engine {
         let counters = &self.counters;
         let counter = if accepted { &counters.connections } else { &counters.rejected_connections };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Starts the counters that INFO shows again from zero.
+    pub(crate) fn reset_statistics(&self) {
+        self.worker_stats().iter().for_each(|stats| stats.reset());
+        let counters = &self.counters;
+        for counter in [&counters.connections, &counters.rejected_connections, &counters.expired_keys] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.samples.reset_peak((self.process.memory)().0);
+    }
+
+    /// Takes the samples from which INFO computes rates and peaks. To be called every 100 ms.
+    pub fn tick(&self, now_ms: u64) {
+        self.samples.take(self, now_ms);
     }
 
     /// The counters of all workers.

@@ -18,6 +18,8 @@ pub enum Error {
     WrongArity(&'static str),
     UnknownCommand(String),
     UnknownSubcommand(String, &'static str),
+    /// A subcommand whose arity leaves open what it refuses itself; then the container, in capitals.
+    UnknownSubcommandOrArity(&'static str, &'static str),
     NoAuth,
     NotAllowedInScript,
     BusyScript,
@@ -46,6 +48,11 @@ impl Error {
             Error::Owned(text) | Error::UnknownCommand(text) => return text.clone(),
             Error::WrongArity(name) => {
                 return format!("ERR wrong number of arguments for '{name}' command");
+            }
+            Error::UnknownSubcommandOrArity(word, container) => {
+                return format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{word}'. Try {container} HELP."
+                );
             }
             Error::UnknownSubcommand(word, container) => {
                 let container = container.to_ascii_uppercase();

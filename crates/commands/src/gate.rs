@@ -24,12 +24,15 @@ pub(crate) enum Passage {
     Answered,
     /// It may run.
     Run(Entry),
+    /// It has to wait for the end of CLIENT PAUSE.
+    Paused,
 }
 
 /// Lets a client's request through, or answers it. A refused request spoils the MULTI that it belongs to.
 #[inline]
 pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: &mut dyn Reply) -> Passage {
     match check(env, session, args) {
+        Ok(entry) if env.engine.pause.holds(env.now_ms, session, entry) => Passage::Paused,
         Ok(entry) if session.multi.is_some() && !multi::runs_at_once(entry) => {
             multi::queue(session, entry, args);
             reply.simple(b"QUEUED");
@@ -37,7 +40,7 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
         }
         Ok(entry) => {
             session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
-            if !env.engine.monitors.is_empty() {
+            if !env.engine.monitors.is_empty() && !multi::is_exec(session, entry) {
                 stats::feed_monitors(env, session, entry, args);
             }
             Passage::Run(entry)
@@ -59,7 +62,7 @@ fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
     }
-    session.require_authentication(entry)?;
+    session.require_authentication(env, entry)?;
     if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
         return Err(Error::Owned("ERR Command not allowed inside a transaction".into()));
     }
@@ -87,7 +90,12 @@ fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
         return Ok(entry);
     }
     let Some(word) = args.get(1) else {
-        return Err(Error::WrongArity(entry.command.full_name));
+        // COMMAND alone answers itself.
+        return if entry.command.accepts(1) {
+            Ok(entry)
+        } else {
+            Err(Error::WrongArity(entry.command.full_name))
+        };
     };
     env.engine.commands.find_subcommand(entry, word).ok_or_else(|| {
         let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
@@ -152,7 +160,10 @@ pub(crate) async fn wait_for_locks<'e>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     /// It ran, or was refused.
-    Answered,
+    Answered {
+        /// Its reply has an arbitrary order, which deterministic scripts see sorted.
+        sorts: bool,
+    },
     /// It needs shards that others hold: the script must be undone and run again with all of them.
     Widen,
 }
@@ -170,7 +181,7 @@ pub fn call_from_script(
         Err(error) => {
             stats::count_rejection(env, args, &error);
             error.reply_to(reply);
-            return CallOutcome::Answered;
+            return CallOutcome::Answered { sorts: false };
         }
     };
     if !context.txn.holds_all() {
@@ -187,7 +198,7 @@ pub fn call_from_script(
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
     match suspend {
         Some(crate::call::Suspend::Widen) => CallOutcome::Widen,
-        _ => CallOutcome::Answered,
+        _ => CallOutcome::Answered { sorts: entry.command.has(Flags::SORT_FOR_SCRIPT) },
     }
 }
 
@@ -199,9 +210,14 @@ fn check_script(context: &ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry
     let entry = if entry.command.subcommands.is_empty() {
         entry
     } else {
-        let word = args.get(1).ok_or(WRONG_SCRIPT_ARITY)?;
-        let subcommand = context.env.engine.commands.find_subcommand(entry, word);
-        subcommand.ok_or(Error::Text("ERR Unknown Redis command called from script"))?
+        match args.get(1) {
+            None if entry.command.accepts(1) => entry,
+            None => return Err(WRONG_SCRIPT_ARITY),
+            Some(word) => {
+                let subcommand = context.env.engine.commands.find_subcommand(entry, word);
+                subcommand.ok_or(Error::Text("ERR Unknown Redis command called from script"))?
+            }
+        }
     };
     if !entry.command.accepts(args.len()) {
         return Err(WRONG_SCRIPT_ARITY);

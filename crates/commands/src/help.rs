@@ -11,5 +11,5 @@ pub(crate) fn reply(call: &mut Call<'_, '_>, container: &str, lines: &[&str]) {
         call.reply.simple(line.as_bytes());
     }
     call.reply.simple(b"HELP");
-    call.reply.simple(b"    Print this help.");
+    call.reply.simple(b"    Prints this help.");
 }

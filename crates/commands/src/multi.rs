@@ -119,6 +119,16 @@ pub(crate) fn runs_at_once(entry: Entry) -> bool {
     matches!(entry.command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
+/// Whether the command is an EXEC with something to execute.
+pub(crate) fn is_exec(session: &Session, entry: Entry) -> bool {
+    session.multi.is_some() && entry.command.name == "exec"
+}
+
+/// Whether one of the queued commands has one of the flags.
+pub(crate) fn any_queued(session: &Session, flags: Flags) -> bool {
+    session.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|(entry, _)| entry.command.has(flags)))
+}
+
 pub(crate) fn queue(session: &mut Session, entry: Entry, args: &[&[u8]]) {
     let Some(multi) = &mut session.multi else { return };
     if !multi.spoiled {

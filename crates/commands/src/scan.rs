@@ -5,6 +5,7 @@ use perigee_resp::Reply;
 use crate::call::Call;
 use crate::error::Error;
 use crate::glob;
+use crate::parse::{self, Word};
 
 /// The cursor that a request gives: what C's `strtoul` takes for a number, without space before it. An empty one is 0.
 ///
@@ -42,6 +43,18 @@ impl<'a> Options<'a> {
     /// # Errors
     /// [`Error::Syntax`], also for a count below 1; [`Error::NotInteger`].
     pub(crate) fn parse(call: &Call<'a, '_>, at: usize) -> Result<Self, Error> {
+        Self::parse_with(call, at, |_, _| Ok(false))
+    }
+
+    /// The same where there are options besides; `other` takes one and its value, or tells that it is none.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse) and of `other`.
+    pub(crate) fn parse_with(
+        call: &Call<'a, '_>,
+        at: usize,
+        mut other: impl FnMut(Word<'a>, &mut parse::Options<'a>) -> Result<bool, Error>,
+    ) -> Result<Self, Error> {
         let mut options = Options { pattern: None, count: 10 };
         let mut words = call.options(at);
         while let Some(word) = words.next() {
@@ -52,7 +65,7 @@ impl<'a> Options<'a> {
             } else if word.is("MATCH") {
                 let pattern = words.value()?;
                 options.pattern = (pattern != b"*").then_some(pattern);
-            } else {
+            } else if !other(word, &mut words)? {
                 return Err(Error::Syntax);
             }
         }

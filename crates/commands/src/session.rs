@@ -64,6 +64,8 @@ pub enum Flow<'e> {
 pub struct Suspended<'e>(State<'e>);
 
 enum State<'e> {
+    /// It waits for the end of CLIENT PAUSE.
+    Paused(OwnedArgs),
     /// It waits for its locks.
     Locks { entry: Entry, args: OwnedArgs, footprint: Footprint },
     /// It waits for keys to change.
@@ -238,9 +240,14 @@ impl Session {
         let flow = match gate::admit(env, self, args, out) {
             Passage::Answered => Flow::Done,
             Passage::Run(entry) => self.start(env, entry, args, out),
+            Passage::Paused => wait(State::Paused(OwnedArgs::new(args))),
         };
-        if self.reply_mode != ReplyMode::On && matches!(flow, Flow::Done) {
-            self.withhold(start, out);
+        if self.reply_mode != ReplyMode::On {
+            match flow {
+                Flow::Done => self.withhold(start, out),
+                // What EXEC has answered so far; `finish` withholds the rest.
+                Flow::Wait(_) => out.truncate(start),
+            }
         }
         flow
     }
@@ -261,6 +268,9 @@ impl Session {
         args: &[&[u8]],
         out: &mut Encoder,
     ) -> Flow<'e> {
+        if self.client.has(Mark::NoTouch) && entry.command.name != "touch" {
+            transaction.txn.keep_access_times();
+        }
         if let Some(exec) = Exec::take(self, env, entry, &mut transaction, out) {
             return self.run_exec(env, transaction, entry, exec, out);
         }
@@ -300,6 +310,9 @@ impl Session {
     ) -> Flow<'e> {
         self.in_exec = true;
         while let Some((entry, args)) = exec.next() {
+            if !env.engine.monitors.is_empty() {
+                stats::feed_monitors(env, self, entry, &args.slices());
+            }
             let Transaction { txn, effects } = &mut transaction;
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
             if let Some(Suspend::Script(run)) = suspend {
@@ -309,6 +322,9 @@ impl Session {
             stats::record(env, self, entry, &args.slices());
         }
         self.in_exec = false;
+        if !env.engine.monitors.is_empty() {
+            stats::feed_monitors(env, self, exec_entry, &[b"exec"]);
+        }
         commit::commit(env, transaction);
         stats::record(env, self, exec_entry, &[b"exec"]);
         Flow::Done
@@ -322,6 +338,15 @@ impl Session {
         loop {
             let env = env.renewed();
             let flow = match state {
+                State::Paused(args) => {
+                    env.engine.pause.wait(env).await;
+                    let (env, slices) = (env.renewed(), args.slices());
+                    match gate::admit(env, self, &slices, out) {
+                        Passage::Answered => Flow::Done,
+                        Passage::Run(entry) => self.start(env, entry, &slices, out),
+                        Passage::Paused => wait(State::Paused(args.clone())),
+                    }
+                }
                 State::Locks { entry, args, footprint } => {
                     let args_slices = args.slices();
                     match gate::wait_for_locks(env, self, entry, &footprint).await {
@@ -431,10 +456,10 @@ impl Session {
 }
 
 impl Suspended<'_> {
-    /// Whether the request waits for data, so that it may be given up when its client leaves. A script or a request
-    /// that waits for a lock is finished all the same.
+    /// Whether the request waits for data or for the end of CLIENT PAUSE, so that it may be given up when its client
+    /// leaves. A script or a request that waits for a lock is finished all the same.
     pub fn is_blocked(&self) -> bool {
-        matches!(self.0, State::Blocked(_))
+        matches!(self.0, State::Blocked(_) | State::Paused(_))
     }
 }
 
@@ -480,8 +505,12 @@ impl Session {
     }
 
     /// The refusal for a client that must authenticate first.
-    pub(crate) fn require_authentication(&self, entry: Entry) -> Result<(), Error> {
-        if self.authenticated || entry.command.has(crate::spec::Flags::NO_AUTH) {
+    #[inline]
+    pub(crate) fn require_authentication(&self, env: Env<'_>, entry: Entry) -> Result<(), Error> {
+        if self.authenticated
+            || entry.command.has(crate::spec::Flags::NO_AUTH)
+            || env.engine.config.text(Param::RequirePass).is_empty()
+        {
             Ok(())
         } else {
             Err(Error::NoAuth)

@@ -124,6 +124,24 @@ impl Command {
         self.flags.0 & flag.0 != 0
     }
 
+    /// Its ACL categories: those that are named and those that follow from its flags.
+    pub fn acl_categories(&self) -> Categories {
+        let follow = [
+            (Flags::WRITE, Categories::WRITE),
+            (Flags::ADMIN, Categories::ADMIN.or(Categories::DANGEROUS)),
+            (Flags::PUBSUB, Categories::PUBSUB),
+            (Flags::FAST, Categories::FAST),
+            (Flags::BLOCKING, Categories::BLOCKING),
+        ];
+        let following = follow.into_iter().filter(|(flag, _)| self.has(*flag)).map(|(_, category)| category);
+        let mut categories = following.fold(self.categories, Categories::or);
+        // A script that only reads is a script all the same.
+        if self.has(Flags::READONLY) && self.categories.0 & Categories::SCRIPTING.0 == 0 {
+            categories = categories | Categories::READ;
+        }
+        if self.has(Flags::FAST) { categories } else { categories | Categories::SLOW }
+    }
+
     /// The shards that a request must hold.
     #[inline]
     pub fn footprint(&self, keyspace: &Keyspace, args: &[&[u8]]) -> Footprint {

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
-use crate::clients::Client;
+use crate::clients::{Client, Mark};
 use crate::config::Param;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::secrets;
 use crate::session::{Role, Session};
 use crate::spec::Flags;
 use crate::table::Entry;
@@ -106,7 +107,8 @@ pub(crate) fn record(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8
         && !entry.command.has(Flags::SKIP_SLOWLOG)
     {
         let limit = env.engine.config.number(Param::SlowlogMaxLen) as usize;
-        env.engine.slowlog.push(env, session, args, elapsed_ns / 1000, limit);
+        let shown = secrets::hidden(entry, args);
+        env.engine.slowlog.push(env, session, &shown, elapsed_ns / 1000, limit);
     }
 }
 
@@ -235,17 +237,19 @@ impl Monitors {
 /// Shows a request to the clients in MONITOR mode.
 #[cold]
 pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) {
-    if entry.command.has(Flags::SKIP_MONITOR) || entry.command.has(Flags::ADMIN) {
+    if entry.command.has(Flags::ADMIN) {
         return;
     }
     let now_us = env.worker.clock.now_us();
+    let client = &session.client;
     let source = match session.role {
-        Role::Script => "lua",
-        _ => &session.client.address,
+        Role::Script => "lua".to_owned(),
+        _ if client.has(Mark::UnixSocket) => format!("unix:{}", client.address.trim_end_matches(":0")),
+        _ => client.address.clone(),
     };
     let mut line =
         format!("+{}.{:06} [{} {source}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();
-    for arg in args {
+    for arg in secrets::hidden(entry, args) {
         line.push(b' ');
         quote(&mut line, arg);
     }

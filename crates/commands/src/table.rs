@@ -132,8 +132,7 @@ mod tests {
     fn everything_is_documented() {
         each(|command| {
             assert!(!command.summary.is_empty(), "{} has no summary", command.full_name);
-            assert!(!command.complexity.is_empty(), "{} has no complexity", command.full_name);
-            assert!(!command.summary.ends_with('.'), "{}: Redis's summaries are phrases", command.full_name);
+            assert!(!command.since.is_empty(), "{} has no version", command.full_name);
         });
     }
 
@@ -150,8 +149,8 @@ mod tests {
             let keyless = matches!(command.keys, Keys::None) && matches!(command.scope, Scope::Keys);
             let touches = command.has(Flags::WRITE) || command.has(Flags::READONLY);
             let container = !command.subcommands.is_empty();
-            let scans = command.name == "scan";
-            assert!(!keyless || !touches || container || scans, "{} holds no lock", command.full_name);
+            let excepted = ["scan", "lolwut"].contains(&command.name);
+            assert!(!keyless || !touches || container || excepted, "{} holds no lock", command.full_name);
         });
     }
 }

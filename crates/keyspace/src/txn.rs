@@ -10,7 +10,7 @@ use rand::Rng;
 
 use crate::edit::Edit;
 use crate::held::Held;
-use crate::journal::{Journal, Undo};
+use crate::journal::{Cover, Journal, Undo};
 use crate::reaper::Reaper;
 use crate::shard::{Database, WatchFlag};
 use crate::types::{Hash, Limits, List, Set, Str, ZSet};
@@ -52,6 +52,8 @@ pub struct Txn<'k> {
     pub(crate) held: Held<'k>,
     pub(crate) journal: Option<Journal>,
     now_ms: u64,
+    /// Reading a key renews its access time.
+    pub(crate) touches: bool,
     touched: Vec<DbKey>,
     changes: u64,
     /// Keys that a read found expired; removed before the commit.
@@ -74,6 +76,7 @@ impl<'k> Txn<'k> {
             held,
             journal: None,
             now_ms,
+            touches: true,
             touched: Vec::new(),
             changes: 0,
             stale: RefCell::default(),
@@ -89,6 +92,11 @@ impl<'k> Txn<'k> {
     /// The moment at which the transaction takes place, in milliseconds since the epoch.
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// From now on reading a key leaves its access time as it is.
+    pub fn keep_access_times(&mut self) {
+        self.touches = false;
     }
 
     /// How many changes were made so far.
@@ -112,6 +120,11 @@ impl<'k> Txn<'k> {
         }
     }
 
+    /// The shards that are held.
+    pub fn footprint(&self) -> Footprint {
+        self.held.footprint()
+    }
+
     /// Whether every shard is held.
     pub fn holds_all(&self) -> bool {
         self.held.holds_all()
@@ -124,11 +137,13 @@ impl<'k> Txn<'k> {
 
     // ---- reading ----
 
-    /// A live key, whose access time is renewed.
+    /// A live key, whose access time is renewed unless [`keep_access_times`](Self::keep_access_times) says otherwise.
     #[inline]
     pub fn entry(&self, db: u16, key: &[u8]) -> Option<&Entry> {
         let entry = self.peek(db, key)?;
-        entry.touch(self.now_ms);
+        if self.touches {
+            entry.touch(self.now_ms);
+        }
         Some(entry)
     }
 
@@ -305,24 +320,29 @@ impl<'k> Txn<'k> {
     }
 
     fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
-        let now_ms = self.now_ms;
+        let (now_ms, touches) = (self.now_ms, self.touches);
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
         let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
         let (old_deadline, old) = (entry.deadline(), std::mem::replace(&mut entry.value, value));
-        entry.touch(now_ms);
+        if touches {
+            entry.touch(now_ms);
+        }
         match deadline {
             Deadline::Keep => {}
             Deadline::Never if old_deadline.is_none() => {}
             Deadline::Never => drop(database.set_deadline(place.index, None)),
             Deadline::At(at) => drop(database.set_deadline(place.index, Some(at))),
         }
-        match &mut self.journal {
-            Some(journal) => {
-                let target = journal.target(place.db, key);
+        if let Some(journal) = &mut self.journal {
+            let target = journal.target(place.db, key);
+            let cover = journal.cover(target);
+            if !(cover.value && cover.deadline) {
                 journal.push(target, Undo::Replaced { value: old, deadline: old_deadline });
+                journal.set_cover(target, Cover::ALL);
+                return;
             }
-            None => self.keyspace.reaper().drop_value(old),
         }
+        self.keyspace.reaper().drop_value(old);
     }
 
     pub(crate) fn create(&mut self, db: u16, key: &[u8], value: Value) -> Place {
@@ -331,6 +351,7 @@ impl<'k> Txn<'k> {
         if let Some(journal) = &mut self.journal {
             let target = journal.target(db, key);
             journal.push(target, Undo::Created);
+            journal.set_cover(target, Cover::ALL);
         }
         Place { shard, db, index }
     }
@@ -348,7 +369,8 @@ impl<'k> Txn<'k> {
         match &mut self.journal {
             Some(journal) => {
                 let target = journal.target(place.db, entry.key());
-                journal.push(target, Undo::Removed { index: place.index, entry });
+                journal.push(target, Undo::Removed { index: place.index, entry: Box::new(entry) });
+                journal.set_cover(target, Cover::default());
             }
             None => self.keyspace.reaper().drop_value(entry.value),
         }
@@ -365,6 +387,7 @@ impl<'k> Txn<'k> {
         if let Some(journal) = &mut self.journal {
             let target = journal.target(from.0, from.1);
             journal.push(target, Undo::Moved { index: place.index, to: (to.0, to.1.into()) });
+            journal.clear_covers();
         }
         self.touched(from.0, from.1);
         self.touched(to.0, to.1);
@@ -377,7 +400,11 @@ impl<'k> Txn<'k> {
         let before = self.database_mut(place).set_deadline(place.index, deadline);
         if let Some(journal) = &mut self.journal {
             let target = journal.target(db, key);
-            journal.push(target, Undo::Deadline(before));
+            let cover = journal.cover(target);
+            if !cover.deadline {
+                journal.push(target, Undo::Deadline(before));
+                journal.set_cover(target, Cover { deadline: true, ..cover });
+            }
         }
         self.touched(db, key);
         true
@@ -457,7 +484,8 @@ impl<'k> Txn<'k> {
             match &mut self.journal {
                 Some(journal) => {
                     let target = journal.target(db, b"");
-                    journal.push(target, Undo::Flushed { shard, database });
+                    journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
+                    journal.clear_covers();
                 }
                 None => self.keyspace.reaper().drop_later(database),
             }
@@ -483,6 +511,7 @@ impl<'k> Txn<'k> {
         if let Some(journal) = &mut self.journal {
             let target = journal.target(a, b"");
             journal.push(target, Undo::Swapped { with: b });
+            journal.clear_covers();
         }
         self.changes += 1;
     }
@@ -606,7 +635,7 @@ impl<'k> Txn<'k> {
         let reaper = self.keyspace.reaper();
         match undo {
             Undo::Flushed { shard, database } => {
-                *self.held.shard_mut(shard).database_mut(db) = database;
+                *self.held.shard_mut(shard).database_mut(db) = *database;
                 return;
             }
             Undo::Swapped { with } => {
@@ -629,7 +658,7 @@ impl<'k> Txn<'k> {
         }
         let database = self.held.shard_mut(self.keyspace.shard_of(key)).database_mut(db);
         if let Undo::Removed { index, entry } = undo {
-            database.insert_at(index, entry);
+            database.insert_at(index, *entry);
             return;
         }
         let index = database.keys.get_index_of(key).expect("the key is there as its change left it");

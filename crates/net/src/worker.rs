@@ -82,6 +82,9 @@ fn work(
         }
         tokio::task::spawn_local(admit(accepted, shared.clone()));
         tokio::task::spawn_local(periodic(shared.clone(), workers.max(1)));
+        if id == 0 {
+            tokio::task::spawn_local(sample(shared.clone()));
+        }
         ready();
         engine.shutdown.wait().await;
         for path in paths {
@@ -152,6 +155,14 @@ async fn admit(mut accepted: UnboundedReceiver<Accepted>, shared: Rc<Shared>) {
                 }
             }
         }
+    }
+}
+
+/// The samples from which INFO computes rates.
+async fn sample(shared: Rc<Shared>) {
+    loop {
+        shared.engine.tick(shared.worker.env(&shared.engine).now_ms);
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

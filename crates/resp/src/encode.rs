@@ -87,6 +87,10 @@ impl Reply for Encoder {
         self.protocol
     }
 
+    fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
     fn null(&mut self) {
         self.raw(if self.typed() { b"_\r\n" } else { b"$-1\r\n" });
     }

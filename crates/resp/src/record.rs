@@ -51,6 +51,9 @@ impl Reply for Recorder {
     fn protocol(&self) -> Protocol {
         self.protocol
     }
+    fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
     fn null(&mut self) {
         self.leaf(Value::Null);
     }
@@ -112,6 +115,9 @@ impl Reply for Discard {
     fn protocol(&self) -> Protocol {
         self.protocol
     }
+    fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
     fn null(&mut self) {}
     fn null_array(&mut self) {}
     fn simple(&mut self, _: &[u8]) {}
@@ -170,6 +176,9 @@ impl Drop for Checked<'_> {
 impl Reply for Checked<'_> {
     fn protocol(&self) -> Protocol {
         self.inner.protocol()
+    }
+    fn set_protocol(&mut self, protocol: Protocol) {
+        self.inner.set_protocol(protocol);
     }
     fn null(&mut self) {
         self.next(0).null();

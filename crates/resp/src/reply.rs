@@ -19,6 +19,8 @@ pub enum Protocol {
 pub trait Reply {
     /// The protocol whose shapes the sink expects; a few commands answer differently in each.
     fn protocol(&self) -> Protocol;
+    /// Gives the shapes of another protocol from now on, as HELLO asks for. A sink that has but one shape ignores it.
+    fn set_protocol(&mut self, _protocol: Protocol) {}
     /// The missing value: `$-1` or `_`.
     fn null(&mut self);
     /// The missing list: `*-1` or `_`.

@@ -1,6 +1,6 @@
 //! Kinds of configuration values: how they are written, kept and shown.
 
-use crate::config::Parameter;
+use super::Parameter;
 use crate::effects::{ALL_EVENTS, EVENT_LETTERS};
 
 /// What values a parameter takes.
@@ -11,15 +11,21 @@ pub enum Kind {
     Bool,
     /// An integer.
     Number { min: i64, max: i64 },
+    /// An integer; one that is out of bounds stands for the nearest in bounds.
+    Clamped { min: i64, max: i64 },
     /// Bytes, with the units `k`, `kb`, `m`, `mb`, `g`, `gb`.
     Memory { min: i64, max: i64 },
+    /// Bytes, or `n%` of all memory.
+    MemoryOrPercent,
     /// File permissions.
     Octal,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Any of these words; the first stands for none.
+    Flags(&'static [&'static str]),
     /// Any text.
     Text,
-    /// Any text, not logged.
+    /// Any text, not to be logged.
     Secret,
     /// Several words.
     List,
@@ -27,7 +33,7 @@ pub enum Kind {
     Events,
     /// Pairs of seconds and changes; an empty text for none.
     Save,
-    /// `class hard soft seconds`, repeated.
+    /// `class hard soft seconds`, repeated. Classes that are not named stay as they are.
     OutputLimits,
 }
 
@@ -42,10 +48,18 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetError(pub String);
 
-pub(crate) fn parse(parameter: &Parameter, words: &[&str]) -> Result<Value, SetError> {
-    let refuse = |why: &str| Err(SetError(why.to_owned()));
-    if let Kind::List | Kind::Save | Kind::OutputLimits = parameter.kind {
-        return parse_several(parameter.kind, words);
+fn refuse(why: impl Into<String>) -> Result<Value, SetError> {
+    Err(SetError(why.into()))
+}
+
+/// Reads a value from the words of a line or of CONFIG SET's argument. `current` is the text in force.
+pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Result<Value, SetError> {
+    match parameter.kind {
+        Kind::List => return Ok(Value::Text(split(words).join(" "))),
+        Kind::Save => return save(&split(words)),
+        Kind::OutputLimits => return output_limits(&split(words), current),
+        Kind::Flags(known) => return flags(&split(words), known),
+        _ => {}
     }
     let &[word] = words else { return refuse("wrong number of arguments") };
     match parameter.kind {
@@ -54,25 +68,24 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str]) -> Result<Value, SetE
             "no" => Ok(Value::Number(0)),
             _ => refuse("argument must be 'yes' or 'no'"),
         },
-        Kind::Number { min, max } => {
-            let Some(number) = crate::parse::integer(word.as_bytes()) else {
-                return refuse("argument couldn't be parsed into an integer");
-            };
-            in_bounds(number, min, max)
+        Kind::Number { min, max } => in_bounds(integer(word)?, min, max),
+        Kind::Clamped { min, max } => {
+            in_bounds(integer(word)?, 0, i32::MAX.into())?;
+            Ok(Value::Number(integer(word)?.clamp(min, max)))
         }
-        Kind::Memory { min, max } => {
-            let Some(bytes) = memory(word) else { return refuse("argument must be a memory value") };
-            in_bounds(bytes, min, max)
-        }
+        Kind::Memory { min, max } => match memory(word) {
+            Some(bytes) => in_bounds(bytes, min, max),
+            None => refuse("argument must be a memory value"),
+        },
+        Kind::MemoryOrPercent => memory_or_percent(word),
         Kind::Octal => match i64::from_str_radix(word, 8) {
-            Ok(mode) if (0..=0o777).contains(&mode) => Ok(Value::Number(mode)),
-            _ => refuse("argument couldn't be parsed into an integer"),
+            Ok(mode @ 0..=0o777) => Ok(Value::Number(mode)),
+            Ok(_) => refuse("argument must be between 0 and 777 inclusive"),
+            Err(_) => refuse("argument couldn't be parsed as an octal number"),
         },
         Kind::Choice(choices) => match choices.iter().position(|choice| choice.eq_ignore_ascii_case(word)) {
             Some(at) => Ok(Value::Number(at as i64)),
-            None => {
-                Err(SetError(format!("argument(s) must be one of the following: {}", choices.join(", "))))
-            }
+            None => one_of(choices),
         },
         Kind::Events => match events(word) {
             Some(bits) => Ok(Value::Number(bits)),
@@ -82,70 +95,110 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str]) -> Result<Value, SetE
     }
 }
 
+fn split<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    words.iter().flat_map(|word| word.split_ascii_whitespace()).collect()
+}
+
+fn one_of(choices: &[&str]) -> Result<Value, SetError> {
+    refuse(format!("argument(s) must be one of the following: {}", choices.join(", ")))
+}
+
+fn integer(word: &str) -> Result<i64, SetError> {
+    crate::parse::integer(word.as_bytes())
+        .ok_or_else(|| SetError("argument couldn't be parsed into an integer".to_owned()))
+}
+
 fn in_bounds(number: i64, min: i64, max: i64) -> Result<Value, SetError> {
     if (min..=max).contains(&number) {
         Ok(Value::Number(number))
     } else {
-        Err(SetError(format!("argument must be between {min} and {max} inclusive")))
+        refuse(format!("argument must be between {min} and {max} inclusive"))
     }
 }
 
-fn parse_several(kind: Kind, words: &[&str]) -> Result<Value, SetError> {
-    let words: Vec<&str> = words.iter().flat_map(|word| word.split_ascii_whitespace()).collect();
-    let refuse = |why: &str| Err(SetError(why.to_owned()));
-    match kind {
-        Kind::Save => {
-            let valid = words.len() % 2 == 0
-                && words.chunks(2).all(|pair| {
-                    let number = |word: &str| crate::parse::integer(word.as_bytes()).unwrap_or(-1);
-                    number(pair[0]) >= 1 && number(pair[1]) >= 0
-                });
-            if !valid {
-                return refuse("Invalid save parameters");
-            }
-            Ok(Value::Text(words.join(" ")))
-        }
-        Kind::OutputLimits => {
-            if words.len() % 4 != 0 {
-                return refuse("Wrong number of arguments in buffer limit configuration.");
-            }
-            let mut shown = Vec::new();
-            for group in words.chunks(4) {
-                let class = match group[0].to_ascii_lowercase().as_str() {
-                    "normal" => "normal",
-                    "slave" | "replica" => "slave",
-                    "pubsub" => "pubsub",
-                    _ => return refuse("Invalid client class specified in buffer limit configuration."),
-                };
-                let limits = (memory(group[1]), memory(group[2]), crate::parse::integer(group[3].as_bytes()));
-                let (Some(hard), Some(soft), Some(seconds @ 0..)) = limits else {
-                    return refuse(
-                        "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-                    );
-                };
-                shown.push(format!("{class} {hard} {soft} {seconds}"));
-            }
-            Ok(Value::Text(shown.join(" ")))
-        }
-        _ => Ok(Value::Text(words.join(" "))),
+/// A percentage is kept as its negative.
+fn memory_or_percent(word: &str) -> Result<Value, SetError> {
+    if let Some(percent) = word.strip_suffix('%').and_then(|digits| crate::parse::integer(digits.as_bytes()))
+    {
+        return match percent {
+            0..=100 => Ok(Value::Number(-percent)),
+            101.. => refuse("percentage argument must be less or equal to 100"),
+            _ => refuse("argument must be a memory or percent value"),
+        };
     }
+    match memory(word) {
+        Some(bytes) => Ok(Value::Number(bytes)),
+        None => refuse("argument must be a memory or percent value"),
+    }
+}
+
+fn flags(words: &[&str], known: &[&str]) -> Result<Value, SetError> {
+    let mut bits = 0;
+    for word in words {
+        let Some(at) = known.iter().position(|flag| flag.eq_ignore_ascii_case(word)) else {
+            return one_of(known);
+        };
+        bits |= (1 << at) >> 1;
+    }
+    if words.is_empty() { one_of(known) } else { Ok(Value::Number(bits)) }
+}
+
+fn save(words: &[&str]) -> Result<Value, SetError> {
+    let number = |word: &str| crate::parse::integer(word.as_bytes()).unwrap_or(-1);
+    let valid =
+        words.len() % 2 == 0 && words.chunks(2).all(|pair| number(pair[0]) >= 1 && number(pair[1]) >= 0);
+    if valid { Ok(Value::Text(words.join(" "))) } else { refuse("Invalid save parameters") }
+}
+
+fn output_limits(words: &[&str], current: &str) -> Result<Value, SetError> {
+    if words.len() % 4 != 0 {
+        return refuse("Wrong number of arguments in buffer limit configuration.");
+    }
+    let current: Vec<&str> = current.split(' ').collect();
+    let mut limits: Vec<String> = current.chunks(4).map(|group| group.join(" ")).collect();
+    for group in words.chunks(4) {
+        let (at, class) = match group[0].to_ascii_lowercase().as_str() {
+            "normal" => (0, "normal"),
+            "slave" | "replica" => (1, "slave"),
+            "pubsub" => (2, "pubsub"),
+            _ => return refuse("Invalid client class specified in buffer limit configuration."),
+        };
+        let parsed = (memory(group[1]), memory(group[2]), crate::parse::integer(group[3].as_bytes()));
+        let (Some(hard), Some(soft), Some(seconds @ 0..)) = parsed else {
+            return refuse("Error in hard, soft or soft_seconds setting in buffer limit configuration.");
+        };
+        // The default is the one value that nothing precedes; it names all classes.
+        limits.resize(limits.len().max(at + 1), String::new());
+        limits[at] = format!("{class} {hard} {soft} {seconds}");
+    }
+    Ok(Value::Text(limits.join(" ")))
 }
 
 pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
     match parameter.kind {
         Kind::Bool => if number != 0 { "yes" } else { "no" }.to_owned(),
-        Kind::Number { .. } | Kind::Memory { .. } => number.to_string(),
+        Kind::Number { .. } | Kind::Clamped { .. } | Kind::Memory { .. } => number.to_string(),
+        Kind::MemoryOrPercent if number < 0 => format!("{}%", -number),
+        Kind::MemoryOrPercent => number.to_string(),
         Kind::Octal => format!("{number:o}"),
         Kind::Choice(choices) => choices[number as usize].to_owned(),
+        Kind::Flags(known) if number == 0 => known[0].to_owned(),
+        Kind::Flags(known) => {
+            let set = known.iter().enumerate().filter(|(at, _)| number & ((1 << at) >> 1) != 0);
+            set.map(|(_, flag)| *flag).collect::<Vec<_>>().join(" ")
+        }
         Kind::Events => event_letters(number as u32),
-        _ => text.to_owned(),
+        Kind::Text | Kind::Secret | Kind::List | Kind::Save | Kind::OutputLimits => text.to_owned(),
     }
 }
 
-/// Bytes from a number with a unit.
+/// Bytes from a number with a unit. The largest that can be kept stands for more.
 pub(crate) fn memory(word: &str) -> Option<i64> {
-    let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').len();
-    let number: i64 = word[..digits].parse().ok()?;
+    let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if digits == 0 {
+        return None;
+    }
+    let number: i64 = word[..digits].parse().unwrap_or(i64::MAX);
     let factor: i64 = match word[digits..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" => 1000,
@@ -156,7 +209,7 @@ pub(crate) fn memory(word: &str) -> Option<i64> {
         "gb" => 1 << 30,
         _ => return None,
     };
-    number.checked_mul(factor)
+    Some(number.saturating_mul(factor))
 }
 
 fn events(letters: &str) -> Option<i64> {
@@ -193,15 +246,61 @@ mod tests {
         for (word, bytes) in [("1", 1), ("1k", 1000), ("1KB", 1024), ("2mb", 2 << 20), ("1gb", 1 << 30)] {
             assert_eq!(memory(word), Some(bytes), "{word}");
         }
-        assert_eq!(memory("1tb"), None);
-        assert_eq!(memory("x"), None);
+        for word in ["1tb", "x", "", "-1", "1.5mb", " 1mb"] {
+            assert_eq!(memory(word), None, "{word}");
+        }
+        assert_eq!(memory("99999999999999999999"), Some(i64::MAX));
     }
 
     #[test]
     fn event_classes_there_and_back() {
-        for letters in ["", "AKE", "g$KE", "xE"] {
+        for letters in ["", "AKE", "g$KE", "xE", "xKn"] {
             assert_eq!(event_letters(events(letters).unwrap() as u32), letters);
         }
         assert_eq!(events("q"), None);
+    }
+
+    #[track_caller]
+    fn check(name: &str, words: &[&str], expected: Result<&str, &str>) {
+        let parameter = &super::super::PARAMETERS[super::super::find(name).unwrap()];
+        let current = "normal 0 0 0 slave 1 2 3 pubsub 4 5 6";
+        let shown = parse(parameter, words, current).map(|value| match value {
+            Value::Number(number) => show(parameter, number, ""),
+            Value::Text(text) => show(parameter, 0, &text),
+        });
+        let expected = expected.map(str::to_owned).map_err(|why| SetError(why.to_owned()));
+        assert_eq!(shown, expected, "{name} {words:?}");
+    }
+
+    #[test]
+    fn values_as_redis_shows_and_refuses_them() {
+        check("hz", &["1000"], Ok("500"));
+        check("hz", &["0"], Ok("1"));
+        check("hz", &["-1"], Err("argument must be between 0 and 2147483647 inclusive"));
+        check("maxclients", &["05"], Err("argument couldn't be parsed into an integer"));
+        check("maxclients", &["0"], Err("argument must be between 1 and 4294967295 inclusive"));
+        check("maxmemory-clients", &["5%"], Ok("5%"));
+        check("maxmemory-clients", &["5mb"], Ok("5242880"));
+        check("maxmemory-clients", &["101%"], Err("percentage argument must be less or equal to 100"));
+        check("maxmemory-clients", &["-5"], Err("argument must be a memory or percent value"));
+        check("shutdown-on-sigint", &["force nosave"], Ok("nosave force"));
+        check("shutdown-on-sigint", &["default", "save"], Ok("save"));
+        check("shutdown-on-sigint", &["default"], Ok("default"));
+        check("appendfsync", &["ALWAYS"], Ok("always"));
+        check("save", &["900", "1"], Ok("900 1"));
+        check("save", &[""], Ok(""));
+        check("save", &["900 1 300"], Err("Invalid save parameters"));
+        check("save", &["0 1"], Err("Invalid save parameters"));
+        check("unixsocketperm", &["700"], Ok("700"));
+        check("dir", &["a", "b"], Err("wrong number of arguments"));
+    }
+
+    #[test]
+    fn output_limits_change_only_the_classes_that_are_named() {
+        let name = "client-output-buffer-limit";
+        check(name, &["replica", "1mb", "1kb", "60"], Ok("normal 0 0 0 slave 1048576 1024 60 pubsub 4 5 6"));
+        check(name, &[""], Ok("normal 0 0 0 slave 1 2 3 pubsub 4 5 6"));
+        check(name, &["normal 1 2"], Err("Wrong number of arguments in buffer limit configuration."));
+        check(name, &["foo 1 2 3"], Err("Invalid client class specified in buffer limit configuration."));
     }
 }

@@ -1,0 +1,227 @@
+//! The beginning, the state and the end of a conversation: HELLO, AUTH, SELECT, RESET, QUIT.
+
+use perigee_resp::Protocol;
+
+use super::client::set_name;
+use crate::call::Call;
+use crate::clients::Mark;
+use crate::config::Param;
+use crate::engine::Env;
+use crate::error::Error;
+use crate::server::REDIS_VERSION;
+use crate::session::{ReplyMode, Role, Session};
+use crate::spec::{Categories, Command, Flags, Group, command};
+
+/// These run for everybody at any time.
+const ALWAYS: Flags = Flags::NOSCRIPT
+    .or(Flags::LOADING)
+    .or(Flags::STALE)
+    .or(Flags::FAST)
+    .or(Flags::NO_AUTH)
+    .or(Flags::ALLOW_BUSY);
+
+pub(super) const HELLO: Command = command("hello", -1, hello).flags(ALWAYS).acl(Categories::CONNECTION).docs(
+    Group::Connection,
+    "6.0.0",
+    "O(1)",
+    "Handshake with Redis",
+);
+
+fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let wanted = Greeting::parse(call)?;
+    if let Some((user, password)) = wanted.credentials {
+        authenticate(call.env, call.session, user, password)?;
+    }
+    let open = call.env.engine.config.text(Param::RequirePass).is_empty();
+    if !call.session.authenticated && !open {
+        return Err(NOT_AUTHENTICATED);
+    }
+    if let Some(name) = wanted.name {
+        set_name(call, name)?;
+    }
+    if let Some(protocol) = wanted.protocol {
+        call.session.set_protocol(protocol);
+        call.reply.set_protocol(protocol);
+    }
+    introduce(call);
+    Ok(())
+}
+
+const NOT_AUTHENTICATED: Error = Error::Text(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
+
+/// HELLO's arguments.
+#[derive(Default)]
+struct Greeting<'a> {
+    protocol: Option<Protocol>,
+    credentials: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+impl<'a> Greeting<'a> {
+    fn parse(call: &Call<'a, '_>) -> Result<Self, Error> {
+        let mut wanted = Greeting::default();
+        if call.args.len() < 2 {
+            return Ok(wanted);
+        }
+        wanted.protocol = Some(match call.integer(1) {
+            Ok(2) => Protocol::Resp2,
+            Ok(3) => Protocol::Resp3,
+            Ok(_) => return Err(Error::Text("NOPROTO unsupported protocol version")),
+            Err(_) => return Err(Error::Text("ERR Protocol version is not an integer or out of range")),
+        });
+        let mut options = call.options(2);
+        while let Some(word) = options.next() {
+            if word.is("AUTH") && options.left() >= 2 {
+                wanted.credentials = Some((options.value()?, options.value()?));
+            } else if word.is("SETNAME") && options.left() >= 1 {
+                wanted.name = Some(options.value()?);
+            } else {
+                let word = String::from_utf8_lossy(word.0);
+                return Err(Error::Owned(format!("ERR Syntax error in HELLO option '{word}'")));
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+fn introduce(call: &mut Call<'_, '_>) {
+    let protocol = if call.session.protocol == Protocol::Resp3 { 3 } else { 2 };
+    let id = call.session.client.id as i64;
+    let reply = &mut *call.reply;
+    reply.map(7);
+    for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    for (name, value) in [("proto", protocol), ("id", id)] {
+        reply.bulk(name.as_bytes());
+        reply.int(value);
+    }
+    for (name, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+}
+
+pub(super) const AUTH: Command = command("auth", -2, auth).flags(ALWAYS).acl(Categories::CONNECTION).docs(
+    Group::Connection,
+    "1.0.0",
+    "O(N) where N is the number of passwords defined for the user",
+    "Authenticate to the server",
+);
+
+fn auth(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let (user, password): (&[u8], _) = match call.args {
+        [_, password] => {
+            if call.env.engine.config.text(Param::RequirePass).is_empty() {
+                return Err(Error::Text(
+                    "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+                ));
+            }
+            (b"default", *password)
+        }
+        [_, user, password] => (*user, *password),
+        _ => return Err(Error::Syntax),
+    };
+    authenticate(call.env, call.session, user, password)?;
+    call.reply.ok();
+    Ok(())
+}
+
+fn authenticate(env: Env<'_>, session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Error> {
+    let required = env.engine.config.text(Param::RequirePass);
+    if user != b"default" || !required.is_empty() && !is_same_secret(required.as_bytes(), password) {
+        return Err(Error::Text("WRONGPASS invalid username-password pair or user is disabled."));
+    }
+    session.authenticated = true;
+    Ok(())
+}
+
+/// Compares in a time that does not depend on where the texts differ.
+fn is_same_secret(secret: &[u8], guess: &[u8]) -> bool {
+    let mut difference = secret.len() ^ guess.len();
+    for (at, &byte) in guess.iter().enumerate() {
+        difference |= usize::from(secret[at % secret.len()] ^ byte);
+    }
+    difference == 0
+}
+
+pub(super) const SELECT: Command = command("select", 2, select)
+    .flags(Flags::LOADING.or(Flags::STALE).or(Flags::FAST))
+    .acl(Categories::CONNECTION)
+    .docs(Group::Connection, "1.0.0", "O(1)", "Change the selected database for the current connection");
+
+fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let wanted = call.integer(1)?;
+    if i32::try_from(wanted).is_err() {
+        return Err(Error::NotInteger);
+    }
+    let databases = call.env.engine.keyspace.databases();
+    match u16::try_from(wanted) {
+        Ok(db) if db < databases => call.session.select(db),
+        _ => return Err(Error::Text("ERR DB index is out of range")),
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) const RESET: Command = command("reset", 1, reset).flags(ALWAYS).acl(Categories::CONNECTION).docs(
+    Group::Connection,
+    "6.2.0",
+    "O(1)",
+    "Reset the connection",
+);
+
+fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let env = call.env;
+    let session = &mut *call.session;
+    if session.monitoring {
+        session.monitoring = false;
+        session.client.mark(Mark::Monitor, false);
+        env.engine.monitors.leave(session.client.id);
+    }
+    session.leave_multi();
+    session.unwatch_all(call.txn);
+    session.unsubscribe_all(env);
+    session.select(0);
+    session.set_protocol(Protocol::Resp2);
+    call.reply.set_protocol(Protocol::Resp2);
+    session.reply_mode = ReplyMode::On;
+    session.client.mark(Mark::NoEvict, false);
+    session.client.mark(Mark::NoTouch, false);
+    session.client.named.lock().name.clear();
+    session.authenticated = env.engine.config.text(Param::RequirePass).is_empty();
+    call.reply.simple(b"RESET");
+    Ok(())
+}
+
+pub(super) const QUIT: Command = command("quit", -1, quit).flags(ALWAYS).acl(Categories::CONNECTION).docs(
+    Group::Connection,
+    "1.0.0",
+    "O(1)",
+    "Close the connection",
+);
+
+fn quit(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    debug_assert!(call.session.role == Role::Client, "scripts may not call it");
+    call.session.closing = true;
+    call.reply.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_secret;
+
+    #[test]
+    fn secrets_are_compared_whole() {
+        assert!(is_same_secret(b"abc", b"abc"));
+        for guess in ["", "a", "ab", "abd", "abcabc", "abca", "xbc"] {
+            assert!(!is_same_secret(b"abc", guess.as_bytes()), "{guess}");
+        }
+    }
+}

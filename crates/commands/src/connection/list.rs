@@ -1,0 +1,151 @@
+//! CLIENT LIST and CLIENT INFO: one line for each client.
+
+use std::sync::atomic::Ordering;
+
+use perigee_resp::Protocol;
+
+use super::client::{operator, ordinary};
+use crate::call::Call;
+use crate::clients::{Client, Mark};
+use crate::engine::Env;
+use crate::error::Error;
+use crate::parse::{Word, integer};
+use crate::spec::{Command, Group};
+
+pub(super) const LIST: Command = operator("list", "client|list", -2, list).docs(
+    Group::Connection,
+    "2.4.0",
+    "O(N) where N is the number of client connections",
+    "Get the list of client connections",
+);
+
+fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let wanted = Wanted::parse(call.args)?;
+    let mut lines = Vec::new();
+    for client in call.env.engine.clients.all() {
+        if wanted.includes(&client) {
+            push_line(&mut lines, call.env, &client);
+        }
+    }
+    call.reply.verbatim(b"txt", &lines);
+    Ok(())
+}
+
+pub(super) const INFO: Command = ordinary("info", "client|info", 2, |call| {
+    let mut line = Vec::new();
+    push_line(&mut line, call.env, &call.session.client);
+    call.reply.verbatim(b"txt", &line);
+    Ok(())
+})
+.docs(Group::Connection, "6.2.0", "O(1)", "Returns information about the current client connection.");
+
+/// Which clients are asked for.
+enum Wanted {
+    All,
+    Class(Class),
+    Ids(Vec<u64>),
+}
+
+impl Wanted {
+    fn parse(args: &[&[u8]]) -> Result<Self, Error> {
+        match args {
+            [_, _] => Ok(Wanted::All),
+            [_, _, option, class] if Word(option).is("TYPE") => Class::parse(class).map(Wanted::Class),
+            [_, _, option, ids @ ..] if Word(option).is("ID") && !ids.is_empty() => {
+                let ids = ids.iter().map(|id| integer(id).ok_or(Error::Text("ERR Invalid client ID")));
+                Ok(Wanted::Ids(ids.map(|id| id.map(|id| id as u64)).collect::<Result<_, _>>()?))
+            }
+            _ => Err(Error::Syntax),
+        }
+    }
+
+    fn includes(&self, client: &Client) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Class(class) => *class == Class::of(client),
+            Wanted::Ids(ids) => ids.contains(&client.id),
+        }
+    }
+}
+
+/// What kind of client it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    Normal,
+    Master,
+    Replica,
+    Pubsub,
+}
+
+impl Class {
+    pub(super) fn parse(word: &[u8]) -> Result<Self, Error> {
+        let known = [
+            ("normal", Class::Normal),
+            ("master", Class::Master),
+            ("replica", Class::Replica),
+            ("slave", Class::Replica),
+            ("pubsub", Class::Pubsub),
+        ];
+        let found = known.into_iter().find(|(name, _)| Word(word).is(name));
+        found.map(|(_, class)| class).ok_or_else(|| {
+            Error::Owned(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(word)))
+        })
+    }
+
+    pub(super) fn of(client: &Client) -> Self {
+        if client.has(Mark::Subscribed) { Class::Pubsub } else { Class::Normal }
+    }
+}
+
+fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
+    let relaxed = Ordering::Relaxed;
+    let named = client.named.lock().clone();
+    let seconds = |since_ms: u64| env.now_ms.saturating_sub(since_ms) / 1000;
+    let [channels, patterns, shard_channels] =
+        client.subscriptions.each_ref().map(|count| count.load(relaxed));
+    let command = env.engine.commands.by_id(client.last_command.load(relaxed));
+    let (waiting, waiting_bytes) = (client.mailbox.len(), client.mailbox.bytes());
+    lines.extend_from_slice(
+        format!(
+            "id={} addr={} laddr={} fd={} name=",
+            client.id, client.address, client.local_address, client.fd
+        )
+        .as_bytes(),
+    );
+    lines.extend_from_slice(&named.name);
+    lines.extend_from_slice(
+        format!(
+            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name=",
+            seconds(client.created_ms),
+            seconds(client.active_ms()),
+            flags(client),
+            client.db.load(relaxed),
+            client.queued.load(relaxed),
+            size_of::<Client>() + waiting_bytes,
+            command.map_or("NULL", |command| command.full_name),
+            if client.protocol() == Protocol::Resp3 { 3 } else { 2 },
+        )
+        .as_bytes(),
+    );
+    lines.extend_from_slice(&named.library);
+    lines.extend_from_slice(b" lib-ver=");
+    lines.extend_from_slice(&named.library_version);
+    lines.push(b'\n');
+}
+
+fn flags(client: &Client) -> String {
+    let letters = [
+        (Mark::Monitor, 'O'),
+        (Mark::Subscribed, 'P'),
+        (Mark::Multi, 'x'),
+        (Mark::Blocked, 'b'),
+        (Mark::DirtyExec, 'd'),
+        (Mark::CloseAfterReply, 'c'),
+        (Mark::UnixSocket, 'U'),
+        (Mark::NoEvict, 'e'),
+        (Mark::NoTouch, 'T'),
+    ];
+    let set: String =
+        letters.iter().filter(|(mark, _)| client.has(*mark)).map(|(_, letter)| letter).collect();
+    if set.is_empty() { "N".to_owned() } else { set }
+}

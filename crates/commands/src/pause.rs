@@ -1,0 +1,76 @@
+//! CLIENT PAUSE: for a while, requests wait at the gate.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+
+use event_listener::Event;
+
+use crate::engine::Env;
+use crate::multi;
+use crate::session::Session;
+use crate::spec::Flags;
+use crate::table::Entry;
+
+/// The pause in force.
+#[derive(Default)]
+pub(crate) struct Pause {
+    /// Milliseconds since the epoch, 0 without a pause.
+    until_ms: AtomicU64,
+    /// Only what may change data waits.
+    writes_only: AtomicBool,
+    over: Event,
+}
+
+/// What may change data.
+const WRITES: Flags = Flags::WRITE.or(Flags::MAY_REPLICATE);
+
+impl Pause {
+    /// Starts a pause. One that is in force is never shortened or weakened.
+    pub(crate) fn start(&self, now_ms: u64, until_ms: u64, writes_only: bool) {
+        let in_force = self.until_ms.load(Ordering::Relaxed) > now_ms;
+        let weaker = in_force && !self.writes_only.load(Ordering::Relaxed);
+        self.writes_only.store(writes_only && !weaker, Ordering::Relaxed);
+        self.until_ms.fetch_max(until_ms, Ordering::Release);
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&self) {
+        self.until_ms.store(0, Ordering::Release);
+        self.over.notify(usize::MAX);
+    }
+
+    /// Whether the request has to wait.
+    #[inline]
+    pub(crate) fn holds(&self, now_ms: u64, session: &Session, entry: Entry) -> bool {
+        self.until_ms.load(Ordering::Acquire) > now_ms && self.concerns(session, entry)
+    }
+
+    #[cold]
+    fn concerns(&self, session: &Session, entry: Entry) -> bool {
+        !self.writes_only.load(Ordering::Relaxed)
+            || entry.command.has(WRITES)
+            || multi::is_exec(session, entry) && multi::any_queued(session, WRITES)
+    }
+
+    /// Returns when it is over.
+    pub(crate) async fn wait(&self, env: Env<'_>) {
+        loop {
+            let mut ended = pin!(self.over.listen());
+            let now_ms = env.worker.clock.now_ms();
+            let left = self.until_ms.load(Ordering::Acquire).saturating_sub(now_ms);
+            if left == 0 {
+                return;
+            }
+            let mut sleep = env.worker.timer.sleep_ms(left);
+            poll_fn(|context| {
+                if ended.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                sleep.as_mut().poll(context)
+            })
+            .await;
+        }
+    }
+}

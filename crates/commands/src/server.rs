@@ -1,0 +1,30 @@
+//! Commands on the server: what it is and does, its configuration, its end.
+
+mod command;
+mod config;
+mod info;
+mod memory;
+mod monitor;
+mod shutdown;
+mod slowlog;
+mod state;
+
+use crate::spec::Command;
+
+/// The version of Redis that clients are to take this server for.
+pub(crate) const REDIS_VERSION: &str = "7.2.4";
+
+pub(crate) static COMMANDS: &[Command] = &[
+    info::INFO,
+    config::CONFIG,
+    command::COMMAND,
+    slowlog::SLOWLOG,
+    monitor::MONITOR,
+    memory::MEMORY,
+    shutdown::SHUTDOWN,
+    state::TIME,
+    state::ROLE,
+    state::WAIT,
+    state::LASTSAVE,
+    state::LOLWUT,
+];

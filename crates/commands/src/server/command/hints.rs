@@ -1,0 +1,85 @@
+//! What COMMAND INFO says beyond the table: how a command treats its keys, and tips for clients of clusters.
+//!
+//! Only what differs from the rule is listed: a reading command's keys are `RO access`, any other's
+//! `RW access update`. A command with two entries treats its first key, or its destination, as the first entry says.
+
+use crate::spec::{Command, Flags};
+
+/// How the command treats its keys.
+pub(super) fn access(command: &Command) -> &'static [&'static str] {
+    let listed = ACCESS.iter().find(|(_, names)| names.contains(&command.full_name));
+    match listed {
+        Some((access, _)) => access,
+        None if command.has(Flags::READONLY) => &["RO access"],
+        None => &["RW access update"],
+    }
+}
+
+/// Its tips.
+pub(super) fn tips(command: &Command) -> impl Iterator<Item = &'static str> {
+    TIPS.iter().filter(|(_, names)| names.contains(&command.full_name)).map(|(tip, _)| *tip)
+}
+
+#[rustfmt::skip]
+static ACCESS: &[(&[&str], &[&str])] = &[
+    (&["RW insert"], &["append", "hsetnx", "linsert", "lpush", "lpushx", "pfadd", "rpush", "rpushx", "sadd"]),
+    (&["RW access update variable_flags"], &["bitfield", "set"]),
+    (&["OW update", "RO access"], &[
+        "bitop", "geosearchstore", "sdiffstore", "sunionstore", "zdiffstore", "zinterstore", "zrangestore", "zunionstore",
+    ]),
+    (&["RW update", "RO access"], &["sinterstore"]),
+    (&["RW access insert", "RO access"], &["pfmerge"]),
+    (&["RW access delete", "RW insert"], &["blmove", "brpoplpush", "lmove", "rpoplpush", "smove"]),
+    (&["RW access delete", "OW update"], &["rename"]),
+    (&["RW access delete", "OW insert"], &["renamenx"]),
+    (&["RO access", "OW update"], &["copy"]),
+    (&["RO access", "RO access", "OW update"], &["sort"]),
+    (&["RO access", "RO access"], &["sort_ro"]),
+    (&["RW access delete"], &[
+        "blmpop", "blpop", "brpop", "bzmpop", "bzpopmax", "bzpopmin", "getdel", "lmpop", "lpop", "rpop", "spop", "zmpop",
+        "zpopmax", "zpopmin",
+    ]),
+    (&["RM delete"], &["del", "unlink"]),
+    (&["RO"], &[
+        "exists", "hexists", "hlen", "hstrlen", "llen", "memory|usage", "object|encoding", "object|freq", "object|idletime",
+        "object|refcount", "scard", "sismember", "strlen", "touch", "type", "watch", "xlen", "zcard",
+    ]),
+    (&["RW update"], &[
+        "expire", "expireat", "geoadd", "hmset", "hset", "lset", "persist", "pexpire", "pexpireat", "setrange", "zadd",
+    ]),
+    (&["RW delete"], &[
+        "hdel", "lrem", "ltrim", "srem", "zrem", "zremrangebylex", "zremrangebyrank", "zremrangebyscore",
+    ]),
+    (&["OW update"], &["mset", "psetex", "restore", "restore-asking", "setex"]),
+    (&["OW insert"], &["msetnx", "setnx"]),
+    (&["RW access"], &["pfcount"]),
+];
+
+#[rustfmt::skip]
+static TIPS: &[(&str, &[&str])] = &[
+    ("nondeterministic_output", &[
+        "client|info", "client|list", "dump", "hscan", "info", "lastsave", "memory|stats", "pttl", "randomkey", "scan", "slowlog|get",
+        "slowlog|len", "spop", "sscan", "time", "ttl", "zrandmember",
+    ]),
+    ("nondeterministic_output_order", &[
+        "command", "command|docs", "command|info", "command|list", "function|list", "hgetall", "hkeys", "hvals", "keys",
+        "sdiff", "sinter", "smembers", "sunion",
+    ]),
+    ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetnx", "touch", "unlink"]),
+    ("request_policy:all_shards", &[
+        "dbsize", "flushall", "flushdb", "info", "keys", "memory|stats", "ping", "randomkey", "script|exists", "script|kill",
+        "wait",
+    ]),
+    ("request_policy:all_nodes", &[
+        "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
+    ]),
+    ("request_policy:special", &["scan"]),
+    ("response_policy:agg_min", &["msetnx", "wait"]),
+    ("response_policy:agg_sum", &["dbsize", "del", "exists", "slowlog|len", "touch", "unlink"]),
+    ("response_policy:agg_logical_and", &["script|exists"]),
+    ("response_policy:one_succeeded", &["script|kill"]),
+    ("response_policy:all_succeeded", &[
+        "config|set", "flushall", "flushdb", "mset", "ping", "script|flush", "script|load", "slowlog|reset",
+    ]),
+    ("response_policy:special", &["info", "memory|stats"]),
+];

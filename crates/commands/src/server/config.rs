@@ -1,0 +1,167 @@
+//! CONFIG: parameters while the server runs.
+
+use crate::call::Call;
+use crate::config::{self, Change, PARAMETERS, Param};
+use crate::engine::Env;
+use crate::error::Error;
+use crate::glob;
+use crate::session::Session;
+use crate::spec::{Command, Flags, Group, Handler, command, container};
+
+pub(super) const CONFIG: Command = container("config", &[GET, HELP, RESETSTAT, REWRITE, SET]).docs(
+    Group::Server,
+    "2.0.0",
+    "Depends on subcommand.",
+    "A container for server configuration commands",
+);
+
+const fn operator(name: &'static str, full: &'static str, arity: i8, handler: Handler) -> Command {
+    command(name, arity, handler)
+        .full(full)
+        .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE))
+}
+
+const GET: Command = operator("get", "config|get", -3, get).docs(
+    Group::Server,
+    "2.0.0",
+    "O(N) when N is the number of configuration parameters provided",
+    "Get the values of configuration parameters",
+);
+
+fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for &pattern in &call.args[2..] {
+        let names: Vec<(String, usize)> = if pattern.iter().any(|byte| b"[*?".contains(byte)) {
+            names().filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true)).collect()
+        } else {
+            // A plain name comes back as it was written.
+            let name = String::from_utf8_lossy(pattern).into_owned();
+            config::find(&name).map(|at| (name, at)).into_iter().collect()
+        };
+        for (name, at) in names {
+            if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+                found.push((name, at));
+            }
+        }
+    }
+    call.reply.map(found.len());
+    for (name, at) in found {
+        call.reply.bulk(name.as_bytes());
+        call.reply.bulk(call.env.engine.config.show(at).as_bytes());
+    }
+    Ok(())
+}
+
+/// Every name, aliases too, with its parameter's place.
+fn names() -> impl Iterator<Item = (String, usize)> {
+    PARAMETERS.iter().enumerate().flat_map(|(at, parameter)| {
+        let names = [parameter.name, parameter.alias].into_iter().filter(|name| !name.is_empty());
+        names.map(move |name| (name.to_owned(), at))
+    })
+}
+
+const SET: Command = operator("set", "config|set", -4, set).docs(
+    Group::Server,
+    "2.0.0",
+    "O(N) when N is the number of configuration parameters provided",
+    "Set configuration parameters to the given values",
+);
+
+fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    if call.args.len() % 2 != 0 {
+        return Err(Error::Syntax);
+    }
+    let mut settings = Vec::new();
+    for pair in call.args[2..].chunks(2) {
+        let name = String::from_utf8_lossy(pair[0]).into_owned();
+        let at = config::find(&name).ok_or_else(|| {
+            Error::Owned(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'"))
+        })?;
+        check_change(call.env, call.session, at).map_err(|why| failed(&name, why))?;
+        if settings.iter().any(|(other, ..): &(String, _, _)| other.eq_ignore_ascii_case(&name)) {
+            return Err(failed(&name, "duplicate parameter"));
+        }
+        settings.push((name, at, pair[1]));
+    }
+    let mut words = Vec::new();
+    for (name, at, value) in &settings {
+        let value = std::str::from_utf8(value).map_err(|_| failed(name, "argument must be UTF-8 text"))?;
+        words.push((*at, [value]));
+    }
+    let words: Vec<(usize, &[&str])> = words.iter().map(|(at, word)| (*at, &word[..])).collect();
+    let config = &call.env.engine.config;
+    config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
+    config.apply_to(call.env.engine);
+    config.tell(settings.iter().map(|(_, at, _)| *at));
+    call.reply.ok();
+    Ok(())
+}
+
+fn failed(name: &str, why: &str) -> Error {
+    Error::Owned(format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
+}
+
+fn check_change(env: Env<'_>, session: &Session, at: usize) -> Result<(), &'static str> {
+    let allowed = match PARAMETERS[at].change {
+        Change::Mutable => true,
+        Change::Fixed => return Err("can't set immutable config"),
+        Change::Protected => match env.engine.config.number(Param::EnableProtectedConfigs) {
+            0 => false,
+            1 => true,
+            _ => session.client.is_local(),
+        },
+    };
+    if allowed { Ok(()) } else { Err("can't set protected config") }
+}
+
+const RESETSTAT: Command = operator("resetstat", "config|resetstat", 2, resetstat).docs(
+    Group::Server,
+    "2.0.0",
+    "O(1)",
+    "Reset the stats returned by INFO",
+);
+
+fn resetstat(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    call.env.engine.reset_statistics();
+    call.reply.ok();
+    Ok(())
+}
+
+const REWRITE: Command = operator("rewrite", "config|rewrite", 2, rewrite).docs(
+    Group::Server,
+    "2.8.0",
+    "O(1)",
+    "Rewrite the configuration file with the in memory configuration",
+);
+
+/// This server does not write its configuration file.
+fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    Err(Error::Text(if call.env.engine.process.config_file.is_empty() {
+        "ERR The server is running without a config file"
+    } else {
+        "ERR Rewriting config file: Function not implemented"
+    }))
+}
+
+const HELP: Command = command("help", 2, help)
+    .full("config|help")
+    .flags(Flags::LOADING.or(Flags::STALE))
+    .docs(Group::Server, "5.0.0", "O(1)", "Show helpful text about the different subcommands");
+
+fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    crate::help::reply(
+        call,
+        "CONFIG",
+        &[
+            "GET <pattern>",
+            "    Return parameters matching the glob-like <pattern> and their values.",
+            "SET <directive> <value>",
+            "    Set the configuration <directive> to <value>.",
+            "RESETSTAT",
+            "    Reset statistics reported by the INFO command.",
+            "REWRITE",
+            "    Rewrite the configuration file.",
+        ],
+    );
+    Ok(())
+}

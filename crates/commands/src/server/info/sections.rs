@@ -1,0 +1,129 @@
+//! What the server is: server, clients, memory, persistence, replication, CPU.
+
+use std::sync::atomic::Ordering;
+
+use super::lines::{Lines, human};
+use super::system;
+use crate::call::Call;
+use crate::config::Param;
+use crate::server::REDIS_VERSION;
+
+pub(super) fn server(call: &Call<'_, '_>, lines: &mut Lines) {
+    let engine = call.env.engine;
+    let (config, process) = (&engine.config, &engine.process);
+    let uptime_s = call.env.now_ms.saturating_sub(process.started_ms) / 1000;
+    let hz = config.number(Param::Hz);
+    lines.add("redis_version", REDIS_VERSION);
+    lines.add("perigee_version", env!("CARGO_PKG_VERSION"));
+    lines.add("redis_git_sha1", "00000000");
+    lines.add("redis_git_dirty", 0);
+    lines.add("redis_mode", "standalone");
+    lines.add("os", system(call));
+    lines.add("arch_bits", usize::BITS);
+    lines.add("process_id", std::process::id());
+    lines.add("process_supervised", "no");
+    lines.add("run_id", &process.run_id);
+    lines.add("tcp_port", config.number(Param::Port));
+    lines.add("server_time_usec", call.env.worker.clock.now_us());
+    lines.add("uptime_in_seconds", uptime_s);
+    lines.add("uptime_in_days", uptime_s / 86400);
+    lines.add("hz", hz);
+    lines.add("configured_hz", hz);
+    lines.add("lru_clock", (call.env.now_ms / 1000) & 0xff_ffff);
+    lines.add("executable", &process.executable);
+    lines.add("config_file", &process.config_file);
+    lines.add("io_threads_active", u8::from(engine.worker_stats().len() > 1));
+}
+
+pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
+    let engine = call.env.engine;
+    lines.add("connected_clients", engine.clients.len());
+    lines.add("cluster_connections", 0);
+    lines.add("maxclients", engine.config.number(Param::MaxClients));
+    lines.add("blocked_clients", engine.clients.blocked.load(Ordering::Relaxed));
+    lines.add("tracking_clients", 0);
+}
+
+pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
+    let engine = call.env.engine;
+    let config = &engine.config;
+    let (used, resident) = (engine.process.memory)();
+    let peak = engine.samples.note_memory(used);
+    let startup = engine.samples.startup_bytes();
+    let clients: usize = engine.clients.all().iter().map(|client| client.mailbox.bytes()).sum();
+    let (scripts, script_bytes) = engine.scripts.size();
+    let overhead = startup + clients + script_bytes;
+    let dataset = used.saturating_sub(overhead);
+    let share = |part: usize, whole: usize| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
+    let max = config.number(Param::MaxMemory) as usize;
+    lines.add_memory("used_memory", used);
+    lines.add_memory("used_memory_rss", resident);
+    lines.add_memory("used_memory_peak", peak);
+    lines.add("used_memory_peak_perc", share(used, peak));
+    lines.add("used_memory_overhead", overhead);
+    lines.add("used_memory_startup", startup);
+    lines.add("used_memory_dataset", dataset);
+    lines.add("used_memory_dataset_perc", share(dataset, used.saturating_sub(startup)));
+    lines.add("allocator_allocated", used);
+    lines.add("allocator_resident", resident);
+    lines.add_memory("total_system_memory", engine.process.machine_memory);
+    lines.add("used_memory_scripts_eval", script_bytes);
+    lines.add("number_of_cached_scripts", scripts);
+    lines.add_memory("used_memory_scripts", script_bytes);
+    lines.add("maxmemory", max);
+    lines.add("maxmemory_human", human(max));
+    lines.add("maxmemory_policy", config.show(Param::MaxMemoryPolicy as usize));
+    lines.add("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
+    lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
+    lines.add("mem_clients_normal", clients);
+    lines.add("mem_clients_slaves", 0);
+    lines.add("mem_replication_backlog", 0);
+    lines.add("mem_aof_buffer", 0);
+    lines.add("mem_allocator", "jemalloc");
+    lines.add("active_defrag_running", 0);
+}
+
+pub(super) fn persistence(call: &Call<'_, '_>, lines: &mut Lines) {
+    let engine = call.env.engine;
+    let changes: u64 = engine.worker_stats().iter().map(|stats| stats.changes.value()).sum();
+    lines.add("loading", 0);
+    lines.add("async_loading", 0);
+    lines.add("rdb_changes_since_last_save", changes);
+    lines.add("rdb_bgsave_in_progress", 0);
+    lines.add("rdb_last_save_time", engine.counters.last_save_ms.load(Ordering::Relaxed) / 1000);
+    lines.add("rdb_last_bgsave_status", "ok");
+    lines.add("rdb_last_bgsave_time_sec", -1);
+    lines.add("rdb_current_bgsave_time_sec", -1);
+    lines.add("rdb_saves", 0);
+    lines.add("aof_enabled", 0);
+    lines.add("aof_rewrite_in_progress", 0);
+    lines.add("aof_rewrite_scheduled", 0);
+    lines.add("aof_last_rewrite_time_sec", -1);
+    lines.add("aof_current_rewrite_time_sec", -1);
+    lines.add("aof_last_bgrewrite_status", "ok");
+    lines.add("aof_last_write_status", "ok");
+}
+
+pub(super) fn replication(call: &Call<'_, '_>, lines: &mut Lines) {
+    let engine = call.env.engine;
+    lines.add("role", "master");
+    lines.add("connected_slaves", 0);
+    lines.add("master_failover_state", "no-failover");
+    lines.add("master_replid", &engine.process.run_id);
+    lines.add("master_replid2", "0".repeat(40));
+    lines.add("master_repl_offset", 0);
+    lines.add("second_repl_offset", -1);
+    lines.add("repl_backlog_active", 0);
+    lines.add("repl_backlog_size", engine.config.number(Param::ReplBacklogSize));
+    lines.add("repl_backlog_first_byte_offset", 0);
+    lines.add("repl_backlog_histlen", 0);
+}
+
+pub(super) fn cpu(call: &Call<'_, '_>, lines: &mut Lines) {
+    let (system_us, user_us) = (call.env.engine.process.cpu_us)();
+    let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    lines.add("used_cpu_sys", seconds(system_us));
+    lines.add("used_cpu_user", seconds(user_us));
+    lines.add("used_cpu_sys_children", seconds(0));
+    lines.add("used_cpu_user_children", seconds(0));
+}
