@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn flags_stand_anywhere_and_must_be_known() {
-        let mut arguments = Arguments::new(&["bench", "--rounds", "3", "scripts", "--quick", "--peer", "a=b", "--peer", "c=d"]);
+        let mut arguments = Arguments::new(&[
+            "bench", "--rounds", "3", "scripts", "--quick", "--peer", "a=b", "--peer", "c=d",
+        ]);
         assert_eq!(arguments.positional().as_deref(), Some("bench"));
         assert_eq!(arguments.number("--rounds", 1).ok(), Some(3));
         assert!(arguments.flag("--quick"));

@@ -1,3 +1,102 @@
+//! Everything that must hold before a change is merged: the same here as in CI.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
 use crate::arguments::Arguments;
-pub(crate) const HELP: &str = "";
-pub(crate) fn run(_arguments: Arguments) -> anyhow::Result<()> { Ok(()) }
+use crate::{fuzz, programs};
+
+pub(crate) const HELP: &str = "\
+ci [STEP]...
+    Runs all steps (or those named) and prints a summary: fmt, clippy, test, doc, oracle, clients, bench, fuzz.";
+
+/// Enough for a change to be seen to be sound; longer runs are for the desk.
+const ORACLE: &[&str] = &["oracle", "--seed", "1", "--commands", "20000"];
+
+const STEPS: &[(&str, &[&str])] = &[
+    ("fmt", &["fmt", "--all", "--check"]),
+    ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ("test", &["test", "--workspace"]),
+    ("doc", &["doc", "--workspace", "--no-deps"]),
+    ("oracle", ORACLE),
+    ("clients", &["clients", "--short"]),
+    ("bench", &["bench", "--quick"]),
+    ("fuzz", &["fuzz", "--seconds", "10"]),
+];
+
+/// The steps that this program does itself; cargo does the others.
+const OWN: &[&str] = &["oracle", "clients", "bench", "fuzz"];
+
+pub(crate) fn run(arguments: Arguments) -> Result<()> {
+    let names = arguments.finish()?;
+    if let Some(unknown) = names.iter().find(|name| !STEPS.iter().any(|(step, _)| step == *name)) {
+        bail!("there is no step {unknown}");
+    }
+    let mut results = Vec::new();
+    for (name, words) in
+        STEPS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|own| own == name))
+    {
+        println!("\n== {name}");
+        let started = Instant::now();
+        let outcome = step(name, words);
+        if let Err(error) = &outcome {
+            println!("{name}: {error:#}");
+        }
+        results.push((*name, outcome.is_ok(), started.elapsed()));
+    }
+    summary(&results)
+}
+
+fn step(name: &str, words: &[&str]) -> Result<()> {
+    let own = OWN.contains(&name);
+    if own && name != "fuzz" {
+        install_redis()?;
+    }
+    if name == "fuzz"
+        && let Some(why) = fuzz::missing()
+    {
+        println!("fuzz: skipped: {why}");
+        return Ok(());
+    }
+    let mut command = if own { Command::new(std::env::current_exe()?) } else { programs::cargo() };
+    command.args(words).current_dir(programs::root());
+    if name == "doc" {
+        command.env("RUSTDOCFLAGS", "-D warnings");
+    }
+    let status = command.status().with_context(|| name.to_owned())?;
+    ensure!(status.success(), "failed");
+    Ok(())
+}
+
+/// The oracle needs the real server.
+fn install_redis() -> Result<()> {
+    if programs::on_path("redis-server").is_some() && programs::on_path("redis-cli").is_some() {
+        return Ok(());
+    }
+    println!("installing redis-server");
+    for words in [&["update"][..], &["install", "-y", "redis-server"]] {
+        let status = Command::new("apt-get").args(words).env("DEBIAN_FRONTEND", "noninteractive").status();
+        ensure!(status.context("apt-get")?.success(), "apt-get {} failed", words.join(" "));
+    }
+    Ok(())
+}
+
+fn summary(results: &[(&str, bool, Duration)]) -> Result<()> {
+    println!();
+    for (name, passed, took) in results {
+        println!(
+            "{:<8} {:<6} {:>7.1} s",
+            name,
+            if *passed { "passed" } else { "FAILED" },
+            took.as_secs_f64()
+        );
+    }
+    let failed = results.iter().filter(|(_, passed, _)| !passed).count();
+    println!("{} passed, {failed} failed", results.len() - failed);
+    if failed > 0 {
+        std::process::exit(1);
+    }
+    Ok(())
+}

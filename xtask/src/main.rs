@@ -18,7 +18,9 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 
-const COMMANDS: &[(&str, fn(Arguments) -> anyhow::Result<()>, &str)] = &[
+type Run = fn(Arguments) -> anyhow::Result<()>;
+
+const COMMANDS: &[(&str, Run, &str)] = &[
     ("bench", bench::run, bench::HELP),
     ("ci", ci::run, ci::HELP),
     ("clients", clients::run, clients::HELP),

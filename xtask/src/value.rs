@@ -1,4 +1,7 @@
-//! Replies as values, decoded independently of the codec under test, with numbers kept as the bytes that were sent.
+//! Replies as values, decoded independently of the codec under test.
+//!
+//! `perigee_resp::Value` will not do: two replies that it holds for equal (`$-1` and `_`, `,3` and `,3.0`) are different bytes,
+//! and a mistake that encoder and decoder share would go unseen.
 
 use std::fmt;
 
@@ -28,7 +31,9 @@ impl Value {
     /// The bytes of a string-like value.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Simple(bytes) | Self::Error(bytes) | Self::Bulk(bytes) | Self::Verbatim(bytes) => Some(bytes),
+            Self::Simple(bytes) | Self::Error(bytes) | Self::Bulk(bytes) | Self::Verbatim(bytes) => {
+                Some(bytes)
+            }
             _ => None,
         }
     }
@@ -57,7 +62,8 @@ impl Value {
             Self::NullArray => "nil-array".into(),
             Self::Simple(_) => "simple".into(),
             Self::Error(text) => {
-                let words: Vec<_> = String::from_utf8_lossy(text).split(' ').take(5).map(str::to_owned).collect();
+                let words: Vec<_> =
+                    String::from_utf8_lossy(text).split(' ').take(5).map(str::to_owned).collect();
                 format!("-{}", words.join(" "))
             }
             Self::Int(_) => "int".into(),

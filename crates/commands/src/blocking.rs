@@ -2,23 +2,27 @@
 //!
 //! A blocked client stands in the queue of each of its keys. The transaction that changes a key serves the queue at its
 //! commit, with its locks still held, by running the waiting commands again in order: so nobody can slip in between.
-//! Where a waiting command needs a shard that cannot be had at once (the destination of BLMOVE), its own worker runs it
-//! again with all its locks.
+//! Where a waiting command needs a shard that cannot be had at once (the destination of BLMOVE), its own worker serves
+//! the queue with all of the command's locks, and until then nobody behind it is served.
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
-use perigee_keyspace::{DbKey, Footprint, Txn};
+use perigee_keyspace::{DbKey, Footprint, Txn, Value};
 use perigee_resp::{Encoder, Protocol, Reply};
 
-use crate::call::Suspend;
+use crate::call::Call;
 use crate::clients::Client;
+use crate::commit;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::long_double::LongDouble;
 use crate::session::{OwnedArgs, Session, Transaction, execute};
+use crate::spec::Group;
 use crate::table::Entry;
 
 /// A handler's wish to wait.
@@ -49,6 +53,20 @@ impl OnTimeout {
     }
 }
 
+/// The moment at which a blocking command gives up, from its time-out in seconds; `None` for never.
+///
+/// # Errors
+/// `timeout is not a float or out of range`; `timeout is negative`, also where the milliseconds exceed 64 bits.
+pub(crate) fn deadline(call: &Call<'_, '_>, at: usize) -> Result<Option<u64>, Error> {
+    let seconds =
+        LongDouble::parse(call.args[at]).ok_or(Error::Text("ERR timeout is not a float or out of range"))?;
+    match seconds.thousandfold() {
+        None | Some(..0) => Err(Error::Text("ERR timeout is negative")),
+        Some(0) => Ok(None),
+        Some(milliseconds) => Ok(Some(call.now_ms().saturating_add(milliseconds as u64))),
+    }
+}
+
 /// A waiting client, as those who may serve it see it.
 pub(crate) struct Waiter {
     pub(crate) client: Arc<Client>,
@@ -56,6 +74,8 @@ pub(crate) struct Waiter {
     pub(crate) protocol: Protocol,
     entry: Entry,
     args: OwnedArgs,
+    /// Positions of the keys in whose queues it stands.
+    keys: Vec<usize>,
     outcome: Mutex<Outcome>,
     waker: AtomicWaker,
 }
@@ -63,14 +83,18 @@ pub(crate) struct Waiter {
 enum Outcome {
     Waiting,
     /// Somebody has run the command for it.
-    Served(Vec<u8>),
-    /// It should run the command itself.
-    Retry,
+    Served {
+        reply: Vec<u8>,
+        /// It stands in other queues still.
+        queued: bool,
+    },
+    /// There is something for it, but whoever fed it could not lock all that the command needs.
+    Due,
     /// CLIENT UNBLOCK.
     Unblocked {
         with_error: bool,
     },
-    /// It has left.
+    /// It waits no more.
     Gone,
 }
 
@@ -90,54 +114,75 @@ impl Waiter {
     pub(crate) fn unblock(&self, with_error: bool) -> bool {
         self.settle(Outcome::Unblocked { with_error })
     }
+
+    /// Whether the command can do anything with a key of this type.
+    fn works_on(&self, value: &Value) -> bool {
+        match self.entry.command.group {
+            Group::List => matches!(value, Value::List(_)),
+            Group::SortedSet => matches!(value, Value::ZSet(_)),
+            _ => true,
+        }
+    }
 }
 
 /// Serves the clients that wait for a key of the transaction, in order.
 pub(crate) fn serve<'e>(env: Env<'e>, transaction: &mut Transaction<'e>, db: u16, key: &[u8]) {
     for id in transaction.txn.waiters(db, key) {
-        if !transaction.txn.contains(db, key) {
-            return;
-        }
+        let Some(found) = transaction.txn.peek(db, key) else { return };
         let Some(waiter) = env.engine.waiters.get(&id).map(|waiter| waiter.clone()) else {
             transaction.txn.stop_waiting(db, key, id);
             continue;
         };
-        let args = waiter.args.slices();
-        let footprint = waiter.entry.command.footprint(&env.engine.keyspace, &args);
-        let mut outcome = waiter.outcome.lock();
-        if !matches!(*outcome, Outcome::Waiting) {
-            continue;
-        }
-        if !transaction.txn.try_extend(&footprint) {
-            *outcome = Outcome::Retry;
-            drop(outcome);
-            waiter.waker.wake();
-            continue;
-        }
-        let mut session = Session::served(&waiter);
-        let mut out = Encoder::new(waiter.protocol);
-        let Transaction { txn, effects } = transaction;
-        let suspended = execute(env, &mut session, txn, effects, &args, waiter.entry, &mut out);
-        // A key of a type that the command does not work on leaves the client waiting.
-        let still_waits =
-            matches!(suspended, Some(Suspend::Block(_))) || out.out().starts_with(b"-WRONGTYPE");
-        if !still_waits {
-            *outcome = Outcome::Served(out.take());
-            drop(outcome);
-            for at in &waited_keys(waiter.entry, &args) {
-                if env.engine.keyspace.shard_of(args[*at]) == env.engine.keyspace.shard_of(key) {
-                    transaction.txn.stop_waiting(db, args[*at], id);
-                }
-            }
-            waiter.waker.wake();
+        if waiter.works_on(found.value()) && serve_one(env, transaction, &waiter, key) == Progress::Due {
+            return;
         }
     }
 }
 
-fn waited_keys(entry: Entry, args: &[&[u8]]) -> Vec<usize> {
-    let mut keys = Vec::new();
-    entry.command.for_each_key(args, |at| keys.push(at));
-    keys
+#[derive(PartialEq, Eq)]
+enum Progress {
+    /// Those behind may be served.
+    Next,
+    /// Those behind have to wait for this one.
+    Due,
+}
+
+fn serve_one<'e>(env: Env<'e>, transaction: &mut Transaction<'e>, waiter: &Waiter, key: &[u8]) -> Progress {
+    let mut outcome = waiter.outcome.lock();
+    match *outcome {
+        Outcome::Waiting => {}
+        Outcome::Due => return Progress::Due,
+        _ => return Progress::Next,
+    }
+    let args = waiter.args.slices();
+    let Some(&at) = waiter.keys.iter().find(|&&at| args[at] == key) else { return Progress::Next };
+    let mut others = Footprint::None;
+    waiter.entry.command.for_each_key(&args, |other| {
+        if !waiter.keys.contains(&other) {
+            others.add(env.engine.keyspace.shard_of(args[other]));
+        }
+    });
+    if !transaction.txn.try_extend(&others) {
+        *outcome = Outcome::Due;
+        drop(outcome);
+        waiter.waker.wake();
+        return Progress::Due;
+    }
+    let mut session = Session::served(waiter, at);
+    let mut out = Encoder::new(waiter.protocol);
+    let Transaction { txn, effects } = &mut *transaction;
+    if execute(env, &mut session, txn, effects, &args, waiter.entry, &mut out).is_none() {
+        let shard = env.engine.keyspace.shard_of(key);
+        let (here, elsewhere): (Vec<usize>, Vec<usize>) =
+            waiter.keys.iter().partition(|&&at| env.engine.keyspace.shard_of(args[at]) == shard);
+        for at in here {
+            txn.stop_waiting(waiter.db, args[at], waiter.client.id);
+        }
+        *outcome = Outcome::Served { reply: out.take(), queued: !elsewhere.is_empty() };
+        drop(outcome);
+        waiter.waker.wake();
+    }
+    Progress::Next
 }
 
 /// The client's own side of a wait.
@@ -159,16 +204,17 @@ impl Blocked {
         block: Block,
     ) -> Self {
         let id = session.client.id;
+        let keys: Vec<DbKey> = block.keys.iter().map(|&at| (session.db, args[at].into())).collect();
         let waiter = Arc::new(Waiter {
             client: session.client.clone(),
             db: session.db,
             protocol: session.protocol,
             entry,
             args: OwnedArgs::new(args),
+            keys: block.keys,
             outcome: Mutex::new(Outcome::Waiting),
             waker: AtomicWaker::new(),
         });
-        let keys: Vec<DbKey> = block.keys.iter().map(|&at| (session.db, args[at].into())).collect();
         for (db, key) in &keys {
             txn.wait_for(*db, key, id);
         }
@@ -176,53 +222,75 @@ impl Blocked {
         Blocked { waiter, keys, deadline_ms: block.deadline_ms, on_timeout: block.on_timeout }
     }
 
-    /// Waits for an outcome and answers with it; `Some` if the command is to be run again.
-    pub(crate) async fn wait(
-        self,
-        env: Env<'_>,
-        session: &mut Session,
-        out: &mut Encoder,
-    ) -> Option<(Entry, OwnedArgs)> {
-        let guard = Leaving { env, waiter: &self.waiter };
-        env.engine.clients.blocked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// Waits for an outcome and answers with it.
+    pub(crate) async fn wait(self, env: Env<'_>, out: &mut Encoder) {
+        let guard = Leaving::new(env, &self.waiter);
+        let outcome = self.outcome(env).await;
+        drop(guard);
+        if !matches!(outcome, Outcome::Served { queued: false, .. }) {
+            self.leave_queues(env.renewed()).await;
+        }
+        env.worker.stats.count_call(self.waiter.entry);
+        match outcome {
+            Outcome::Served { reply, .. } => out.out_mut().extend_from_slice(&reply),
+            Outcome::Unblocked { with_error: true } => {
+                Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK").reply_to(out);
+            }
+            _ => self.on_timeout.reply_to(out),
+        }
+    }
+
+    async fn outcome(&self, env: Env<'_>) -> Outcome {
         let mut sleep = self
             .deadline_ms
             .map(|deadline| env.worker.timer.sleep_ms(deadline.saturating_sub(env.worker.clock.now_ms())));
-        poll_fn(|context| {
-            self.waiter.waker.register(context.waker());
-            if !matches!(*self.waiter.outcome.lock(), Outcome::Waiting) {
-                return Poll::Ready(());
+        let mut is_over = false;
+        loop {
+            poll_fn(|context| {
+                self.waiter.waker.register(context.waker());
+                if is_over || !matches!(*self.waiter.outcome.lock(), Outcome::Waiting) {
+                    return Poll::Ready(());
+                }
+                let Some(sleep) = &mut sleep else { return Poll::Pending };
+                sleep.as_mut().poll(context).map(|()| is_over = true)
+            })
+            .await;
+            if matches!(*self.waiter.outcome.lock(), Outcome::Due) {
+                self.serve_queues(env.renewed()).await;
+                continue;
             }
-            match &mut sleep {
-                Some(sleep) => sleep.as_mut().poll(context),
-                None => Poll::Pending,
-            }
-        })
-        .await;
-        let outcome = std::mem::replace(&mut *self.waiter.outcome.lock(), Outcome::Gone);
-        drop(guard);
+            return std::mem::replace(&mut *self.waiter.outcome.lock(), Outcome::Gone);
+        }
+    }
+
+    /// Does what the feeder could not do, with every lock that the command needs.
+    async fn serve_queues(&self, env: Env<'_>) {
+        let args = self.waiter.args.slices();
+        let footprint = self.waiter.entry.command.footprint(&env.engine.keyspace, &args);
+        let txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+        *self.waiter.outcome.lock() = Outcome::Waiting;
+        serve_all(env, Transaction::new(txn), &self.keys);
+    }
+
+    async fn leave_queues(&self, env: Env<'_>) {
         let mut footprint = Footprint::None;
         for (_, key) in &self.keys {
             footprint.add(env.engine.keyspace.shard_of(key));
         }
-        {
-            let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
-            for (db, key) in &self.keys {
-                txn.stop_waiting(*db, key, session.client.id);
-            }
+        let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+        for (db, key) in &self.keys {
+            txn.stop_waiting(*db, key, self.waiter.client.id);
         }
-        match outcome {
-            Outcome::Served(reply) => out.out_mut().extend_from_slice(&reply),
-            Outcome::Unblocked { with_error: true } => {
-                Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK").reply_to(out);
-            }
-            Outcome::Waiting | Outcome::Unblocked { with_error: false } | Outcome::Gone => {
-                self.on_timeout.reply_to(out);
-            }
-            Outcome::Retry => return Some((self.waiter.entry, self.waiter.args.clone())),
-        }
-        None
     }
+}
+
+/// Serves the queues of these keys and commits. Whoever leaves a queue when it is [due](Outcome::Due) owes this to those
+/// behind.
+pub(crate) fn serve_all<'e>(env: Env<'e>, mut transaction: Transaction<'e>, keys: &[DbKey]) {
+    for (db, key) in keys {
+        serve(env, &mut transaction, *db, key);
+    }
+    commit::commit(env, transaction);
 }
 
 /// Takes the waiter out of the registry, also when the wait is given up.
@@ -231,10 +299,17 @@ struct Leaving<'w, 'e> {
     waiter: &'w Arc<Waiter>,
 }
 
+impl<'w, 'e> Leaving<'w, 'e> {
+    fn new(env: Env<'e>, waiter: &'w Arc<Waiter>) -> Self {
+        env.engine.clients.blocked.fetch_add(1, Ordering::Relaxed);
+        Leaving { env, waiter }
+    }
+}
+
 impl Drop for Leaving<'_, '_> {
     fn drop(&mut self) {
-        self.env.engine.clients.blocked.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.env.engine.clients.blocked.fetch_sub(1, Ordering::Relaxed);
         self.env.engine.waiters.remove_if(&self.waiter.client.id, |_, other| Arc::ptr_eq(other, self.waiter));
-        self.waiter.settle(Outcome::Gone);
+        *self.waiter.outcome.lock() = Outcome::Gone;
     }
 }

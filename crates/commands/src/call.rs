@@ -9,7 +9,7 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::parse::{Options, integer};
 use crate::scripts::ScriptRun;
-use crate::session::Session;
+use crate::session::{Role, Session};
 
 /// Everything that a handler may use. It answers through `reply`, exactly once, or returns an error instead.
 pub struct Call<'c, 'e> {
@@ -78,10 +78,24 @@ impl<'c> Call<'c, '_> {
         self.reply.protocol() == Protocol::Resp3
     }
 
+    /// Whether a blocking command may take what the key at this position holds. One that is served after a wait takes
+    /// it from the key that has changed, wherever that stands among its keys.
+    pub fn may_use(&self, at: usize) -> bool {
+        match self.session.role {
+            Role::Served { key } => key == at,
+            Role::Client | Role::Script => true,
+        }
+    }
+
+    /// Whether the command may wait.
+    pub fn may_block(&self) -> bool {
+        self.session.may_block()
+    }
+
     /// Waits until one of the keys changes, then runs the command again; answers as told when the time is over. Inside
     /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
     pub fn block(&mut self, block: Block) {
-        if self.session.may_block() {
+        if self.may_block() {
             self.suspend = Some(Suspend::Block(block));
         } else {
             block.on_timeout.reply_to(self.reply);

@@ -51,6 +51,8 @@ pub struct Engine {
     pub(crate) samples: Samples,
     pub(crate) waiters: DashMap<u64, Arc<Waiter>>,
     pub(crate) counters: Counters,
+    /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
+    pub(crate) expiry_paused: AtomicBool,
     workers: Mutex<Vec<Arc<WorkerStats>>>,
 }
 
@@ -67,6 +69,8 @@ pub struct Process {
     pub config_file: String,
     /// Bytes that the allocator has given out, and bytes resident.
     pub memory: fn() -> (usize, usize),
+    /// Writes a line to the log: 0 debug, 1 verbose, 2 notice, 3 warning.
+    pub log: fn(u8, &str),
     /// Microseconds of processor time spent in the kernel, and in the process itself.
     pub cpu_us: fn() -> (u64, u64),
     /// Bytes of memory that the machine has, 0 if unknown.
@@ -83,6 +87,7 @@ impl Default for Process {
             executable: String::new(),
             config_file: String::new(),
             memory: || (0, 0),
+            log: |_, _| {},
             cpu_us: || (0, 0),
             machine_memory: 0,
             system: String::new(),
@@ -118,6 +123,7 @@ impl Engine {
             samples: Samples::default(),
             waiters: DashMap::new(),
             counters: Counters::default(),
+            expiry_paused: AtomicBool::new(false),
             workers: Mutex::default(),
             keyspace,
             config,

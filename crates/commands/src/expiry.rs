@@ -2,7 +2,7 @@
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::parse::{Word, integer};
+use crate::parse::{Options, Word, integer};
 
 /// The unit of an amount of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,33 +13,76 @@ pub(crate) enum Unit {
     Milliseconds,
 }
 
-impl Unit {
-    /// `EX`, `PX`, `EXAT`, `PXAT`: the unit, and whether the amount counts from now.
-    pub(crate) fn of_option(word: Word<'_>) -> Option<(Unit, bool)> {
-        let known = [
-            ("EX", Unit::Seconds, true),
-            ("PX", Unit::Milliseconds, true),
-            ("EXAT", Unit::Seconds, false),
-            ("PXAT", Unit::Milliseconds, false),
-        ];
-        known.into_iter().find(|(name, ..)| word.is(name)).map(|(_, unit, relative)| (unit, relative))
-    }
+/// What an amount of time counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    /// The moment of the command.
+    Now,
+    /// The epoch.
+    Epoch,
 }
 
 /// The moment that an amount of time names, in milliseconds since the epoch.
 ///
 /// # Errors
 /// [`Error::NotInteger`]; `invalid expire time` for what is not positive or beyond reach.
-pub(crate) fn deadline(call: &Call<'_, '_>, amount: &[u8], unit: Unit, relative: bool) -> Result<u64, Error> {
+pub(crate) fn deadline(call: &Call<'_, '_>, amount: &[u8], unit: Unit, base: Base) -> Result<u64, Error> {
     let amount = integer(amount).ok_or(Error::NotInteger)?;
-    let invalid = || Error::Owned(format!("ERR invalid expire time in '{}' command", call.command_name()));
-    if amount <= 0 {
-        return Err(invalid());
-    }
+    let moment = if amount > 0 { moment(call, amount, unit, base) } else { None };
+    moment.map(|moment| moment as u64).ok_or_else(|| invalid_expire_time(call))
+}
+
+/// The moment that an amount of time names, in milliseconds since the epoch; negative amounts name earlier ones.
+pub(crate) fn moment(call: &Call<'_, '_>, amount: i64, unit: Unit, base: Base) -> Option<i64> {
     let milliseconds = match unit {
-        Unit::Seconds => amount.checked_mul(1000).ok_or_else(invalid)?,
+        Unit::Seconds => amount.checked_mul(1000)?,
         Unit::Milliseconds => amount,
     };
-    let base = if relative { call.now_ms() as i64 } else { 0 };
-    base.checked_add(milliseconds).map(|moment| moment as u64).ok_or_else(invalid)
+    match base {
+        Base::Now => milliseconds.checked_add(call.now_ms() as i64),
+        Base::Epoch => Some(milliseconds),
+    }
+}
+
+/// The refusal of an amount of time.
+pub(crate) fn invalid_expire_time(call: &Call<'_, '_>) -> Error {
+    Error::Owned(format!("ERR invalid expire time in '{}' command", call.command_name()))
+}
+
+/// The option EX, PX, EXAT or PXAT: one of them, which may be repeated.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ExpiryOption<'a>(Option<(&'a [u8], Unit, Base)>);
+
+impl<'a> ExpiryOption<'a> {
+    /// Takes the word and its amount if it is such an option; `false` if it is another one.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] if the amount is missing or a different one of the four has been given.
+    pub(crate) fn take(&mut self, word: Word<'a>, words: &mut Options<'a>) -> Result<bool, Error> {
+        let known = [
+            ("EX", Unit::Seconds, Base::Now),
+            ("PX", Unit::Milliseconds, Base::Now),
+            ("EXAT", Unit::Seconds, Base::Epoch),
+            ("PXAT", Unit::Milliseconds, Base::Epoch),
+        ];
+        let Some(&(_, unit, base)) = known.iter().find(|(name, ..)| word.is(name)) else { return Ok(false) };
+        if self.0.is_some_and(|(_, other_unit, other_base)| (other_unit, other_base) != (unit, base)) {
+            return Err(Error::Syntax);
+        }
+        self.0 = Some((words.value()?, unit, base));
+        Ok(true)
+    }
+
+    /// Whether it was given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The moment that it names, in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// Those of [`deadline`].
+    pub(crate) fn deadline(&self, call: &Call<'_, '_>) -> Result<Option<u64>, Error> {
+        self.0.map(|(amount, unit, base)| deadline(call, amount, unit, base)).transpose()
+    }
 }

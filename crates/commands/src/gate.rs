@@ -165,7 +165,10 @@ pub(crate) async fn wait_for_locks<'e>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     /// It ran, or was refused.
-    Answered,
+    Answered {
+        /// Its reply has an arbitrary order, which deterministic scripts see sorted.
+        sorts: bool,
+    },
     /// It needs shards that others hold: the script must be undone and run again with all of them.
     Widen,
 }
@@ -183,7 +186,7 @@ pub fn call_from_script(
         Err(error) => {
             stats::count_rejection(env, args, &error);
             error.reply_to(reply);
-            return CallOutcome::Answered;
+            return CallOutcome::Answered { sorts: false };
         }
     };
     if !context.txn.holds_all() {
@@ -200,7 +203,7 @@ pub fn call_from_script(
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
     match suspend {
         Some(crate::call::Suspend::Widen) => CallOutcome::Widen,
-        _ => CallOutcome::Answered,
+        _ => CallOutcome::Answered { sorts: entry.command.has(Flags::SORT_FOR_SCRIPT) },
     }
 }
 

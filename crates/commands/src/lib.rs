@@ -4,6 +4,7 @@
 //! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
 #![forbid(unsafe_code)]
 
+mod bitmap;
 mod blocking;
 mod call;
 mod clients;
@@ -15,21 +16,29 @@ mod engine;
 mod error;
 mod expiry;
 mod gate;
+mod generic;
 mod glob;
+mod hash;
 mod help;
+mod list;
+mod long_double;
 mod multi;
 pub mod parse;
 mod pause;
 mod pubsub;
+mod sample;
 mod samples;
+mod scan;
 pub mod scripts;
 mod secrets;
 mod server;
 mod session;
+mod set;
 mod spec;
 mod stats;
 mod string;
 mod table;
+mod zset;
 
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
@@ -46,12 +55,21 @@ pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
 pub use stats::{Monitors, Slowlog, WorkerStats};
 pub use table::{CommandTable, Entry};
 
+/// The version of Redis whose behaviour clients are told to expect.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 /// Every command, by group.
 static GROUPS: &[&[Command]] = &[
     connection::COMMANDS,
     multi::COMMANDS,
     pubsub::COMMANDS,
     scripts::COMMANDS,
+    list::COMMANDS,
+    hash::COMMANDS,
+    set::COMMANDS,
+    bitmap::COMMANDS,
+    generic::COMMANDS,
+    zset::COMMANDS,
     server::COMMANDS,
     string::COMMANDS,
 ];

@@ -8,6 +8,27 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
     perigee_resp::parse_i64(bytes)
 }
 
+/// A number of things, which is not negative.
+///
+/// # Errors
+/// `value is out of range, must be positive` for anything else.
+pub fn not_negative(bytes: &[u8]) -> Result<usize, Error> {
+    let number = integer(bytes).and_then(|number| usize::try_from(number).ok());
+    number.ok_or(Error::Text("ERR value is out of range, must be positive"))
+}
+
+/// A number of random picks: different ones if it is positive, its absolute value of independent ones if it is negative.
+///
+/// # Errors
+/// [`Error::NotInteger`]; the least integer, which has no absolute value, is out of range.
+pub fn signed_count(bytes: &[u8]) -> Result<i64, Error> {
+    const OUT_OF_RANGE: Error = Error::Text(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    let count = integer(bytes).ok_or(Error::NotInteger)?;
+    if count == i64::MIN { Err(OUT_OF_RANGE) } else { Ok(count) }
+}
+
 /// Walks the optional arguments of a request.
 pub struct Options<'a> {
     args: &'a [&'a [u8]],

@@ -4,9 +4,11 @@
 
 mod cache;
 mod commands;
+mod shebang;
 
-pub use cache::{Script, Scripts};
+pub use cache::{Script, Scripts, sha1_hex};
 pub(crate) use commands::COMMANDS;
+pub use shebang::ScriptFlags;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,6 +104,19 @@ pub struct ScriptContext<'c, 'e> {
     pub wrote: bool,
 }
 
+impl ScriptContext<'_, '_> {
+    /// Puts the running script on the list of those that can be stopped.
+    pub fn register(&self, script: &Arc<Script>) -> Registration {
+        let started_ns = self.env.worker.clock.ticks_ns();
+        self.env.engine.scripts.register(script.clone(), self.session.client.id, started_ns, self.wrote)
+    }
+
+    /// Writes to the server's log; levels are those of `redis.log`.
+    pub fn log(&self, level: u8, text: &[u8]) {
+        (self.env.engine.process.log)(level, &String::from_utf8_lossy(text));
+    }
+}
+
 /// A script that has outlived its first slice, as those who may want to stop it see it.
 pub struct Running {
     /// What runs.
@@ -121,11 +136,6 @@ impl Running {
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
     }
-
-    /// Notes that it has changed data.
-    pub fn set_wrote(&self) {
-        self.wrote.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A running script's entry in the list; dropping it takes it out.
@@ -134,6 +144,14 @@ pub struct Registration {
     id: u64,
     /// The entry.
     pub running: Arc<Running>,
+}
+
+impl Registration {
+    /// Notes what the script has done and holds, at the end of a slice.
+    pub fn update(&self, wrote: bool, footprint: Footprint) {
+        self.running.wrote.store(wrote, Ordering::Relaxed);
+        *self.running.footprint.lock() = footprint;
+    }
 }
 
 impl Drop for Registration {

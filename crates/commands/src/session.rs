@@ -9,7 +9,7 @@ use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
 use perigee_resp::{Encoder, Protocol, Reply};
 use smallvec::SmallVec;
 
-use crate::blocking::{Blocked, Waiter};
+use crate::blocking::{self, Blocked, Waiter};
 use crate::call::{Call, Suspend};
 use crate::clients::{Client, Mark};
 use crate::config::Param;
@@ -109,7 +109,10 @@ pub(crate) enum Role {
     /// A script's fake client.
     Script,
     /// A blocked client, served by whoever fed its key.
-    Served,
+    Served {
+        /// The position of that key among the arguments.
+        key: usize,
+    },
 }
 
 /// Which replies the client wants, as CLIENT REPLY has set it.
@@ -172,9 +175,9 @@ impl Session {
     }
 
     /// The stand-in for a blocked client.
-    pub(crate) fn served(waiter: &Waiter) -> Self {
+    pub(crate) fn served(waiter: &Waiter, key: usize) -> Self {
         let stand_in = Session::derived(waiter.client.clone(), waiter.db, waiter.protocol);
-        Session { role: Role::Served, ..stand_in }
+        Session { role: Role::Served { key }, ..stand_in }
     }
 
     fn derived(client: Arc<Client>, db: u16, protocol: Protocol) -> Self {
@@ -358,16 +361,10 @@ impl Session {
                 }
                 State::Blocked(blocked) => {
                     self.client.mark(Mark::Blocked, true);
-                    let flow = blocked.wait(env, self, out).await;
+                    blocked.wait(env, out).await;
                     self.client.mark(Mark::Blocked, false);
                     self.waiting.clear();
-                    match flow {
-                        None => Flow::Done,
-                        Some((entry, args)) => {
-                            let slices = args.slices();
-                            self.start(env.renewed(), entry, &slices, out)
-                        }
-                    }
+                    Flow::Done
                 }
                 State::Script { transaction, entry, run, exec, args } => {
                     env.worker.timer.yield_now().await;
@@ -443,9 +440,11 @@ impl Session {
         if footprint != Footprint::None {
             let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
             self.unwatch_all(&mut txn);
-            for (db, key) in self.waiting.drain(..) {
-                txn.stop_waiting(db, &key, self.client.id);
+            for (db, key) in &self.waiting {
+                txn.stop_waiting(*db, key, self.client.id);
             }
+            blocking::serve_all(env, Transaction::new(txn), &self.waiting);
+            self.waiting.clear();
         }
         env.engine.clients.disconnect(self.client.id);
     }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::journal::{TypeLog, Undo};
+use crate::journal::{Cover, TypeLog, Undo};
 use crate::txn::{Place, Txn, WrongType};
 use crate::types::{Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrUndo, ZSet, ZSetUndo};
 use crate::value::Value;
@@ -100,6 +100,15 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         Ok(Edit { txn, place, target, changed: false, kind: PhantomData })
     }
 
+    /// The journal can restore the whole value from before; nothing later needs an inverse.
+    pub(crate) fn cover_value(&mut self) {
+        let target = self.target;
+        if let Some(journal) = &mut self.txn.journal {
+            let cover = journal.cover(target);
+            journal.set_cover(target, Cover { value: true, ..cover });
+        }
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.txn.limits()
     }
@@ -115,7 +124,8 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         let entry = database.keys.get_at_mut(self.place.index).expect("the place of a live edit");
         let value = T::of_mut(&mut entry.value).expect("the type of a live edit");
         let target = self.target;
-        let mut log = TypeLog { journal: journal.as_mut().map(|journal| (journal, target)), wrap: T::WRAP };
+        let journal = journal.as_mut().filter(|journal| !journal.cover(target).value);
+        let mut log = TypeLog { journal: journal.map(|journal| (journal, target)), wrap: T::WRAP };
         let (result, changed) = change(value, &mut log);
         self.changed |= changed;
         result

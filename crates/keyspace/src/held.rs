@@ -172,6 +172,16 @@ impl<'k> Held<'k> {
         }
     }
 
+    pub(crate) fn footprint(&self) -> Footprint {
+        let mut footprint = Footprint::None;
+        match &self.which {
+            Which::Prefix(count) if *count == self.shards.len() => footprint = Footprint::All,
+            Which::Prefix(count) => (0..*count as u16).for_each(|shard| footprint.add(shard)),
+            Which::Listed(list) => list.iter().for_each(|&shard| footprint.add(shard)),
+        }
+        footprint
+    }
+
     pub(crate) fn holds_all(&self) -> bool {
         matches!(self.which, Which::Prefix(count) if count == self.shards.len())
     }

@@ -1,6 +1,9 @@
 //! The undo journal: for every change of a transaction its inverse, replayed backwards by a rollback.
 
+use hashbrown::HashTable;
+
 use crate::shard::Database;
+use crate::table::hash_of;
 use crate::types::{HashUndo, ListUndo, SetUndo, StrUndo, ZSetUndo};
 use crate::value::Value;
 use crate::{Entry, log::Log};
@@ -17,7 +20,7 @@ pub(crate) enum Undo {
     /// The key was removed from a position.
     Removed {
         index: usize,
-        entry: Entry,
+        entry: Box<Entry>,
     },
     /// The key's deadline was changed.
     Deadline(Option<u64>),
@@ -35,7 +38,7 @@ pub(crate) enum Undo {
     /// A shard's part of the database was emptied.
     Flushed {
         shard: u16,
-        database: Database,
+        database: Box<Database>,
     },
     /// The database was swapped with another one, in every shard.
     Swapped {
@@ -44,20 +47,69 @@ pub(crate) enum Undo {
 }
 
 /// The inverses of a transaction's changes so far.
+///
+/// Of what is replaced as a whole only the first state counts: once the journal can restore a key's value or deadline
+/// from before all later changes, those need no inverses. So a counter that a script raises a million times costs one
+/// step. Whatever changes which value a name stands for (removal, renaming, flushing) ends that cover.
 #[derive(Default)]
 pub(crate) struct Journal {
-    /// Every key that was changed, in order; consecutive changes of one key share an element.
-    targets: Vec<(u16, Box<[u8]>)>,
+    /// Every key that was changed.
+    targets: Vec<Target>,
+    by_key: HashTable<u32>,
     steps: Vec<(u32, Undo)>,
+}
+
+struct Target {
+    db: u16,
+    covered: Cover,
+    key: Box<[u8]>,
+}
+
+/// What of a key the journal restores whatever happens to it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cover {
+    pub(crate) value: bool,
+    pub(crate) deadline: bool,
+}
+
+impl Cover {
+    pub(crate) const ALL: Cover = Cover { value: true, deadline: true };
 }
 
 impl Journal {
     /// The number for `key` under which steps are recorded.
+    #[inline]
     pub(crate) fn target(&mut self, db: u16, key: &[u8]) -> u32 {
-        if !self.targets.last().is_some_and(|(last_db, last)| *last_db == db && **last == *key) {
-            self.targets.push((db, key.into()));
+        if let Some(last) = self.targets.last()
+            && last.db == db
+            && *last.key == *key
+        {
+            return self.targets.len() as u32 - 1;
         }
-        self.targets.len() as u32 - 1
+        let targets = &self.targets;
+        let is = |&at: &u32| targets[at as usize].db == db && *targets[at as usize].key == *key;
+        if let Some(&at) = self.by_key.find(hash_of(key), is) {
+            return at;
+        }
+        let at = self.targets.len() as u32;
+        self.targets.push(Target { db, covered: Cover::default(), key: key.into() });
+        let targets = &self.targets;
+        self.by_key.insert_unique(hash_of(key), at, |&at| hash_of(&targets[at as usize].key));
+        at
+    }
+
+    #[inline]
+    pub(crate) fn cover(&self, target: u32) -> Cover {
+        self.targets[target as usize].covered
+    }
+
+    pub(crate) fn set_cover(&mut self, target: u32, cover: Cover) {
+        self.targets[target as usize].covered = cover;
+    }
+
+    /// Names stand for other values now.
+    pub(crate) fn clear_covers(&mut self) {
+        self.targets.iter_mut().for_each(|target| target.covered = Cover::default());
     }
 
     pub(crate) fn push(&mut self, target: u32, undo: Undo) {
@@ -72,7 +124,7 @@ impl Journal {
     /// The last step that has not been taken back, with its database and key.
     pub(crate) fn pop(&mut self) -> Option<(u16, &[u8], Undo)> {
         let (target, undo) = self.steps.pop()?;
-        let (db, key) = &self.targets[target as usize];
+        let Target { db, key, .. } = &self.targets[target as usize];
         Some((*db, key, undo))
     }
 }
@@ -92,3 +144,5 @@ impl<U> Log<U> for TypeLog<'_, U> {
         }
     }
 }
+
+const _: () = assert!(size_of::<(u32, Undo)>() <= 64);

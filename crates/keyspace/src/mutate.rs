@@ -7,6 +7,7 @@ impl Edit<'_, '_, Str> {
     /// Replaces the whole string.
     pub fn replace(&mut self, value: Str) {
         self.apply(|current, log| (current.set(value, log), true));
+        self.cover_value();
     }
 
     /// Appends, and answers the new length.

@@ -155,7 +155,7 @@ impl<E: Keyed> Table<E> {
     ///
     /// The walk goes backwards, and the cursor is the number of entries that remain. Since removals fill gaps from the
     /// end, an entry that is here all the time is seen at least once.
-    pub fn scan(&self, cursor: u64, visit: impl FnOnce(&E)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, visit: impl FnOnce(&'a E)) -> u64 {
         let len = self.len() as u64;
         let remaining = if cursor == 0 { len } else { cursor.min(len) };
         let Some(at) = remaining.checked_sub(1) else { return 0 };

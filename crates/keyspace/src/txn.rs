@@ -10,7 +10,7 @@ use rand::Rng;
 
 use crate::edit::Edit;
 use crate::held::Held;
-use crate::journal::{Journal, Undo};
+use crate::journal::{Cover, Journal, Undo};
 use crate::reaper::Reaper;
 use crate::shard::{Database, WatchFlag};
 use crate::types::{Hash, Limits, List, Set, Str, ZSet};
@@ -118,6 +118,11 @@ impl<'k> Txn<'k> {
             Footprint::Several(list) => list.iter().all(|&shard| self.held.try_extend(shard)),
             Footprint::All => self.held.try_extend_all(),
         }
+    }
+
+    /// The shards that are held.
+    pub fn footprint(&self) -> Footprint {
+        self.held.footprint()
     }
 
     /// Whether every shard is held.
@@ -328,13 +333,16 @@ impl<'k> Txn<'k> {
             Deadline::Never => drop(database.set_deadline(place.index, None)),
             Deadline::At(at) => drop(database.set_deadline(place.index, Some(at))),
         }
-        match &mut self.journal {
-            Some(journal) => {
-                let target = journal.target(place.db, key);
+        if let Some(journal) = &mut self.journal {
+            let target = journal.target(place.db, key);
+            let cover = journal.cover(target);
+            if !(cover.value && cover.deadline) {
                 journal.push(target, Undo::Replaced { value: old, deadline: old_deadline });
+                journal.set_cover(target, Cover::ALL);
+                return;
             }
-            None => self.keyspace.reaper().drop_value(old),
         }
+        self.keyspace.reaper().drop_value(old);
     }
 
     pub(crate) fn create(&mut self, db: u16, key: &[u8], value: Value) -> Place {
@@ -343,6 +351,7 @@ impl<'k> Txn<'k> {
         if let Some(journal) = &mut self.journal {
             let target = journal.target(db, key);
             journal.push(target, Undo::Created);
+            journal.set_cover(target, Cover::ALL);
         }
         Place { shard, db, index }
     }
@@ -360,7 +369,8 @@ impl<'k> Txn<'k> {
         match &mut self.journal {
             Some(journal) => {
                 let target = journal.target(place.db, entry.key());
-                journal.push(target, Undo::Removed { index: place.index, entry });
+                journal.push(target, Undo::Removed { index: place.index, entry: Box::new(entry) });
+                journal.set_cover(target, Cover::default());
             }
             None => self.keyspace.reaper().drop_value(entry.value),
         }
@@ -377,6 +387,7 @@ impl<'k> Txn<'k> {
         if let Some(journal) = &mut self.journal {
             let target = journal.target(from.0, from.1);
             journal.push(target, Undo::Moved { index: place.index, to: (to.0, to.1.into()) });
+            journal.clear_covers();
         }
         self.touched(from.0, from.1);
         self.touched(to.0, to.1);
@@ -389,10 +400,20 @@ impl<'k> Txn<'k> {
         let before = self.database_mut(place).set_deadline(place.index, deadline);
         if let Some(journal) = &mut self.journal {
             let target = journal.target(db, key);
-            journal.push(target, Undo::Deadline(before));
+            let cover = journal.cover(target);
+            if !cover.deadline {
+                journal.push(target, Undo::Deadline(before));
+                journal.set_cover(target, Cover { deadline: true, ..cover });
+            }
         }
         self.touched(db, key);
         true
+    }
+
+    /// Lets the key live until it is removed. Returns whether it was live and had a deadline.
+    pub fn persist(&mut self, db: u16, key: &[u8]) -> bool {
+        let has_deadline = self.peek(db, key).is_some_and(|entry| entry.deadline().is_some());
+        has_deadline && self.set_deadline(db, key, None)
     }
 
     /// The string at the key, to be changed in place.
@@ -463,7 +484,8 @@ impl<'k> Txn<'k> {
             match &mut self.journal {
                 Some(journal) => {
                     let target = journal.target(db, b"");
-                    journal.push(target, Undo::Flushed { shard, database });
+                    journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
+                    journal.clear_covers();
                 }
                 None => self.keyspace.reaper().drop_later(database),
             }
@@ -489,6 +511,7 @@ impl<'k> Txn<'k> {
         if let Some(journal) = &mut self.journal {
             let target = journal.target(a, b"");
             journal.push(target, Undo::Swapped { with: b });
+            journal.clear_covers();
         }
         self.changes += 1;
     }
@@ -612,7 +635,7 @@ impl<'k> Txn<'k> {
         let reaper = self.keyspace.reaper();
         match undo {
             Undo::Flushed { shard, database } => {
-                *self.held.shard_mut(shard).database_mut(db) = database;
+                *self.held.shard_mut(shard).database_mut(db) = *database;
                 return;
             }
             Undo::Swapped { with } => {
@@ -635,7 +658,7 @@ impl<'k> Txn<'k> {
         }
         let database = self.held.shard_mut(self.keyspace.shard_of(key)).database_mut(db);
         if let Undo::Removed { index, entry } = undo {
-            database.insert_at(index, entry);
+            database.insert_at(index, *entry);
             return;
         }
         let index = database.keys.get_index_of(key).expect("the key is there as its change left it");

@@ -74,7 +74,9 @@ pub(crate) fn tune(stream: &std::net::TcpStream, keepalive_s: i64) -> io::Result
     stream.set_nodelay(true)?;
     if keepalive_s > 0 {
         let time = Duration::from_secs(keepalive_s as u64);
-        let probe = socket2::TcpKeepalive::new().with_time(time).with_interval((time / 3).max(Duration::from_secs(1)));
+        let probe = socket2::TcpKeepalive::new()
+            .with_time(time)
+            .with_interval((time / 3).max(Duration::from_secs(1)));
         socket2::SockRef::from(stream).set_tcp_keepalive(&probe.with_retries(3))?;
     }
     Ok(())
@@ -84,7 +86,11 @@ const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
 
 /// Serves a connection to its end.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, origin: Origin, shared: Rc<Shared>) {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    origin: Origin,
+    shared: Rc<Shared>,
+) {
     let config = &shared.engine.config;
     let refusal = if shared.engine.clients.len() as i64 >= config.number(Param::MaxClients) {
         Some(TOO_MANY)

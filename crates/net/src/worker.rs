@@ -55,7 +55,7 @@ fn work(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // Look at sockets often: a batch is short, and fairness between connections matters more.
-        .event_interval(31)
+        .event_interval(61)
         .build()?;
     let host = make_host(engine, id);
     let seed = connection::fresh_seed();

@@ -1,17 +1,17 @@
 //! The Lua host: sandbox, bridge, libraries, preemption.
+//!
+//! [`LuaHost`] runs scripts for a worker. It knows commands only through the gate, and the wire not at all.
 #![deny(unsafe_code)]
 
-use std::sync::Arc;
+mod host;
+#[allow(unsafe_code)]
+pub mod library;
+#[allow(unsafe_code)]
+mod lua;
+#[allow(unsafe_code)]
+pub mod sandbox;
+#[allow(unsafe_code)]
+mod stack;
+mod watchdog;
 
-use perigee_commands::Engine;
-use perigee_commands::scripts::ScriptHost;
-
-/// A worker's Lua machine.
-pub struct LuaHost;
-
-impl LuaHost {
-    /// For now there is none.
-    pub fn boxed(_: &Arc<Engine>, _: usize) -> Option<Box<dyn ScriptHost>> {
-        None
-    }
-}
+pub use host::LuaHost;

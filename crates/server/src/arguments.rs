@@ -121,7 +121,14 @@ mod tests {
         match parse(&arguments, &mut stdin.as_bytes()) {
             Ok(Invocation::Serve { directives, .. }) => directives
                 .iter()
-                .map(|directive| format!("{}: {} = {:?}", directive.origin.line_no, directive.origin.text, texts(directive)))
+                .map(|directive| {
+                    format!(
+                        "{}: {} = {:?}",
+                        directive.origin.line_no,
+                        directive.origin.text,
+                        texts(directive)
+                    )
+                })
                 .collect(),
             other => panic!("{other:?}"),
         }
@@ -141,17 +148,29 @@ mod tests {
                 r#"4: bind "a" "b" = ["a", "b"]"#
             ]
         );
-        assert_eq!(served(&["-", "--port", "2"], "port 1\n"), [r#"1: port 1 = ["1"]"#, r#"3: port "2" = ["2"]"#]);
-        assert_eq!(served(&["--port", "2", "-"], "port 1"), [r#"1: port 1 = ["1"]"#, r#"2: port "2" = ["2"]"#]);
+        assert_eq!(
+            served(&["-", "--port", "2"], "port 1\n"),
+            [r#"1: port 1 = ["1"]"#, r#"3: port "2" = ["2"]"#]
+        );
+        assert_eq!(
+            served(&["--port", "2", "-"], "port 1"),
+            [r#"1: port 1 = ["1"]"#, r#"2: port "2" = ["2"]"#]
+        );
     }
 
     #[test]
     fn a_value_may_begin_with_dashes_and_save_may_stand_alone() {
         assert_eq!(served(&["--requirepass", "--x"], ""), [r#"2: requirepass "--x" = ["--x"]"#]);
-        assert_eq!(served(&["--save", "--port", "1"], ""), [r#"2: save "" = [""]"#, r#"3: port "1" = ["1"]"#]);
+        assert_eq!(
+            served(&["--save", "--port", "1"], ""),
+            [r#"2: save "" = [""]"#, r#"3: port "1" = ["1"]"#]
+        );
         assert_eq!(served(&["--save"], ""), [r#"2: save "" = [""]"#]);
         assert_eq!(served(&["--save", ""], ""), [r#"2: save "" = [""]"#]);
-        assert_eq!(served(&["--port 1", "--save '' x"], ""), [r#"2: port 1 = ["1"]"#, r#"3: save '' x = ["", "x"]"#]);
+        assert_eq!(
+            served(&["--port 1", "--save '' x"], ""),
+            [r#"2: port 1 = ["1"]"#, r#"3: save '' x = ["", "x"]"#]
+        );
         assert_eq!(served(&["--port", "7\"9\n\u{1}"], ""), [r#"2: port "7\"9\n\x01" = ["7\\\"9\\n\\x01"]"#]);
         assert_eq!(served(&["-x"], ""), [r#"2: "-x" = []"#]);
     }

@@ -98,7 +98,12 @@ pub(crate) fn load(sources: Sources<'_>) -> Result<Vec<Directive>, ConfigError> 
     Ok(directives)
 }
 
-fn parse(text: &[u8], file: Option<&Path>, depth: usize, out: &mut Vec<Directive>) -> Result<(), ConfigError> {
+fn parse(
+    text: &[u8],
+    file: Option<&Path>,
+    depth: usize,
+    out: &mut Vec<Directive>,
+) -> Result<(), ConfigError> {
     let file: Option<Arc<Path>> = file.map(Arc::from);
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let line = trim(line);
@@ -107,7 +112,8 @@ fn parse(text: &[u8], file: Option<&Path>, depth: usize, out: &mut Vec<Directive
         }
         let text = String::from_utf8_lossy(line).into_owned();
         let origin = Origin { file: file.clone(), line_no: index + 1, text };
-        let words = split_words(line).ok_or_else(|| origin.refuse("Unbalanced quotes in configuration line"))?;
+        let words =
+            split_words(line).ok_or_else(|| origin.refuse("Unbalanced quotes in configuration line"))?;
         let Some((name, args)) = words.split_first() else { continue };
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match (name.as_str(), args) {
@@ -173,7 +179,9 @@ fn quoted<'a>(mut rest: &'a [u8], quote: u8, word: &mut Vec<u8>) -> Option<&'a [
         let (byte, after) = match (quote, rest) {
             (_, []) => return None,
             (_, [first, after @ ..]) if *first == quote => return Some(after),
-            (b'"', [b'\\', b'x', high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (b'"', [b'\\', b'x', high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 let digit = |digit: u8| (digit as char).to_digit(16).map_or(0, |value| value as u8);
                 (digit(*high) << 4 | digit(*low), after)
             }
@@ -241,7 +249,8 @@ fn matching_entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     names
         .filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
-            (pattern.starts_with('.') || !name.starts_with('.')) && matches(pattern.as_bytes(), name.as_bytes())
+            (pattern.starts_with('.') || !name.starts_with('.'))
+                && matches(pattern.as_bytes(), name.as_bytes())
         })
         .map(|entry| folder.join(entry.file_name()))
         .collect()
@@ -252,11 +261,15 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
         ([], []) => true,
         ([b'*', rest @ ..], _) => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
         ([b'?', rest @ ..], [_, name @ ..]) => matches(rest, name),
-        ([b'[', class @ ..], [byte, name @ ..]) => match class.iter().skip(1).position(|byte| *byte == b']') {
-            Some(end) => in_class(&class[..=end], *byte) && matches(&class[end + 2..], name),
-            None => *byte == b'[' && matches(class, name),
-        },
-        ([b'\\', byte, rest @ ..] | [byte, rest @ ..], [first, name @ ..]) => byte == first && matches(rest, name),
+        ([b'[', class @ ..], [byte, name @ ..]) => {
+            match class.iter().skip(1).position(|byte| *byte == b']') {
+                Some(end) => in_class(&class[..=end], *byte) && matches(&class[end + 2..], name),
+                None => *byte == b'[' && matches(class, name),
+            }
+        }
+        ([b'\\', byte, rest @ ..] | [byte, rest @ ..], [first, name @ ..]) => {
+            byte == first && matches(rest, name)
+        }
         _ => false,
     }
 }
@@ -286,15 +299,19 @@ mod tests {
 
     fn directives(text: &str) -> Result<Vec<(String, Vec<String>)>, String> {
         let mut text = text.as_bytes();
-        let parsed = load(Sources { stdin: Some(&mut text), ..Sources::default() }).map_err(|e| e.to_string())?;
+        let parsed =
+            load(Sources { stdin: Some(&mut text), ..Sources::default() }).map_err(|e| e.to_string())?;
         let strings = |args: &[Vec<u8>]| args.iter().map(|arg| arg.escape_ascii().to_string()).collect();
         Ok(parsed.iter().map(|directive| (directive.name.clone(), strings(&directive.args))).collect())
     }
 
     #[test]
     fn reads_comments_quotes_and_repetitions() {
-        let read = directives("# c\n\n  PORT  1  \r\nsave 1 2\nsave \"\"\nrequirepass \"\\x41 \\n\\\"\" 'it\\'s \\n'\n \t# x\n");
-        let own = |name: &str, args: &[&str]| (name.to_owned(), args.iter().map(|arg| (*arg).to_owned()).collect());
+        let read = directives(
+            "# c\n\n  PORT  1  \r\nsave 1 2\nsave \"\"\nrequirepass \"\\x41 \\n\\\"\" 'it\\'s \\n'\n \t# x\n",
+        );
+        let own =
+            |name: &str, args: &[&str]| (name.to_owned(), args.iter().map(|arg| (*arg).to_owned()).collect());
         let expected = vec![
             own("port", &["1"]),
             own("save", &["1", "2"]),
@@ -333,9 +350,16 @@ mod tests {
         write("b1.conf", "port 2\n".into());
         write("b0.conf", "port 1\n\"open\n".replace("\"open", "timeout 5"));
         write("loop.conf", format!("include {}", folder.join("loop.conf").display()));
-        let included = |pattern: &str| directives(&format!("port 0\ninclude {}\nport 9", folder.join(pattern).display()));
-        let values = |all: Vec<(String, Vec<String>)>| all.into_iter().map(|(_, args)| args.join(" ")).collect::<Vec<_>>();
-        assert_eq!(included("b[0-9].c?n*").map(values), Ok(["0", "1", "5", "2", "9"].map(str::to_owned).into()));
+        let included = |pattern: &str| {
+            directives(&format!("port 0\ninclude {}\nport 9", folder.join(pattern).display()))
+        };
+        let values = |all: Vec<(String, Vec<String>)>| {
+            all.into_iter().map(|(_, args)| args.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            included("b[0-9].c?n*").map(values),
+            Ok(["0", "1", "5", "2", "9"].map(str::to_owned).into())
+        );
         assert_eq!(included("none*").map(values), Ok(["0", "9"].map(str::to_owned).into()));
         let missing = included("none.conf").expect_err("no such file");
         assert!(missing.ends_with("none.conf': No such file or directory"), "{missing}");

@@ -21,7 +21,8 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
         3 => LevelFilter::WARN,
         _ => LevelFilter::OFF,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).event_format(LogLine::default());
+    let builder =
+        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).event_format(LogLine::default());
     let path = config.text(Param::LogFile);
     if path.is_empty() {
         builder.init();

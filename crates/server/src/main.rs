@@ -55,7 +55,9 @@ fn serve(config_path: Option<PathBuf>, directives: &[Directive]) -> anyhow::Resu
     let engine = Engine::new(settings.config, process::describe(config_path.as_deref()), &settings.renamed);
     tracing::warn!("Perigee is starting: version={}, pid={}", env!("CARGO_PKG_VERSION"), std::process::id());
     if config_path.is_none() {
-        tracing::warn!("Warning: no config file specified, using the default config. In order to specify a config file use perigee /path/to/redis.conf");
+        tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use perigee /path/to/redis.conf"
+        );
     }
     let listeners = listen(&engine)?;
     let workers = process::workers(&engine.config);

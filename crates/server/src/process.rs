@@ -19,6 +19,12 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         executable: executable.display().to_string(),
         config_file: config_path.map(|path| path.display().to_string()).unwrap_or_default(),
         memory,
+        log: |level, text| match level {
+            0 => tracing::trace!("{text}"),
+            1 => tracing::debug!("{text}"),
+            2 => tracing::info!("{text}"),
+            _ => tracing::warn!("{text}"),
+        },
         cpu_us,
         machine_memory: machine_memory(),
         system: system(),
@@ -27,7 +33,8 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
 
 /// The operating system and its release, as `uname` names them, and the architecture.
 fn system() -> String {
-    let read = |name: &str| std::fs::read_to_string(Path::new("/proc/sys/kernel").join(name)).unwrap_or_default();
+    let read =
+        |name: &str| std::fs::read_to_string(Path::new("/proc/sys/kernel").join(name)).unwrap_or_default();
     format!("{} {} {}", read("ostype").trim(), read("osrelease").trim(), std::env::consts::ARCH)
 }
 
@@ -44,7 +51,8 @@ fn cpu_us() -> (u64, u64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program comes before, in parentheses, and may contain anything.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
-    let microseconds = |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0) * 10_000;
+    let microseconds =
+        |at: usize| fields.get(at).and_then(|ticks| ticks.parse::<u64>().ok()).unwrap_or(0) * 10_000;
     (microseconds(12), microseconds(11))
 }
 

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::compare::{Policy, same};
 use super::pair::{Pair, Request};
@@ -122,12 +122,12 @@ impl Player<'_> {
             "resp2" => drop(self.pair.call(self.conn, &["HELLO", "2"])?),
             "close" => self.pair.drop_connection(self.conn),
             "sleep" => std::thread::sleep(Duration::from_millis(value.parse()?)),
-            "read" => self.compare(REPLY_WITHIN, b"@read", at)?,
-            "quiet" => self.compare(Duration::from_millis(value.parse()?), b"@quiet", at)?,
-            "closed" => self.compare(REPLY_WITHIN, b"@closed", at)?,
+            "read" => self.expect(true, REPLY_WITHIN, b"@read", at)?,
+            "quiet" => self.expect(false, Duration::from_millis(value.parse()?), b"@quiet", at)?,
+            "closed" => self.expect(false, REPLY_WITHIN, b"@closed", at)?,
             "raw" => {
                 self.send_raw(value)?;
-                self.compare(REPLY_WITHIN, b"@raw", at)?;
+                self.expect(true, REPLY_WITHIN, b"@raw", at)?;
             }
             "send" => self.send_raw(value)?,
             "eof" => self.pair.connections(self.conn)?.iter_mut().for_each(|c| c.finish_sending()),
@@ -178,7 +178,14 @@ impl Player<'_> {
         if std::mem::take(&mut self.noreply) {
             return Ok(());
         }
-        self.compare(REPLY_WITHIN, &command, at)
+        self.expect(true, REPLY_WITHIN, &command, at)
+    }
+
+    /// Compares, and holds the transcript to what it says of the reference: that it answers, or that it does not.
+    fn expect(&mut self, answer: bool, within: Duration, command: &[u8], at: &Place<'_>) -> Result<()> {
+        let answered = self.compare(within, command, at)?;
+        ensure!(answered == answer, "the reference {}", if answer { "does not answer" } else { "answers" });
+        Ok(())
     }
 
     fn send_raw(&mut self, quoted: &str) -> Result<()> {
@@ -189,7 +196,8 @@ impl Player<'_> {
         Ok(())
     }
 
-    fn compare(&mut self, within: Duration, command: &[u8], at: &Place<'_>) -> Result<()> {
+    /// Whether the reference gave a reply.
+    fn compare(&mut self, within: Duration, command: &[u8], at: &Place<'_>) -> Result<bool> {
         let [reference, subject] = self.pair.read(self.conn, within)?;
         let policy = std::mem::replace(&mut self.policy, Policy::Exact);
         self.judge(policy, &reference, &subject, command, at);
@@ -197,10 +205,17 @@ impl Player<'_> {
         if broken(&reference) != broken(&subject) {
             self.pair.drop_connection(self.conn);
         }
-        Ok(())
+        Ok(!broken(&reference))
     }
 
-    fn judge(&mut self, policy: Policy, reference: &Outcome, subject: &Outcome, command: &[u8], at: &Place<'_>) {
+    fn judge(
+        &mut self,
+        policy: Policy,
+        reference: &Outcome,
+        subject: &Outcome,
+        command: &[u8],
+        at: &Place<'_>,
+    ) {
         self.report.compared += 1;
         if same(policy, reference, subject) {
             return;

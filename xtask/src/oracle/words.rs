@@ -49,7 +49,9 @@ fn quoted<'a>(mut rest: &'a [u8], quote: u8, word: &mut Vec<u8>) -> Result<&'a [
         match (quote, rest) {
             (_, []) => bail!("a quote is not closed"),
             (_, [byte, after @ ..]) if *byte == quote => return Ok(after),
-            (b'"', [b'\\', b'x', high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (b'"', [b'\\', b'x', high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 word.push(hex(*high) << 4 | hex(*low));
                 rest = after;
             }
@@ -93,7 +95,10 @@ mod tests {
 
     #[test]
     fn quotes_as_redis_cli() {
-        assert_eq!(split(r#" a  "b\x41\n" 'c\n' d'e'f"#).expect("closed"), [&b"a"[..], b"bA\n", b"c\\n", b"def"]);
+        assert_eq!(
+            split(r#" a  "b\x41\n" 'c\n' d'e'f"#).expect("closed"),
+            [&b"a"[..], b"bA\n", b"c\\n", b"def"]
+        );
         assert!(split("\"open").is_err());
     }
 }

@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 use sha1::{Digest, Sha1};
 use std::hash::BuildHasher;
 
-use super::RunningList;
+use super::{RunningList, ScriptFlags};
+use crate::error::Error;
 
 /// A script's text and what is known of it.
 pub struct Script {
@@ -18,10 +19,22 @@ pub struct Script {
     pub sha1: [u8; 40],
     /// The text, with its shebang line if it has one.
     pub source: Box<[u8]>,
+    flags: ScriptFlags,
+    body_at: usize,
     wide: AtomicBool,
 }
 
 impl Script {
+    /// What its first line declares.
+    pub fn flags(&self) -> ScriptFlags {
+        self.flags
+    }
+
+    /// The Lua text, after the shebang line.
+    pub fn body(&self) -> &[u8] {
+        &self.source[self.body_at..]
+    }
+
     /// Whether an earlier run could not get an undeclared key's shard, so that it now starts with every shard.
     pub fn is_wide(&self) -> bool {
         self.wide.load(Ordering::Relaxed)
@@ -61,13 +74,19 @@ impl Scripts {
     }
 
     /// A script that is not in the cache yet.
-    pub fn create(&self, source: &[u8]) -> Arc<Script> {
-        Arc::new(Script {
+    ///
+    /// # Errors
+    /// If its first line is malformed.
+    pub fn create(&self, source: &[u8]) -> Result<Arc<Script>, Error> {
+        let (flags, body_at) = ScriptFlags::parse(source)?;
+        Ok(Arc::new(Script {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
             sha1: sha1_hex(source),
             source: source.into(),
+            flags,
+            body_at,
             wide: AtomicBool::new(false),
-        })
+        }))
     }
 
     /// Caches a script. Returns the one that is there if another client was faster.

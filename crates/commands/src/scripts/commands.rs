@@ -91,7 +91,7 @@ fn script_by_source(call: &Call<'_, '_>) -> Result<Arc<Script>, Error> {
 
 fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
     let scripts = &call.env.engine.scripts;
-    let script = scripts.create(source);
+    let script = scripts.create(source)?;
     if let Some(known) = scripts.find(&script.sha1) {
         return Ok(known);
     }
@@ -121,6 +121,11 @@ fn run(call: &mut Call<'_, '_>, script: Arc<Script>, read_only: bool) -> Result<
         call.suspend = Some(Suspend::Widen);
         return Ok(());
     }
+    let flags = script.flags();
+    if read_only && flags.declared && !flags.no_writes {
+        return Err(Error::Text("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    let read_only = read_only || flags.no_writes;
     let (keys, args) = call.args[3..].split_at(key_count(call)?);
     let invocation = Invocation { script: script.clone(), keys, args, read_only };
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);

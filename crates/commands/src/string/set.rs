@@ -5,7 +5,7 @@ use perigee_keyspace::{Deadline, Str, Value};
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
-use crate::expiry::{Unit, deadline};
+use crate::expiry::{Base, ExpiryOption, Unit, deadline};
 use crate::spec::{Categories, Command, Flags, Group, Keys, command};
 
 const fn setter(name: &'static str, arity: i8, handler: crate::spec::Handler) -> Command {
@@ -50,7 +50,7 @@ pub(super) const PSETEX: Command = setter("psetex", 4, |call| set_with_expiry(ca
     .docs(Group::String, "2.6.0", "O(1)", "Set the value and expiration in milliseconds of a key");
 
 fn set_with_expiry(call: &mut Call<'_, '_>, unit: Unit) -> Result<(), Error> {
-    let deadline = deadline(call, call.args[2], unit, true)?;
+    let deadline = deadline(call, call.args[2], unit, Base::Now)?;
     store(call, call.args[1], call.args[3], Deadline::At(deadline));
     call.notify(Event::Generic, "expire", call.args[1]);
     call.reply.ok();
@@ -74,29 +74,23 @@ impl Options {
     fn parse(call: &Call<'_, '_>) -> Result<Self, Error> {
         let mut parsed =
             Options { condition: Condition::Always, deadline: Deadline::Never, answer_old: false };
-        let mut expiry = None;
+        let mut expiry = ExpiryOption::default();
         let mut words = call.options(3);
         while let Some(word) = words.next() {
-            let unit = Unit::of_option(word);
             if word.is("NX") && parsed.condition != Condition::IfPresent {
                 parsed.condition = Condition::IfVacant;
             } else if word.is("XX") && parsed.condition != Condition::IfVacant {
                 parsed.condition = Condition::IfPresent;
             } else if word.is("GET") {
                 parsed.answer_old = true;
-            } else if word.is("KEEPTTL") && expiry.is_none() {
+            } else if word.is("KEEPTTL") && !expiry.is_given() {
                 parsed.deadline = Deadline::Keep;
-            } else if let Some((unit, relative)) = unit
-                && expiry.is_none()
-                && parsed.deadline != Deadline::Keep
-            {
-                expiry = Some((words.value()?, unit, relative));
-            } else {
+            } else if parsed.deadline == Deadline::Keep || !expiry.take(word, &mut words)? {
                 return Err(Error::Syntax);
             }
         }
-        if let Some((amount, unit, relative)) = expiry {
-            parsed.deadline = Deadline::At(deadline(call, amount, unit, relative)?);
+        if let Some(deadline) = expiry.deadline(call)? {
+            parsed.deadline = Deadline::At(deadline);
         }
         Ok(parsed)
     }
@@ -104,16 +98,7 @@ impl Options {
     fn run(self, call: &mut Call<'_, '_>) -> Result<(), Error> {
         let key = call.args[1];
         let present = if self.answer_old {
-            match call.txn.string(call.db, key)? {
-                Some(old) => {
-                    call.reply.bulk(old.as_bytes(&mut Default::default()));
-                    true
-                }
-                None => {
-                    call.reply.null();
-                    false
-                }
-            }
+            super::get::reply_current(call, key)?
         } else {
             self.condition != Condition::Always && call.txn.contains(call.db, key)
         };
@@ -139,7 +124,7 @@ impl Options {
     }
 }
 
-/// Sets a key to a string. A moment that has passed already removes it.
+/// Sets a key to a string.
 pub(super) fn store(call: &mut Call<'_, '_>, key: &[u8], value: &[u8], deadline: Deadline) {
     call.txn.insert(call.db, key, Value::Str(Str::from_bytes(value)), deadline);
     call.notify(Event::String, "set", key);

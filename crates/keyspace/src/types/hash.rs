@@ -95,7 +95,7 @@ impl Hash {
     }
 
     /// One step of an iteration that survives changes in between; see [`Table::scan`]. A small hash is visited whole.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8], &'a [u8])) -> u64 {
         match &self.0 {
             Repr::Packed(packed) => {
                 pairs(packed.bytes()).for_each(|(field, value)| visit(field, value));

@@ -8,7 +8,7 @@ use crate::{
     log::{Log, NoLog},
     table::{Keyed, Table, hash_of},
 };
-use std::{fmt, ops::Deref};
+use std::{borrow::Cow, fmt, ops::Deref};
 
 /// Distinct members. A small set of integers is a sorted array; any other lives in a [`Table`], for good.
 #[derive(Clone, Debug)]
@@ -101,13 +101,13 @@ impl Set {
 
     /// One step of an iteration that survives changes in between; see [`Table::scan`]. A small set of integers is
     /// visited whole.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8])) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(Member<'a>)) -> u64 {
         match &self.0 {
             Repr::Ints(ints) => {
-                ints.iter().for_each(|value| visit(&Member::int(value)));
+                ints.iter().map(Member::int).for_each(visit);
                 0
             }
-            Repr::Table(table) => table.scan(cursor, |member| visit(member)),
+            Repr::Table(table) => table.scan(cursor, |member| visit(Member::bytes(member))),
         }
     }
 
@@ -225,6 +225,14 @@ impl<'a> Member<'a> {
         match self.0 {
             Text::Int { value, .. } => Some(value),
             Text::Bytes(_) => None,
+        }
+    }
+
+    /// The bytes for as long as the set is borrowed; those of an integer are copied.
+    pub fn into_bytes(self) -> Cow<'a, [u8]> {
+        match self.0 {
+            Text::Int { .. } => Cow::Owned(self.to_vec()),
+            Text::Bytes(bytes) => Cow::Borrowed(bytes),
         }
     }
 

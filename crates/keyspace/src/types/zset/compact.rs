@@ -33,8 +33,10 @@ pub(super) fn find<'a>(packed: &'a Packed, member: &[u8]) -> Option<(usize, Entr
     entries(packed).enumerate().find(|(_, entry)| entry.member == member)
 }
 
-/// Adds a member that is not here, in its order.
+/// Adds a member that is not here, in its order. A score of -0 becomes 0, as in Redis's small sorted sets, which keep
+/// integers as such; big ones tell them apart.
 pub(super) fn insert(packed: &mut Packed, member: &[u8], score: f64, log: &mut impl Log<Splice>) {
+    let score = score + 0.0;
     let behind = entries(packed).find(|entry| precedes(score, member, entry.score, entry.member));
     let offset = behind.map_or(packed.bytes().len(), |entry| entry.offset);
     packed.splice(offset, 0, SCORE + packed::put_len(member.len()), 1, log, |place| {

@@ -1,0 +1,183 @@
+//! BITCOUNT and BITPOS.
+
+use crate::call::Call;
+use crate::error::Error;
+use crate::parse::{Word, integer};
+use crate::spec::{Categories, Command, Flags, Group, Keys, command};
+use crate::string::inclusive_range;
+
+pub(super) const BITCOUNT: Command = command("bitcount", -2, bitcount)
+    .flags(Flags::READONLY)
+    .keys(Keys::at(1))
+    .acl(Categories::BITMAP)
+    .docs(Group::Bitmap, "2.6.0", "O(N)", "Count set bits in a string");
+
+fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let found = call.txn.string(call.db, call.args[1])?;
+    call.env.count_lookup(found.is_some());
+    let mut scratch = Default::default();
+    let Some(content) = found.map(|value| value.as_bytes(&mut scratch)) else {
+        call.reply.int(0);
+        return Ok(());
+    };
+    let bits = match call.args.len() {
+        2 => Bits::whole(content),
+        4 | 5 => {
+            let (first, last) = (call.integer(2)?, call.integer(3)?);
+            // Before the unit: Redis answers an empty range of this kind without looking at it.
+            if first < 0 && last < 0 && first > last {
+                None
+            } else {
+                Bits::range(content, first, Some(last), call.args.get(4))?
+            }
+        }
+        _ => return Err(Error::Syntax),
+    };
+    call.reply.int(bits.map_or(0, |bits| bits.count() as i64));
+    Ok(())
+}
+
+pub(super) const BITPOS: Command = command("bitpos", -3, bitpos)
+    .flags(Flags::READONLY)
+    .keys(Keys::at(1))
+    .acl(Categories::BITMAP)
+    .docs(Group::Bitmap, "2.8.7", "O(N)", "Find first bit set or clear in a string");
+
+fn bitpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let on = match call.integer(2)? {
+        bit @ (0 | 1) => bit == 1,
+        _ => return Err(Error::Text("ERR The bit argument must be 1 or 0.")),
+    };
+    let found = call.txn.string(call.db, call.args[1])?;
+    call.env.count_lookup(found.is_some());
+    let mut scratch = Default::default();
+    let Some(content) = found.map(|value| value.as_bytes(&mut scratch)) else {
+        call.reply.int(if on { -1 } else { 0 });
+        return Ok(());
+    };
+    let bits = match call.args.len() {
+        3 => Bits::whole(content),
+        4..=6 => {
+            let first = call.integer(3)?;
+            let last = call.args.get(4).map(|last| integer(last).ok_or(Error::NotInteger)).transpose()?;
+            Bits::range(content, first, last, call.args.get(5))?
+        }
+        _ => return Err(Error::Syntax),
+    };
+    let position = bits.and_then(|bits| bits.position(on)).map(|at| at as i64);
+    // A string without an end in sight is followed by zeros.
+    let behind = if bits.is_some() && !on && call.args.len() < 5 { content.len() as i64 * 8 } else { -1 };
+    call.reply.int(position.unwrap_or(behind));
+    Ok(())
+}
+
+/// Consecutive bits of a string, at least one.
+#[derive(Clone, Copy)]
+struct Bits<'a> {
+    content: &'a [u8],
+    /// Positions of the first bit and the last one.
+    first: usize,
+    last: usize,
+}
+
+impl<'a> Bits<'a> {
+    fn whole(content: &'a [u8]) -> Option<Self> {
+        let last = (content.len() * 8).checked_sub(1)?;
+        Some(Bits { content, first: 0, last })
+    }
+
+    /// A range in bytes, or in the unit that is named; without a last one to the end. `None` if it is empty.
+    fn range(
+        content: &'a [u8],
+        first: i64,
+        last: Option<i64>,
+        unit: Option<&&[u8]>,
+    ) -> Result<Option<Self>, Error> {
+        let in_bits = match unit.map(|unit| Word(unit)) {
+            None => false,
+            Some(unit) if unit.is("BYTE") => false,
+            Some(unit) if unit.is("BIT") => true,
+            Some(_) => return Err(Error::Syntax),
+        };
+        let len = if in_bits { content.len() * 8 } else { content.len() };
+        let range = inclusive_range(first, last.unwrap_or(i64::MAX), len);
+        Ok(range.map(|(first, last)| match in_bits {
+            true => Bits { content, first, last },
+            false => Bits { content, first: first * 8, last: last * 8 + 7 },
+        }))
+    }
+
+    /// A byte of the string, its bits outside the range cleared.
+    fn masked(&self, at: usize) -> u8 {
+        let mut byte = self.content[at];
+        if at == self.first / 8 {
+            byte &= 0xff >> (self.first % 8);
+        }
+        if at == self.last / 8 {
+            byte &= !(0x7f >> (self.last % 8));
+        }
+        byte
+    }
+
+    fn count(&self) -> u64 {
+        let (first, last) = (self.first / 8, self.last / 8);
+        let mut count = u64::from(self.masked(first).count_ones());
+        if last > first {
+            count += u64::from(self.masked(last).count_ones());
+            let (words, rest) = self.content[first + 1..last].as_chunks();
+            count += words.iter().map(|word| u64::from(u64::from_ne_bytes(*word).count_ones())).sum::<u64>();
+            count += rest.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
+        }
+        count
+    }
+
+    /// The first bit of the range that is on, or off.
+    fn position(&self, on: bool) -> Option<usize> {
+        let (first, last) = (self.first / 8, self.last / 8);
+        let outside = |at: usize| {
+            let mut outside = 0;
+            if at == first {
+                outside |= !(0xff >> (self.first % 8));
+            }
+            if at == last {
+                outside |= 0x7f >> (self.last % 8);
+            }
+            outside
+        };
+        // What is looked for becomes a one, and what is outside of the range never does.
+        let sought = |at: usize| (if on { self.content[at] } else { !self.content[at] }) & !outside(at);
+        let uniform = if on { 0 } else { 0xff };
+        let inner = self.content.get(first + 1..last).unwrap_or_default();
+        let at = if sought(first) != 0 {
+            first
+        } else if let Some(at) = inner.iter().position(|&byte| byte != uniform) {
+            first + 1 + at
+        } else {
+            last
+        };
+        let byte = sought(at);
+        (byte != 0).then(|| at * 8 + byte.leading_zeros() as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn as_one_bit_after_the_other(
+            content in prop::collection::vec(prop_oneof![Just(0), Just(0xff), any::<u8>()], 1..40),
+            ends in any::<[prop::sample::Index; 2]>(),
+        ) {
+            let [a, b] = ends.map(|end| end.index(content.len() * 8));
+            let bits = Bits { content: &content, first: a.min(b), last: a.max(b) };
+            let is_on = |at: usize| content[at / 8] >> (7 - at % 8) & 1 == 1;
+            let range = || bits.first..=bits.last;
+            prop_assert_eq!(bits.count(), range().filter(|&at| is_on(at)).count() as u64);
+            prop_assert_eq!(bits.position(true), range().find(|&at| is_on(at)));
+            prop_assert_eq!(bits.position(false), range().find(|&at| !is_on(at)));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The first line of a script that says what it is: `#!lua flags=no-writes,atomic`.
+
+use crate::error::Error;
+
+/// What a script declares of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScriptFlags {
+    /// It has a shebang line.
+    pub declared: bool,
+    /// It does not write.
+    pub no_writes: bool,
+    /// It may run above maxmemory.
+    pub allow_oom: bool,
+    /// It may run on a replica with old data.
+    pub allow_stale: bool,
+    /// It does not run in a cluster.
+    pub no_cluster: bool,
+    /// Its keys may be in several slots.
+    pub allow_cross_slot_keys: bool,
+    /// An error undoes everything that it did.
+    pub atomic: bool,
+    /// The same data and arguments give the same result.
+    pub deterministic: bool,
+}
+
+impl ScriptFlags {
+    /// Reads the shebang line, if there is one. Returns the flags and where the Lua text begins: at the line's end, so
+    /// that line numbers stay right.
+    ///
+    /// # Errors
+    /// Redis's texts for another engine, an unknown option or flag.
+    pub fn parse(source: &[u8]) -> Result<(Self, usize), Error> {
+        let mut flags = ScriptFlags::default();
+        if !source.starts_with(b"#!") {
+            return Ok((flags, 0));
+        }
+        let Some(end) = source.iter().position(|&byte| byte == b'\n') else {
+            return Err(Error::Text("ERR Invalid script shebang"));
+        };
+        flags.declared = true;
+        let line = String::from_utf8_lossy(&source[..end]);
+        let mut words = line.split_ascii_whitespace();
+        let engine = words.next().unwrap_or_default();
+        if engine != "#!lua" {
+            return Err(Error::Owned(format!("ERR Unexpected engine in script shebang: {engine}")));
+        }
+        for word in words {
+            let Some(list) = word.strip_prefix("flags=") else {
+                return Err(Error::Owned(format!("ERR Unknown lua shebang option: {word}")));
+            };
+            for name in list.split(',').filter(|name| !name.is_empty()) {
+                let flag = flags.by_name(name);
+                *flag.ok_or_else(|| {
+                    Error::Owned(format!("ERR Unexpected flag in script shebang: {name}"))
+                })? = true;
+            }
+        }
+        Ok((flags, end))
+    }
+
+    fn by_name(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
+            "no-writes" => &mut self.no_writes,
+            "allow-oom" => &mut self.allow_oom,
+            "allow-stale" => &mut self.allow_stale,
+            "no-cluster" => &mut self.no_cluster,
+            "allow-cross-slot-keys" => &mut self.allow_cross_slot_keys,
+            "atomic" => &mut self.atomic,
+            "deterministic" => &mut self.deterministic,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_and_the_line_end_is_kept() {
+        let (flags, at) = ScriptFlags::parse(b"#!lua flags=no-writes,atomic\nreturn 1").unwrap();
+        assert!(flags.declared && flags.no_writes && flags.atomic && !flags.deterministic);
+        assert_eq!(at, 28);
+        assert_eq!(ScriptFlags::parse(b"return 1").unwrap(), (ScriptFlags::default(), 0));
+    }
+
+    #[test]
+    fn refusals_are_those_of_redis() {
+        let text = |source: &str| ScriptFlags::parse(source.as_bytes()).unwrap_err().text();
+        assert_eq!(text("#!foo\nreturn 1"), "ERR Unexpected engine in script shebang: #!foo");
+        assert_eq!(text("#!lua foo=bar\nreturn 1"), "ERR Unknown lua shebang option: foo=bar");
+        assert_eq!(text("#!lua flags=bar\nreturn 1"), "ERR Unexpected flag in script shebang: bar");
+    }
+}

@@ -1,0 +1,54 @@
+//! ZRANGESTORE, and how a computed sorted set takes a key's place.
+
+use perigee_keyspace::log::NoLog;
+use perigee_keyspace::{Deadline, Limits, Value, ZSet};
+
+use super::range::walk;
+use super::range_query::Form;
+use super::writing;
+use crate::call::Call;
+use crate::effects::Event;
+use crate::error::Error;
+use crate::spec::{Command, Flags, Group, Keys};
+
+pub(super) const ZRANGESTORE: Command = writing("zrangestore", -5, zrangestore)
+    .flags(Flags::DENYOOM)
+    .keys(Keys::range(1, 1, 1))
+    .docs(
+        Group::SortedSet,
+        "6.2.0",
+        "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
+        "Store a range of members from sorted set into another key",
+    );
+
+fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let (range, _) = Form::STORED.parse(&call.args[3..])?;
+    let source = call.txn.zset(call.db, call.args[2])?;
+    call.env.count_lookup(source.is_some());
+    let limits = call.txn.limits();
+    let mut result = ZSet::default();
+    if let Some(source) = source {
+        walk(source, range.interval(source), false, |member, score| {
+            append(&mut result, member, score, &limits);
+        });
+    }
+    store(call, call.args[1], result, "zrangestore");
+    Ok(())
+}
+
+/// Adds a member to a sorted set that is no key's yet.
+pub(super) fn append(result: &mut ZSet, member: &[u8], score: f64, limits: &Limits) {
+    result.insert_or_update(member, score, limits, &mut NoLog);
+}
+
+/// Puts a sorted set in the place of whatever the key holds, or removes the key if it is empty; answers its size.
+pub(super) fn store(call: &mut Call<'_, '_>, key: &[u8], result: ZSet, event: &str) {
+    let len = result.len();
+    if len > 0 {
+        call.txn.insert(call.db, key, Value::ZSet(Box::new(result)), Deadline::Never);
+        call.notify(Event::ZSet, event, key);
+    } else if call.txn.remove(call.db, key) {
+        call.notify(Event::Generic, "del", key);
+    }
+    call.reply.int(len as i64);
+}

@@ -1,0 +1,41 @@
+//! ZSCAN.
+
+use perigee_resp::format_double;
+
+use super::reading;
+use crate::call::Call;
+use crate::error::Error;
+use crate::scan::{Options, cursor, reply_header};
+use crate::spec::{Command, Group};
+
+pub(super) const ZSCAN: Command = reading("zscan", -3, zscan).docs(
+    Group::SortedSet,
+    "2.8.0",
+    "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
+    "Incrementally iterate sorted sets elements and associated scores",
+);
+
+fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let cursor = cursor(call.args[2])?;
+    let zset = call.txn.zset(call.db, call.args[1])?;
+    call.env.count_lookup(zset.is_some());
+    let Some(zset) = zset else {
+        reply_header(call.reply, 0, 0);
+        return Ok(());
+    };
+    let options = Options::parse(call, 3)?;
+    let mut found = Vec::new();
+    let next = options.walk(cursor, |cursor| {
+        zset.scan(cursor, |member, score| {
+            if options.matches(member) {
+                found.push((member.to_vec(), score));
+            }
+        })
+    });
+    reply_header(call.reply, next, 2 * found.len());
+    for (member, score) in found {
+        call.reply.bulk(&member);
+        call.reply.bulk(&format_double(score));
+    }
+    Ok(())
+}

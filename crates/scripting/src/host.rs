@@ -1,0 +1,293 @@
+//! A worker's script host: runs scripts in slices, inside their transactions.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use perigee_commands::config::Param;
+use perigee_commands::scripts::{
+    Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, Started,
+};
+use perigee_commands::{Effects, Engine, Env, Session, Txn};
+use perigee_resp::Reply;
+
+use crate::library::{Random, RunState};
+use crate::lua::{Ended, Machine, Stop, Thread};
+
+/// A worker's Lua machine. One VM, in which scripts take turns.
+#[derive(Clone)]
+pub struct LuaHost(Rc<Host>);
+
+struct Host {
+    machine: RefCell<Machine>,
+    engine: Arc<Engine>,
+    /// The cache's flushes that the compiled copies reflect.
+    flushes: Cell<u64>,
+    /// Random state for the seeds of runs.
+    seed: Cell<u64>,
+}
+
+impl LuaHost {
+    /// Opens a VM for the calling thread, on which all its scripts run.
+    pub fn new(engine: &Arc<Engine>) -> Self {
+        LuaHost(Rc::new(Host {
+            machine: RefCell::new(Machine::new()),
+            engine: engine.clone(),
+            flushes: Cell::new(0),
+            seed: Cell::new(RandomState::new().hash_one("seed")),
+        }))
+    }
+
+    /// As [`LuaHost::new`], in the form that servers want.
+    pub fn boxed(engine: &Arc<Engine>, _worker: usize) -> Option<Box<dyn ScriptHost>> {
+        Some(Box::new(LuaHost::new(engine)))
+    }
+
+    /// Bytes that the VM uses.
+    pub fn used_bytes(&self) -> usize {
+        self.0.machine.borrow_mut().used_bytes()
+    }
+}
+
+impl Host {
+    fn follow_flushes(&self) {
+        let flushes = self.engine.scripts.flushes();
+        if self.flushes.replace(flushes) != flushes {
+            self.machine.borrow_mut().forget();
+        }
+    }
+
+    fn run_state(&self, deterministic: bool) -> RunState {
+        if deterministic {
+            return RunState { random: Random::from_script_seed(0), ..RunState::new(0) };
+        }
+        // Weyl's sequence, mixed: cheap, and different for every run.
+        let seed = self.seed.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.seed.set(seed);
+        RunState::new((seed ^ (seed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 8)
+    }
+}
+
+impl ScriptHost for LuaHost {
+    fn compile(&self, script: &Script) -> Result<(), Vec<u8>> {
+        self.0.follow_flushes();
+        self.0.machine.borrow_mut().compile(script).map(drop)
+    }
+
+    fn run<'e>(
+        &self,
+        env: Env<'e>,
+        invocation: Invocation<'_>,
+        parent: &Session,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> Started {
+        self.0.follow_flushes();
+        let config = &env.engine.config;
+        let Invocation { script, keys, args, read_only } = invocation;
+        let deterministic = config.is_on(Param::ScriptDeterministic) || script.flags().deterministic;
+        let mut machine = self.0.machine.borrow_mut();
+        let function = match machine.compile(&script) {
+            Ok(function) => function,
+            Err(message) => {
+                let text = [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
+                reply.error(&text);
+                return Started::Done;
+            }
+        };
+        machine.set_arguments(keys, args);
+        machine.exchange(&mut self.0.run_state(deterministic));
+        machine.prepare(&script, config.number(Param::ScriptMemoryLimit) as usize, deterministic);
+        let thread = machine.thread(function);
+        drop(machine);
+        txn.open_journal();
+        let run = Run {
+            host: self.0.clone(),
+            session: Session::script(parent),
+            thread: Some(thread),
+            script,
+            suspended: None,
+            deterministic,
+            read_only,
+            wrote: false,
+        };
+        run.start(env, txn, effects, reply)
+    }
+}
+
+/// A run of a script.
+struct Run {
+    host: Rc<Host>,
+    session: Session,
+    thread: Option<Thread>,
+    script: Arc<Script>,
+    /// What belongs to the run and not to the VM, while others use the VM.
+    suspended: Option<Suspended>,
+    deterministic: bool,
+    read_only: bool,
+    wrote: bool,
+}
+
+struct Suspended {
+    arguments: [i32; 2],
+    state: RunState,
+    registration: Option<Registration>,
+}
+
+impl Run {
+    fn start<'e>(
+        mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> Started {
+        match self.slice(env, txn, effects, reply) {
+            ScriptFlow::Done => Started::Done,
+            ScriptFlow::Yielded => Started::Yielded(Box::new(self)),
+            ScriptFlow::Widen => Started::Widen,
+        }
+    }
+
+    fn slice<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        let Some(thread) = &self.thread else { return ScriptFlow::Done };
+        let mut machine = self.host.machine.borrow_mut();
+        let mut context = ScriptContext {
+            env,
+            session: &mut self.session,
+            txn,
+            effects,
+            read_only: self.read_only,
+            wrote: self.wrote,
+        };
+        let ended = machine.resume(thread, &mut context);
+        self.wrote = context.wrote;
+        match ended {
+            Ended::Yielded => {
+                let registration = machine.registration().take();
+                if let Some(registration) = &registration {
+                    registration.update(self.wrote, txn.footprint());
+                }
+                let arguments = machine.save_arguments();
+                let mut state = RunState::new(0);
+                machine.exchange(&mut state);
+                self.suspended = Some(Suspended { arguments, state, registration });
+                return ScriptFlow::Yielded;
+            }
+            Ended::Stopped(Stop::Widen) => {
+                drop(machine);
+                self.end(false);
+                return ScriptFlow::Widen;
+            }
+            Ended::Stopped(Stop::Killed) => {
+                let position = machine.position(thread);
+                drop(machine);
+                self.killed(position, txn, effects, reply);
+                return ScriptFlow::Done;
+            }
+            Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
+            Ended::Returned => {
+                let protocol = self.session.protocol();
+                machine.reply(thread, protocol, reply);
+                drop(machine);
+                self.end(true);
+            }
+            Ended::Failed(text) => {
+                let position = machine.position(thread);
+                drop(machine);
+                if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
+                    txn.rollback();
+                    effects.clear();
+                }
+                reply.error(&self.located(&text, position));
+                self.end(false);
+            }
+        }
+        ScriptFlow::Done
+    }
+
+    fn killed(
+        &mut self,
+        position: Option<String>,
+        txn: &mut Txn<'_>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) {
+        txn.rollback();
+        effects.clear();
+        reply.error(
+            &self.located(b"ERR Error running script: Script killed by user with SCRIPT KILL.", position),
+        );
+        self.end(false);
+    }
+
+    /// An error's text with the script and the place where it happened.
+    fn located(&self, text: &[u8], position: Option<String>) -> Vec<u8> {
+        let mut located = text.to_vec();
+        if let Some(position) = position {
+            let sha1 = String::from_utf8_lossy(&self.script.sha1);
+            located.extend_from_slice(format!(" script: {sha1}, on {position}.").as_bytes());
+        }
+        located
+    }
+
+    /// Gives the coroutine back.
+    fn end(&mut self, reusable: bool) {
+        let mut machine = self.host.machine.borrow_mut();
+        *machine.registration() = None;
+        if let Some(thread) = self.thread.take() {
+            machine.release(thread, reusable);
+        }
+    }
+}
+
+impl ScriptRun for Run {
+    fn resume<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        let Some(suspended) = self.suspended.take() else { return ScriptFlow::Done };
+        let killed = suspended.registration.as_ref().is_some_and(|entry| entry.running.is_killed());
+        {
+            let mut machine = self.host.machine.borrow_mut();
+            machine.restore_arguments(suspended.arguments);
+            let mut state = suspended.state;
+            machine.exchange(&mut state);
+            let limit = env.engine.config.number(Param::ScriptMemoryLimit) as usize;
+            machine.prepare(&self.script, limit, self.deterministic);
+            *machine.registration() = suspended.registration;
+        }
+        if killed {
+            let position = match &self.thread {
+                Some(thread) => self.host.machine.borrow().position(thread),
+                None => None,
+            };
+            self.killed(position, txn, effects, reply);
+            return ScriptFlow::Done;
+        }
+        self.slice(env, txn, effects, reply)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Only a run that is given up has its coroutine still.
+        if self.thread.is_some() {
+            if let Some(suspended) = self.suspended.take() {
+                self.host.machine.borrow_mut().restore_arguments(suspended.arguments);
+            }
+            self.end(false);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! `cjson.decode`.
+
+use std::ffi::c_int;
+
+use crate::library::Shared;
+use crate::library::cjson::{DEEPEST, config};
+use crate::library::number;
+use crate::stack::{Outcome, Raise, Stack};
+
+/// Room that a table has before the first of its fields is known.
+const USUAL_FIELDS: c_int = 4;
+
+pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
+    if stack.top() != 1 {
+        return Err(Raise::Argument(1, c"expected 1 argument"));
+    }
+    let input = stack.check_bytes(1)?;
+    if input.len() >= 2 && (input[0] == 0 || input[1] == 0) {
+        return Err(shared.fail(format_args!("JSON parser does not support UTF-16 or UTF-32")));
+    }
+    let config = *config::of(stack, shared);
+    let mut parser = Parser {
+        stack,
+        shared,
+        input,
+        position: 0,
+        token_start: 0,
+        depth: 0,
+        deepest: config.decode_depth.min(DEEPEST),
+        invalid_numbers: config.decode_invalid,
+    };
+    let token = parser.token();
+    parser.value(token)?;
+    match parser.token() {
+        Token::End => {
+            shared.release();
+            Ok(1)
+        }
+        token => Err(parser.expected("the end", token)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Token<'a> {
+    ObjectStart,
+    ObjectEnd,
+    ArrayStart,
+    ArrayEnd,
+    Colon,
+    Comma,
+    End,
+    /// A string, as it stands between its quotes.
+    Plain(&'a [u8]),
+    /// A string whose meaning is in the shared text buffer.
+    Unescaped,
+    Number(f64),
+    Boolean(bool),
+    Null,
+    Error(&'static str),
+}
+
+impl Token<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Token::ObjectStart => "T_OBJ_BEGIN",
+            Token::ObjectEnd => "T_OBJ_END",
+            Token::ArrayStart => "T_ARR_BEGIN",
+            Token::ArrayEnd => "T_ARR_END",
+            Token::Colon => "T_COLON",
+            Token::Comma => "T_COMMA",
+            Token::End => "T_END",
+            Token::Plain(_) | Token::Unescaped => "T_STRING",
+            Token::Number(_) => "T_NUMBER",
+            Token::Boolean(_) => "T_BOOLEAN",
+            Token::Null => "T_NULL",
+            Token::Error(text) => text,
+        }
+    }
+}
+
+/// The input is a Lua string on the stack, so it is followed by a NUL, which reads as the end.
+struct Parser<'a> {
+    stack: Stack,
+    shared: &'a mut Shared,
+    input: &'a [u8],
+    position: usize,
+    /// Where the last token began, or where it was found to be wrong.
+    token_start: usize,
+    depth: i32,
+    deepest: i32,
+    invalid_numbers: bool,
+}
+
+impl<'a> Parser<'a> {
+    /// Pushes the value that begins with `token`.
+    fn value(&mut self, token: Token<'a>) -> Result<(), Raise> {
+        match token {
+            Token::Plain(text) => self.stack.push_bytes(text),
+            Token::Unescaped => self.stack.push_bytes(&self.shared.text),
+            Token::Number(number) => self.stack.push_number(number),
+            Token::Boolean(value) => self.stack.push_boolean(value),
+            Token::Null => self.stack.push_null_pointer(),
+            Token::ObjectStart => self.object()?,
+            Token::ArrayStart => self.array()?,
+            _ => return Err(self.expected("value", token)),
+        }
+        Ok(())
+    }
+
+    fn object(&mut self) -> Result<(), Raise> {
+        self.descend(3)?;
+        self.stack.push_table(0, USUAL_FIELDS);
+        let table = self.stack.top();
+        let mut token = self.token();
+        if matches!(token, Token::ObjectEnd) {
+            self.depth -= 1;
+            return Ok(());
+        }
+        loop {
+            match token {
+                Token::Plain(text) => self.stack.push_bytes(text),
+                Token::Unescaped => self.stack.push_bytes(&self.shared.text),
+                _ => return Err(self.expected("object key string", token)),
+            }
+            token = self.token();
+            if !matches!(token, Token::Colon) {
+                return Err(self.expected("colon", token));
+            }
+            token = self.token();
+            self.value(token)?;
+            self.stack.raw_set(table);
+            match self.token() {
+                Token::ObjectEnd => break,
+                Token::Comma => token = self.token(),
+                token => return Err(self.expected("comma or object end", token)),
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn array(&mut self) -> Result<(), Raise> {
+        self.descend(2)?;
+        self.stack.push_table(USUAL_FIELDS, 0);
+        let table = self.stack.top();
+        let mut token = self.token();
+        if matches!(token, Token::ArrayEnd) {
+            self.depth -= 1;
+            return Ok(());
+        }
+        let mut position: c_int = 1;
+        loop {
+            self.value(token)?;
+            self.stack.raw_set_position(table, position);
+            match self.token() {
+                Token::ArrayEnd => break,
+                Token::Comma => token = self.token(),
+                token => return Err(self.expected("comma or array end", token)),
+            }
+            position += 1;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn descend(&mut self, slots: c_int) -> Result<(), Raise> {
+        self.depth += 1;
+        if self.depth <= self.deepest && self.stack.reserve(slots) {
+            return Ok(());
+        }
+        let (depth, position) = (self.depth, self.position);
+        Err(self
+            .shared
+            .fail(format_args!("Found too many nested data structures ({depth}) at character {position}")))
+    }
+
+    fn expected(&mut self, wanted: &str, found: Token<'_>) -> Raise {
+        let position = self.token_start + 1;
+        self.shared.fail(format_args!("Expected {wanted} but found {} at character {position}", found.name()))
+    }
+
+    #[inline]
+    fn byte(&self, position: usize) -> u8 {
+        self.input.get(position).copied().unwrap_or(0)
+    }
+
+    fn token(&mut self) -> Token<'a> {
+        let mut byte = self.byte(self.position);
+        while matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            self.position += 1;
+            byte = self.byte(self.position);
+        }
+        self.token_start = self.position;
+        let token = match byte {
+            b'{' => Token::ObjectStart,
+            b'}' => Token::ObjectEnd,
+            b'[' => Token::ArrayStart,
+            b']' => Token::ArrayEnd,
+            b':' => Token::Colon,
+            b',' => Token::Comma,
+            0 => return Token::End,
+            b'"' => return self.string(),
+            b'-' | b'0'..=b'9' => {
+                if !self.invalid_numbers && self.is_invalid_number() {
+                    return Token::Error("invalid number");
+                }
+                return self.number();
+            }
+            b'f' | b'i' | b'I' | b'n' | b'N' | b't' | b'+' => return self.word(),
+            _ => return Token::Error("invalid token"),
+        };
+        self.position += 1;
+        token
+    }
+
+    fn word(&mut self) -> Token<'a> {
+        let rest = &self.input[self.position..];
+        for (text, token) in
+            [("true", Token::Boolean(true)), ("false", Token::Boolean(false)), ("null", Token::Null)]
+        {
+            if rest.starts_with(text.as_bytes()) {
+                self.position += text.len();
+                return token;
+            }
+        }
+        if self.invalid_numbers && self.is_invalid_number() {
+            return self.number();
+        }
+        Token::Error("invalid token")
+    }
+
+    fn number(&mut self) -> Token<'a> {
+        match number::read(&self.input[self.position..]) {
+            Some((value, taken)) => {
+                self.position += taken;
+                Token::Number(value)
+            }
+            None => Token::Error("invalid number"),
+        }
+    }
+
+    /// Whether a number begins here that JSON does not have: a plus sign, hexadecimal, a leading zero, inf, nan.
+    fn is_invalid_number(&self) -> bool {
+        let mut position = self.position;
+        if self.byte(position) == b'+' {
+            return true;
+        }
+        if self.byte(position) == b'-' {
+            position += 1;
+        }
+        let first = self.byte(position);
+        if first == b'0' {
+            let second = self.byte(position + 1);
+            return second | 0x20 == b'x' || second.is_ascii_digit();
+        }
+        if first <= b'9' {
+            return false;
+        }
+        self.input[position..]
+            .get(..3)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"nan"))
+    }
+
+    fn string(&mut self) -> Token<'a> {
+        let start = self.position + 1;
+        let input = self.input;
+        let mut end = start;
+        while end < input.len() && !matches!(input[end], b'"' | b'\\' | 0) {
+            end += 1;
+        }
+        if self.byte(end) == b'"' {
+            self.position = end + 1;
+            return Token::Plain(&input[start..end]);
+        }
+        self.shared.text.clear();
+        self.shared.text.extend_from_slice(&input[start..end]);
+        self.position = end;
+        self.escaped_string()
+    }
+
+    /// Goes on with a string in the shared text buffer, from its first escape to its end.
+    fn escaped_string(&mut self) -> Token<'a> {
+        loop {
+            match self.byte(self.position) {
+                b'"' => break,
+                0 => return self.error_here("unexpected end of string"),
+                b'\\' => {
+                    let meaning = match self.byte(self.position + 1) {
+                        byte @ (b'"' | b'\\' | b'/') => byte,
+                        b'b' => 8,
+                        b't' => 9,
+                        b'n' => 10,
+                        b'f' => 12,
+                        b'r' => 13,
+                        b'u' => {
+                            if !self.unicode_escape() {
+                                return self.error_here("invalid unicode escape code");
+                            }
+                            continue;
+                        }
+                        _ => return self.error_here("invalid escape code"),
+                    };
+                    self.shared.text.push(meaning);
+                    self.position += 2;
+                }
+                byte => {
+                    self.shared.text.push(byte);
+                    self.position += 1;
+                }
+            }
+        }
+        self.position += 1;
+        Token::Unescaped
+    }
+
+    fn error_here(&mut self, text: &'static str) -> Token<'a> {
+        self.token_start = self.position;
+        Token::Error(text)
+    }
+
+    fn unicode_escape(&mut self) -> bool {
+        let Some(mut code) = self.hexadecimal(self.position + 2) else { return false };
+        let mut length = 6;
+        if code & 0xF800 == 0xD800 {
+            if code & 0x400 != 0
+                || self.byte(self.position + 6) != b'\\'
+                || self.byte(self.position + 7) != b'u'
+            {
+                return false;
+            }
+            let Some(low) = self.hexadecimal(self.position + 8) else { return false };
+            if low & 0xFC00 != 0xDC00 {
+                return false;
+            }
+            code = (((code & 0x3FF) << 10) | (low & 0x3FF)) + 0x1_0000;
+            length = 12;
+        }
+        let Some(character) = char::from_u32(code) else { return false };
+        self.shared.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        self.position += length;
+        true
+    }
+
+    fn hexadecimal(&self, position: usize) -> Option<u32> {
+        (position..position + 4)
+            .try_fold(0, |code, place| Some((code << 4) | char::from(self.byte(place)).to_digit(16)?))
+    }
+}

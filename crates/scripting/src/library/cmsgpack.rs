@@ -1,0 +1,409 @@
+//! `cmsgpack`: MessagePack as lua-cmsgpack 0.4.0 writes and reads it: whole numbers as the shortest integer, others as
+//! float where that is exact, tables with the keys 1 to n as arrays, nesting cut at 16 levels, `bin` and `ext` refused.
+
+use std::ffi::c_int;
+
+use crate::library::Shared;
+use crate::stack::{Kind, Outcome, Raise, Stack, register, truncate};
+
+const DEEPEST: usize = 16;
+const NIL: u8 = 0xc0;
+
+pub(crate) unsafe fn push(stack: Stack, shared: *mut Shared) {
+    stack.push_table(0, 8);
+    // SAFETY: the caller's.
+    unsafe {
+        register(stack, shared, "pack", pack);
+        register(stack, shared, "unpack", |stack, shared| read_values(stack, shared, 0, 0));
+        register(stack, shared, "unpack_one", unpack_one);
+        register(stack, shared, "unpack_limit", unpack_limit);
+    }
+    for (name, text) in [
+        ("_NAME", "cmsgpack"),
+        ("_VERSION", "lua-cmsgpack 0.4.0"),
+        ("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo"),
+        ("_DESCRIPTION", "MessagePack C implementation for Lua"),
+    ] {
+        stack.push_bytes(text.as_bytes());
+        stack.set_field(-2, name);
+    }
+}
+
+fn pack(stack: Stack, shared: &mut Shared) -> Outcome {
+    let arguments = stack.top();
+    if arguments == 0 {
+        return Err(Raise::Argument(0, c"MessagePack pack needs input."));
+    }
+    shared.output.clear();
+    shared.keys.clear();
+    for argument in 1..=arguments {
+        reserve(stack, shared, 1, "in function mp_check")?;
+        stack.push_value(argument);
+        write_value(stack, shared, 0)?;
+    }
+    shared.push_output(stack);
+    Ok(1)
+}
+
+/// Writes the value on top and pops it.
+fn write_value(stack: Stack, shared: &mut Shared, depth: usize) -> Result<(), Raise> {
+    shared.check_budget()?;
+    match stack.kind(-1) {
+        Kind::String => {
+            let bytes = stack.bytes(-1);
+            write_length(&mut shared.output, bytes.len(), Some((0xa0, 32)), Some(0xd9), 0xda);
+            shared.output.extend_from_slice(bytes);
+        }
+        Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(-1))),
+        Kind::Number => write_number(&mut shared.output, stack.number(-1)),
+        Kind::Table if depth < DEEPEST => write_table(stack, shared, depth)?,
+        _ => shared.output.push(NIL),
+    }
+    stack.pop(1);
+    Ok(())
+}
+
+fn write_number(output: &mut Vec<u8>, value: f64) {
+    let integer = truncate(value);
+    if integer as f64 == value && value.is_finite() {
+        write_integer(output, integer);
+    } else if f64::from(value as f32) == value {
+        output.push(0xca);
+        output.extend_from_slice(&(value as f32).to_be_bytes());
+    } else {
+        output.push(0xcb);
+        output.extend_from_slice(&value.to_be_bytes());
+    }
+}
+
+fn write_integer(output: &mut Vec<u8>, value: i64) {
+    match value {
+        -0x20..=0x7f => output.push(value as u8),
+        0x80..=0xff => output.extend_from_slice(&[0xcc, value as u8]),
+        -0x80..=-0x21 => output.extend_from_slice(&[0xd0, value as u8]),
+        0x100..=0xffff => write_tagged(output, 0xcd, &(value as u16).to_be_bytes()),
+        -0x8000..=-0x81 => write_tagged(output, 0xd1, &(value as u16).to_be_bytes()),
+        0x1_0000..=0xffff_ffff => write_tagged(output, 0xce, &(value as u32).to_be_bytes()),
+        -0x8000_0000..=-0x8001 => write_tagged(output, 0xd2, &(value as u32).to_be_bytes()),
+        0x1_0000_0000.. => write_tagged(output, 0xcf, &value.to_be_bytes()),
+        _ => write_tagged(output, 0xd3, &value.to_be_bytes()),
+    }
+}
+
+fn write_tagged(output: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    output.push(tag);
+    output.extend_from_slice(bytes);
+}
+
+/// A length in the shortest of its forms: within the tag (below the given bound), one byte, two bytes, four bytes.
+fn write_length(output: &mut Vec<u8>, length: usize, within: Option<(u8, usize)>, byte: Option<u8>, two: u8) {
+    match (within, byte) {
+        (Some((tag, bound)), _) if length < bound => output.push(tag | length as u8),
+        (_, Some(tag)) if length <= 0xff => output.extend_from_slice(&[tag, length as u8]),
+        _ if length <= 0xffff => write_tagged(output, two, &(length as u16).to_be_bytes()),
+        _ => write_tagged(output, two + 1, &(length as u32).to_be_bytes()),
+    }
+}
+
+fn write_table(stack: Stack, shared: &mut Shared, depth: usize) -> Result<(), Raise> {
+    reserve(stack, shared, 3, "in function mp_encode_lua_table_as_map")?;
+    let table = stack.top();
+    if let Some(length) = array_length(stack, table) {
+        write_length(&mut shared.output, length, Some((0x90, 16)), None, 0xdc);
+        for position in 1..=length {
+            stack.raw_get_position(table, position as c_int);
+            write_value(stack, shared, depth + 1)?;
+        }
+        return Ok(());
+    }
+    let base = shared.keys.len();
+    super::cjson::collect_keys(stack, shared, table);
+    let end = shared.keys.len();
+    let fields = end - base + count_other_keys(stack, table);
+    write_length(&mut shared.output, fields, Some((0x80, 16)), None, 0xde);
+    for index in base..end {
+        let key = shared.keys[index];
+        key.push(stack);
+        write_value(stack, shared, depth + 1)?;
+        key.push_value(stack, table);
+        write_value(stack, shared, depth + 1)?;
+    }
+    shared.keys.truncate(base);
+    stack.set_top(table);
+    if fields == end - base {
+        return Ok(());
+    }
+    stack.push_nil();
+    while stack.next(table) {
+        if matches!(stack.kind(-2), Kind::String | Kind::Number) {
+            stack.pop(1);
+            continue;
+        }
+        reserve(stack, shared, 2, "in function mp_encode_lua_table_as_map")?;
+        stack.push_value(-2);
+        write_value(stack, shared, depth + 1)?;
+        write_value(stack, shared, depth + 1)?;
+    }
+    Ok(())
+}
+
+/// The length of the table on top if its keys are 1 to n.
+fn array_length(stack: Stack, table: c_int) -> Option<usize> {
+    let (mut count, mut largest) = (0_usize, 0_i32);
+    stack.push_nil();
+    while stack.next(table) {
+        stack.pop(1);
+        let key = if stack.kind(-1) == Kind::Number { stack.number(-1) } else { 0.0 };
+        if key <= 0.0 || f64::from(key as i32) != key {
+            stack.pop(1);
+            return None;
+        }
+        largest = largest.max(key as i32);
+        count += 1;
+    }
+    (largest as usize == count).then_some(count)
+}
+
+fn count_other_keys(stack: Stack, table: c_int) -> usize {
+    let mut count = 0;
+    stack.push_nil();
+    while stack.next(table) {
+        stack.pop(1);
+        count += usize::from(!matches!(stack.kind(-1), Kind::String | Kind::Number));
+    }
+    count
+}
+
+fn unpack_one(stack: Stack, shared: &mut Shared) -> Outcome {
+    let offset = stack.integer_or(2, 0)?;
+    stack.set_top(1);
+    read_values(stack, shared, 1, offset)
+}
+
+fn unpack_limit(stack: Stack, shared: &mut Shared) -> Outcome {
+    let limit = stack.check_integer(2)?;
+    let offset = stack.integer_or(3, 0)?;
+    stack.set_top(1);
+    read_values(stack, shared, limit, offset)
+}
+
+/// Pushes up to `limit` values from `offset` on, preceded by the offset of what is left (-1 for nothing); everything,
+/// without an offset, when both are 0.
+fn read_values(stack: Stack, shared: &mut Shared, limit: i64, offset: i64) -> Outcome {
+    let input = stack.check_bytes(1)?;
+    let everything = limit == 0 && offset == 0;
+    if limit < 0 || offset < 0 {
+        return Err(shared.fail(format_args!(
+            "Invalid request to unpack with offset of {} and limit of {}.",
+            offset as i32,
+            input.len() as i32
+        )));
+    }
+    if offset as usize > input.len() {
+        return Err(shared.fail(format_args!(
+            "Start offset {} greater than input length {}.",
+            offset as i32,
+            input.len() as i32
+        )));
+    }
+    let limit = if everything { i64::from(i32::MAX) } else { limit };
+    let mut reader = Reader { rest: &input[offset as usize..] };
+    let mut results: c_int = 0;
+    while !reader.rest.is_empty() && i64::from(results) < limit {
+        reader.push_value(stack, shared)?;
+        results += 1;
+    }
+    if !everything {
+        reserve(stack, shared, 1, "in function mp_unpack_full")?;
+        let next = if reader.rest.is_empty() { -1.0 } else { (input.len() - reader.rest.len()) as f64 };
+        stack.push_number(next);
+        stack.insert(2);
+        results += 1;
+    }
+    Ok(results)
+}
+
+/// A table that is being read. They stand in [`Shared::levels`], not in frames: input may nest as deep as the Lua stack
+/// allows, which is deeper than a thread's.
+#[derive(Clone, Copy)]
+pub(crate) struct Level {
+    table: c_int,
+    /// Values still to come: two for each field of a map.
+    remaining: usize,
+    /// Elements of an array so far; `None` in a map.
+    position: Option<c_int>,
+}
+
+/// What was at the front of the input.
+enum Item {
+    Value,
+    Array(usize),
+    Map(usize),
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    /// Pushes the next value, with everything in it.
+    fn push_value(&mut self, stack: Stack, shared: &mut Shared) -> Result<(), Raise> {
+        shared.levels.clear();
+        loop {
+            match self.push_item(stack, shared)? {
+                Item::Value => {}
+                Item::Array(length) => {
+                    reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
+                    open(stack, shared, length, Some(0));
+                    if length > 0 {
+                        continue;
+                    }
+                }
+                Item::Map(fields) => {
+                    reserve(stack, shared, 3, "in function mp_decode_to_lua_hash")?;
+                    open(stack, shared, fields * 2, None);
+                    if fields > 0 {
+                        continue;
+                    }
+                }
+            }
+            if close(stack, shared)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes one item from the input, and pushes it unless it is a table.
+    fn push_item(&mut self, stack: Stack, shared: &mut Shared) -> Result<Item, Raise> {
+        let Some(&tag) = self.rest.first() else { return Err(missing_bytes(shared)) };
+        reserve(stack, shared, 1, "too many return values at once; use unpack_one or unpack_limit instead.")?;
+        let number = match tag {
+            0x00..=0x7f => self.skip(f64::from(tag)),
+            0xe0..=0xff => self.skip(f64::from(tag as i8)),
+            0xca => f64::from(f32::from_bits(self.unsigned(shared, 4)? as u32)),
+            0xcb => f64::from_bits(self.unsigned(shared, 8)?),
+            0xcc => self.unsigned(shared, 1)? as f64,
+            0xcd => self.unsigned(shared, 2)? as f64,
+            0xce => self.unsigned(shared, 4)? as f64,
+            // Above 2^63 the reference reads a negative number, too.
+            0xcf => self.unsigned(shared, 8)? as i64 as f64,
+            0xd0 => f64::from(self.unsigned(shared, 1)? as i8),
+            0xd1 => f64::from(self.unsigned(shared, 2)? as i16),
+            0xd2 => f64::from(self.unsigned(shared, 4)? as i32),
+            0xd3 => self.unsigned(shared, 8)? as i64 as f64,
+            _ => return self.push_other(stack, shared, tag),
+        };
+        stack.push_number(number);
+        Ok(Item::Value)
+    }
+
+    fn push_other(&mut self, stack: Stack, shared: &mut Shared, tag: u8) -> Result<Item, Raise> {
+        match tag {
+            NIL => {
+                self.skip(0.0);
+                stack.push_nil();
+            }
+            0xc2 | 0xc3 => {
+                self.skip(0.0);
+                stack.push_boolean(tag == 0xc3);
+            }
+            0xa0..=0xbf => {
+                self.skip(0.0);
+                self.push_string(stack, shared, usize::from(tag & 31))?;
+            }
+            0xd9..=0xdb => {
+                let length = self.unsigned(shared, 1 << (tag - 0xd9))? as usize;
+                self.push_string(stack, shared, length)?;
+            }
+            0x90..=0x9f => {
+                self.skip(0.0);
+                return Ok(Item::Array(usize::from(tag & 15)));
+            }
+            0xdc | 0xdd => return Ok(Item::Array(self.unsigned(shared, 2 << (tag - 0xdc))? as usize)),
+            0x80..=0x8f => {
+                self.skip(0.0);
+                return Ok(Item::Map(usize::from(tag & 15)));
+            }
+            0xde | 0xdf => return Ok(Item::Map(self.unsigned(shared, 2 << (tag - 0xde))? as usize)),
+            _ => return Err(shared.fail(format_args!("Bad data format in input."))),
+        }
+        Ok(Item::Value)
+    }
+
+    fn skip(&mut self, value: f64) -> f64 {
+        self.rest = &self.rest[1..];
+        value
+    }
+
+    /// The big-endian number of `size` bytes behind the tag.
+    fn unsigned(&mut self, shared: &mut Shared, size: usize) -> Result<u64, Raise> {
+        let Some((field, rest)) = self.rest[1..].split_at_checked(size) else {
+            return Err(missing_bytes(shared));
+        };
+        self.rest = rest;
+        Ok(field.iter().fold(0, |value, &byte| (value << 8) | u64::from(byte)))
+    }
+
+    fn push_string(&mut self, stack: Stack, shared: &mut Shared, length: usize) -> Result<(), Raise> {
+        let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
+            return Err(missing_bytes(shared));
+        };
+        self.rest = rest;
+        stack.push_bytes(bytes);
+        Ok(())
+    }
+}
+
+/// Pushes a new table, to be filled with `remaining` values.
+fn open(stack: Stack, shared: &mut Shared, remaining: usize, position: Option<c_int>) {
+    stack.push_table(0, 0);
+    if remaining > 0 {
+        shared.levels.push(Level { table: stack.top(), remaining, position });
+    }
+}
+
+/// Puts the finished value on top into the table that waits for it, and so on outwards while tables are finished by
+/// that. True when no table waits any more.
+fn close(stack: Stack, shared: &mut Shared) -> Result<bool, Raise> {
+    while let Some(level) = shared.levels.last_mut() {
+        level.remaining -= 1;
+        let remaining = level.remaining;
+        let table = level.table;
+        match &mut level.position {
+            Some(position) => {
+                *position += 1;
+                let position = *position;
+                stack.raw_set_position(table, position);
+            }
+            // A key: its value comes next.
+            None if remaining % 2 == 1 => return Ok(false),
+            None => set_field(stack, shared, table)?,
+        }
+        if remaining > 0 {
+            return Ok(false);
+        }
+        shared.levels.pop();
+    }
+    Ok(true)
+}
+
+fn set_field(stack: Stack, shared: &mut Shared, table: c_int) -> Result<(), Raise> {
+    let refused = match stack.kind(-2) {
+        Kind::Nil => "nil",
+        Kind::Number if stack.number(-2).is_nan() => "NaN",
+        _ => {
+            stack.raw_set(table);
+            return Ok(());
+        }
+    };
+    shared.set_message(format_args!("table index is {refused}"));
+    Err(Raise::Bare)
+}
+
+fn missing_bytes(shared: &mut Shared) -> Raise {
+    shared.fail(format_args!("Missing bytes in input."))
+}
+
+fn reserve(stack: Stack, shared: &mut Shared, slots: c_int, place: &str) -> Result<(), Raise> {
+    if stack.reserve(slots) { Ok(()) } else { Err(shared.fail(format_args!("stack overflow ({place})"))) }
+}

@@ -1,0 +1,134 @@
+//! The libraries that Redis gives to scripts, on the Lua stack: `cjson`, `cmsgpack`, `struct`, `bit` and Redis's
+//! random generator. The reference is redis-server 7.0.15: the same bytes and error texts for the same input.
+//!
+//! What they don't know: commands, replies, who runs. State that a script can change (its cjson settings, its random
+//! sequence) is a [`RunState`], which the host swaps in and out with the run.
+
+use std::io::Write as _;
+
+use crate::stack::{Raise, Stack};
+
+mod bit;
+mod cjson;
+mod cmsgpack;
+mod number;
+mod random;
+mod structs;
+
+pub use cjson::Config as JsonConfig;
+pub use random::Random;
+
+/// Scratch memory above this many bytes is given back after the call that needed it.
+const KEPT_SCRATCH_BYTES: usize = 64 * 1024;
+
+/// What a running script can change in the libraries. A host that lets several scripts of one VM take turns keeps one
+/// for each run, so that none sees another's; a fresh one is what a run starts with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RunState {
+    /// The settings of the global `cjson` table. (In Redis they outlive the script that made them.)
+    pub json: JsonConfig,
+    /// Where `math.random` stands.
+    pub random: Random,
+}
+
+impl RunState {
+    /// Redis's default settings, and a random sequence that begins at `seed`.
+    pub fn new(seed: u64) -> RunState {
+        RunState { json: JsonConfig::default(), random: Random::new(seed) }
+    }
+}
+
+/// The block that all library functions of one VM share: scratch memory, kept outside of the frames that an error
+/// unwinds, and the present run's state.
+pub(crate) struct Shared {
+    pub(crate) output: Vec<u8>,
+    pub(crate) text: Vec<u8>,
+    pub(crate) message: Vec<u8>,
+    pub(crate) keys: Vec<cjson::Key>,
+    pub(crate) levels: Vec<cmsgpack::Level>,
+    pub(crate) run: RunState,
+    pub(crate) output_limit_bytes: usize,
+    pub(crate) bytecode: crate::sandbox::Bytecode,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Shared {
+        Shared {
+            output: Vec::new(),
+            text: Vec::new(),
+            message: Vec::new(),
+            keys: Vec::new(),
+            levels: Vec::new(),
+            run: RunState::new(0),
+            output_limit_bytes: usize::MAX,
+            bytecode: crate::sandbox::Bytecode::default(),
+        }
+    }
+
+    /// An error with the caller's position before `text`.
+    pub(crate) fn fail(&mut self, text: std::fmt::Arguments<'_>) -> Raise {
+        self.set_message(text);
+        Raise::Message
+    }
+
+    /// An error about argument `index`.
+    pub(crate) fn fail_argument(&mut self, index: i32, text: std::fmt::Arguments<'_>) -> Raise {
+        self.set_message(text);
+        Raise::ArgumentMessage(index)
+    }
+
+    pub(crate) fn set_message(&mut self, text: std::fmt::Arguments<'_>) {
+        self.message.clear();
+        // Writing to memory does not fail.
+        let _ = self.message.write_fmt(text);
+    }
+
+    /// The one place where a long encoding can be stopped: called for every value written to `output`.
+    #[inline]
+    pub(crate) fn check_budget(&mut self) -> Result<(), Raise> {
+        if self.output.len() > self.output_limit_bytes {
+            self.set_message(format_args!("not enough memory"));
+            return Err(Raise::Bare);
+        }
+        Ok(())
+    }
+
+    /// Pushes `output` as a string and empties it.
+    pub(crate) fn push_output(&mut self, stack: Stack) {
+        stack.push_bytes(&self.output);
+        self.release();
+    }
+
+    /// Empties the scratch memory (but the message) and gives back what was unusually large.
+    pub(crate) fn release(&mut self) {
+        self.output.clear();
+        self.output.shrink_to(KEPT_SCRATCH_BYTES);
+        self.text.clear();
+        self.text.shrink_to(KEPT_SCRATCH_BYTES);
+        self.keys.clear();
+        self.keys.shrink_to(KEPT_SCRATCH_BYTES / size_of::<cjson::Key>());
+        self.levels.clear();
+    }
+}
+
+/// Makes the libraries' functions fields of the tables that `open` names, and leaves one table of them on the stack:
+/// `{bit = {...}, cjson = {...}, ...}`.
+///
+/// # Safety
+/// `shared` lives as long as the state.
+pub(crate) unsafe fn push_all(stack: Stack, shared: *mut Shared) {
+    stack.push_table(0, 8);
+    // SAFETY: the caller's.
+    unsafe {
+        bit::push(stack, shared);
+        stack.set_field(-2, "bit");
+        structs::push(stack, shared);
+        stack.set_field(-2, "struct");
+        cmsgpack::push(stack, shared);
+        stack.set_field(-2, "cmsgpack");
+        cjson::push(stack, shared);
+        stack.set_field(-2, "cjson");
+        random::push(stack, shared);
+        stack.set_field(-2, "random");
+    }
+}

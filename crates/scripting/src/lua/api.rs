@@ -1,0 +1,196 @@
+//! The `redis` table, apart from `call` and `pcall`.
+
+use std::ffi::CStr;
+
+use mlua::ffi::{self, lua_State};
+use perigee_commands::scripts::{ScriptContext, sha1_hex};
+use perigee_resp::Protocol;
+
+use super::bridge::{redis_call, redis_pcall};
+use super::{CURRENT, bridge::LuaError};
+use crate::library::Shared;
+use crate::stack::{Kind, Outcome, Raise, Stack, register};
+
+/// What scripts are told the server is.
+const VERSION: &str = perigee_commands::REDIS_VERSION;
+
+/// Pushes the table.
+///
+/// # Safety
+/// A protected call with a live state; `shared` is the VM's block.
+pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared) {
+    // SAFETY: the caller's.
+    unsafe {
+        let stack = Stack::new(state);
+        stack.push_table(0, 32);
+        ffi::lua_pushcclosure(state, redis_call, 0);
+        stack.set_field(-2, "call");
+        ffi::lua_pushcclosure(state, redis_pcall, 0);
+        stack.set_field(-2, "pcall");
+        register(stack, shared, "log", log);
+        register(stack, shared, "sha1hex", sha1hex);
+        register(stack, shared, "status_reply", |stack, shared| single_field(stack, shared, "ok"));
+        register(stack, shared, "error_reply", error_reply);
+        register(stack, shared, "setresp", setresp);
+        register(stack, shared, "set_repl", set_repl);
+        register(stack, shared, "replicate_commands", |stack, _| {
+            stack.push_boolean(true);
+            Ok(1)
+        });
+        // Without a debugger attached there is nothing to stop for and nobody to show things to.
+        register(stack, shared, "breakpoint", |stack, _| {
+            stack.push_boolean(false);
+            Ok(1)
+        });
+        register(stack, shared, "debug", |_, _| Ok(0));
+        register(stack, shared, "acl_check_cmd", acl_check_cmd);
+        let version =
+            VERSION.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
+        for (name, value) in [
+            ("LOG_DEBUG", 0.0),
+            ("LOG_VERBOSE", 1.0),
+            ("LOG_NOTICE", 2.0),
+            ("LOG_WARNING", 3.0),
+            ("REPL_NONE", 0.0),
+            ("REPL_AOF", 1.0),
+            ("REPL_SLAVE", 2.0),
+            ("REPL_REPLICA", 2.0),
+            ("REPL_ALL", 3.0),
+            ("REDIS_VERSION_NUM", version),
+        ] {
+            stack.push_number(value);
+            stack.set_field(-2, name);
+        }
+        stack.push_bytes(VERSION.as_bytes());
+        stack.set_field(-2, "REDIS_VERSION");
+    }
+}
+
+/// The running script's context; `None` outside a run.
+fn context<'a>() -> Option<&'a mut ScriptContext<'static, 'static>> {
+    let slot = CURRENT.get();
+    // SAFETY: library functions run inside a slice, one at a time, and none keeps the reference.
+    unsafe { if slot.is_null() || (*slot).context.is_null() { None } else { Some(&mut *(*slot).context) } }
+}
+
+/// Raises a table with `err`: errors of the `redis` table are such.
+fn raise(stack: Stack, text: &CStr) -> Outcome {
+    LuaError(stack.state()).push_bytes(text.to_bytes());
+    Err(Raise::Top)
+}
+
+fn log(stack: Stack, shared: &mut Shared) -> Outcome {
+    let count = stack.top();
+    if count < 2 {
+        return raise(stack, c"ERR redis.log() requires two arguments or more.");
+    }
+    if !stack.is_number(1) {
+        return raise(stack, c"ERR First argument must be a number (log level).");
+    }
+    let level = stack.number(1);
+    if !(0.0..=3.0).contains(&level) {
+        return raise(stack, c"ERR Invalid debug level.");
+    }
+    shared.text.clear();
+    for index in 2..=count {
+        if !matches!(stack.kind(index), Kind::String | Kind::Number) {
+            continue;
+        }
+        if index > 2 {
+            shared.text.push(b' ');
+        }
+        let bytes = stack.bytes(index);
+        shared.text.extend_from_slice(bytes);
+    }
+    if let Some(context) = context() {
+        context.log(level as u8, &shared.text);
+    }
+    Ok(0)
+}
+
+fn sha1hex(stack: Stack, _: &mut Shared) -> Outcome {
+    if stack.top() != 1 {
+        return raise(stack, c"ERR wrong number of arguments");
+    }
+    let digest = match stack.kind(1) {
+        Kind::String | Kind::Number => sha1_hex(stack.bytes(1)),
+        _ => sha1_hex(b""),
+    };
+    stack.push_bytes(&digest);
+    Ok(1)
+}
+
+fn single_field(stack: Stack, _: &mut Shared, field: &str) -> Outcome {
+    if stack.top() != 1 || stack.kind(1) != Kind::String {
+        LuaError(stack.state()).push("ERR wrong number or type of arguments");
+        return Ok(1);
+    }
+    stack.push_table(0, 1);
+    stack.push_value(1);
+    stack.set_field(-2, field);
+    Ok(1)
+}
+
+/// `-CODE text` and `CODE text` keep their code; a single word gets `ERR`.
+fn error_reply(stack: Stack, shared: &mut Shared) -> Outcome {
+    if stack.top() != 1 || stack.kind(1) != Kind::String {
+        LuaError(stack.state()).push("ERR wrong number or type of arguments");
+        return Ok(1);
+    }
+    let given = stack.bytes(1);
+    let given = given.strip_prefix(b"-").unwrap_or(given);
+    shared.text.clear();
+    if !given.contains(&b' ') {
+        shared.text.extend_from_slice(b"ERR ");
+    }
+    shared.text.extend_from_slice(given);
+    while matches!(shared.text.last(), Some(b'\r' | b'\n')) {
+        shared.text.pop();
+    }
+    LuaError(stack.state()).push_bytes(&shared.text);
+    Ok(1)
+}
+
+fn setresp(stack: Stack, _: &mut Shared) -> Outcome {
+    if stack.top() != 1 {
+        return raise(stack, c"ERR redis.setresp() requires one argument.");
+    }
+    let protocol = match stack.number(1) {
+        2.0 => Protocol::Resp2,
+        3.0 => Protocol::Resp3,
+        _ => return raise(stack, c"ERR RESP version must be 2 or 3."),
+    };
+    if let Some(context) = context() {
+        context.session.set_protocol(protocol);
+    }
+    Ok(0)
+}
+
+fn set_repl(stack: Stack, _: &mut Shared) -> Outcome {
+    if stack.top() != 1 {
+        return raise(stack, c"ERR redis.set_repl() requires two arguments.");
+    }
+    if !(0.0..=3.0).contains(&stack.number(1)) {
+        return raise(
+            stack,
+            c"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+        );
+    }
+    Ok(0)
+}
+
+fn acl_check_cmd(stack: Stack, _: &mut Shared) -> Outcome {
+    if stack.top() == 0 {
+        return raise(stack, c"ERR Please specify at least one argument for this redis lib call");
+    }
+    let known = context().is_some_and(|context| {
+        let command = context.env.engine.commands.find(stack.bytes(1));
+        command.is_some()
+    });
+    if !known {
+        return raise(stack, c"ERR Invalid command passed to redis.acl_check_cmd()");
+    }
+    // Until there are users there is one, who may do everything.
+    stack.push_boolean(true);
+    Ok(1)
+}

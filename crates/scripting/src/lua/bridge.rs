@@ -1,0 +1,194 @@
+//! `redis.call` and `redis.pcall`: from the Lua stack through the gate and back, without a detour through text.
+
+use std::ffi::c_int;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mlua::ffi::{self, lua_State};
+use perigee_commands::{CallOutcome, call_from_script};
+use perigee_resp::format_double;
+
+use super::preempt::{self, Stop};
+use super::replies::LuaReply;
+use super::{CURRENT, Slot};
+
+pub(super) unsafe extern "C-unwind" fn redis_call(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of a VM that is running a slice.
+    match unsafe { invoke(state) } {
+        Invoked::Reply => 1,
+        Invoked::Error => unsafe { ffi::lua_error(state) },
+        Invoked::Stop => unsafe { preempt::halt(state) },
+    }
+}
+
+pub(super) unsafe extern "C-unwind" fn redis_pcall(state: *mut lua_State) -> c_int {
+    // SAFETY: as in redis_call.
+    match unsafe { invoke(state) } {
+        Invoked::Reply | Invoked::Error => 1,
+        Invoked::Stop => unsafe { preempt::halt(state) },
+    }
+}
+
+/// What is on top of the stack now.
+enum Invoked {
+    Reply,
+    /// A table with `err`.
+    Error,
+    /// Nothing: the script is to be stopped.
+    Stop,
+}
+
+/// Longer argument lists wait in the slot, with a fresh vector for the slices.
+const MANY: usize = 32;
+
+/// Runs the command that the arguments name. Returns with everything dropped, so that the caller may raise.
+unsafe fn invoke(state: *mut lua_State) -> Invoked {
+    let slot = CURRENT.get();
+    // SAFETY: the slot outlives the slice; nothing else refers to it while a C function runs.
+    let shared = unsafe { &mut *slot };
+    shared.heap.set_unlimited(true);
+    // SAFETY: the arguments stay on the stack, hence alive, until the call returns.
+    let invoked = unsafe {
+        match gather(state, shared) {
+            Ok(()) => run(state, slot),
+            Err(text) => {
+                LuaError(state).push(text);
+                Invoked::Error
+            }
+        }
+    };
+    // SAFETY: as above; the reference from before the call is not used again.
+    unsafe { (*slot).heap.set_unlimited(false) };
+    invoked
+}
+
+/// Finds the arguments' bytes; numbers are written as Redis writes them.
+unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static str> {
+    // SAFETY: a C function's own stack.
+    unsafe {
+        let count = ffi::lua_gettop(state);
+        if count == 0 {
+            return Err("ERR Please specify at least one argument for this redis lib call");
+        }
+        slot.arguments.clear();
+        slot.numbers.clear();
+        for index in 1..=count {
+            match ffi::lua_type(state, index) {
+                ffi::LUA_TSTRING => {
+                    let mut len = 0;
+                    let start = ffi::lua_tolstring(state, index, &mut len);
+                    slot.arguments.push((start.cast(), len));
+                }
+                ffi::LUA_TNUMBER => {
+                    let text = format_double(ffi::lua_tonumber(state, index));
+                    slot.numbers.extend_from_slice(&text);
+                    slot.arguments.push((std::ptr::null(), text.len()));
+                }
+                _ => return Err("ERR Lua redis lib command arguments must be strings or integers"),
+            }
+        }
+        // Only now do the numbers' texts stay where they are.
+        let mut at = 0;
+        for (start, len) in slot.arguments.iter_mut().filter(|(start, _)| start.is_null()) {
+            *start = slot.numbers.as_ptr().add(at);
+            at += *len;
+        }
+        Ok(())
+    }
+}
+
+unsafe fn run(state: *mut lua_State, slot: *mut Slot) -> Invoked {
+    // SAFETY: `gather` has filled the arguments, which nobody changes during the call; the context belongs to this
+    // slice.
+    unsafe {
+        let arguments = &(*slot).arguments;
+        let slice = |&(start, len): &(*const u8, usize)| std::slice::from_raw_parts(start, len);
+        let context = &mut *(*slot).context;
+        let mut reply = LuaReply::new(state, slot, context.session.protocol());
+        let top = ffi::lua_gettop(state);
+        let mut few: [&[u8]; MANY] = [&[]; MANY];
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if arguments.len() <= MANY {
+                for (to, from) in few.iter_mut().zip(arguments) {
+                    *to = slice(from);
+                }
+                call_from_script(context, &few[..arguments.len()], &mut reply)
+            } else {
+                let many: Vec<&[u8]> = arguments.iter().map(slice).collect();
+                call_from_script(context, &many, &mut reply)
+            }
+        }));
+        match outcome {
+            Ok(CallOutcome::Answered { sorts }) if !reply.overflow => {
+                if sorts && (*slot).deterministic {
+                    sort(state, slot);
+                }
+                if reply.is_error { Invoked::Error } else { Invoked::Reply }
+            }
+            Ok(CallOutcome::Answered { .. }) => {
+                ffi::lua_settop(state, top);
+                LuaError(state).push("ERR The reply is too large or too deep for a script");
+                Invoked::Error
+            }
+            Ok(CallOutcome::Widen) => {
+                (*slot).stop = Some(Stop::Widen);
+                Invoked::Stop
+            }
+            Err(panic) => {
+                (*slot).panic = Some(panic);
+                (*slot).stop = Some(Stop::Panicked);
+                Invoked::Stop
+            }
+        }
+    }
+}
+
+/// Sorts the array of strings on top by their bytes.
+unsafe fn sort(state: *mut lua_State, slot: *mut Slot) {
+    // SAFETY: the strings stay in the old table, which stays on the stack, until the new one is filled.
+    unsafe {
+        if ffi::lua_type(state, -1) != ffi::LUA_TTABLE || ffi::lua_checkstack(state, 4) == 0 {
+            return;
+        }
+        let order = &mut (*slot).order;
+        order.clear();
+        for at in 1.. {
+            ffi::lua_rawgeti_(state, -1, at);
+            let is_string = ffi::lua_type(state, -1) == ffi::LUA_TSTRING;
+            let mut len = 0;
+            let start = if is_string { ffi::lua_tolstring(state, -1, &mut len) } else { std::ptr::null() };
+            ffi::lua_settop(state, -2);
+            if !is_string {
+                break;
+            }
+            order.push((start.cast(), len, at));
+        }
+        order.sort_by(|a, b| std::slice::from_raw_parts(a.0, a.1).cmp(std::slice::from_raw_parts(b.0, b.1)));
+        ffi::lua_createtable(state, order.len() as c_int, 0);
+        for (to, &(_, _, from)) in order.iter().enumerate() {
+            ffi::lua_rawgeti_(state, -2, from);
+            ffi::lua_rawseti_(state, -2, to as c_int + 1);
+        }
+        ffi::lua_insert(state, -2);
+        ffi::lua_settop(state, -2);
+    }
+}
+
+/// An error as Redis gives it to Lua: a table with `err`.
+pub(super) struct LuaError(pub(super) *mut lua_State);
+
+impl LuaError {
+    /// Pushes the table. The text begins with its code.
+    pub(super) fn push(self, text: &str) {
+        self.push_bytes(text.as_bytes());
+    }
+
+    pub(super) fn push_bytes(self, text: &[u8]) {
+        // SAFETY: the caller is a C function with free slots, the memory limit lifted.
+        unsafe {
+            ffi::lua_createtable(self.0, 0, 1);
+            ffi::lua_pushlstring_(self.0, c"err".as_ptr(), 3);
+            ffi::lua_pushlstring_(self.0, text.as_ptr().cast(), text.len());
+            ffi::lua_rawset(self.0, -3);
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! One worker's VM: compiled scripts, coroutines, slices.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, c_int};
+use std::ptr::null_mut;
+use std::sync::Arc;
+
+use mlua::ffi::{self, lua_Debug, lua_State};
+use perigee_commands::scripts::{Script, ScriptContext};
+use perigee_resp::{Protocol, Reply};
+
+use super::heap::{self, Heap};
+use super::preempt::Stop;
+use super::{CURRENT, Slot, api, results};
+use crate::library::RunState;
+use crate::sandbox::{self, Sandbox};
+use crate::watchdog::Watchdog;
+
+/// A VM. Its methods are called on the thread that made it.
+pub(crate) struct Machine {
+    state: *mut lua_State,
+    slot: *mut Slot,
+    sandbox: Sandbox,
+    /// Compiled scripts by their id: references into the registry.
+    functions: HashMap<u64, c_int>,
+    idle: Vec<Thread>,
+    watchdog: Watchdog,
+    strings: [c_int; 2],
+}
+
+/// A coroutine, kept alive by a reference.
+pub(crate) struct Thread {
+    state: *mut lua_State,
+    reference: c_int,
+}
+
+/// How a slice ended.
+pub(crate) enum Ended {
+    /// The script has returned; its first result is on the coroutine's stack.
+    Returned,
+    /// Its slice is over.
+    Yielded,
+    /// It was stopped for good.
+    Stopped(Stop),
+    /// It has raised an error, with this text.
+    Failed(Vec<u8>),
+}
+
+/// Coroutines kept for later runs.
+const IDLE: usize = 16;
+
+impl Machine {
+    /// Opens a VM with the sandbox and the `redis` table.
+    pub(crate) fn new() -> Self {
+        let mut heap = Box::new(Heap::new());
+        let watchdog = Watchdog::start();
+        // SAFETY: the heap's address is fixed, and it outlives the state: see Drop.
+        unsafe {
+            let state = ffi::lua_newstate(heap::allocate, (&raw mut *heap).cast());
+            assert!(!state.is_null(), "LuaJIT could not open a state");
+            let slot = Box::into_raw(Box::new(Slot {
+                context: null_mut(),
+                main: state,
+                coroutine: null_mut(),
+                script: None,
+                stop: None,
+                preempted: false,
+                panic: None,
+                registration: None,
+                pulse: watchdog.pulse.clone(),
+                heap,
+                deterministic: false,
+                arguments: Vec::new(),
+                numbers: Vec::new(),
+                frames: Vec::new(),
+                order: Vec::new(),
+            }));
+            let mut opened: Option<Sandbox> = None;
+            let status = ffi::lua_cpcall(state, open, (&raw mut opened).cast());
+            assert!(status == ffi::LUA_OK, "the sandbox did not open");
+            let sandbox = opened.expect("the sandbox was opened");
+            let strings = [c"KEYS", c"ARGV"].map(|name| {
+                ffi::lua_pushstring_(state, name.as_ptr());
+                ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
+            });
+            let functions = HashMap::new();
+            Machine { state, slot, sandbox, functions, idle: Vec::new(), watchdog, strings }
+        }
+    }
+
+    fn slot(&mut self) -> &mut Slot {
+        // SAFETY: made in `new`, freed in `drop`, and no slice is running while a method has `&mut self`.
+        unsafe { &mut *self.slot }
+    }
+
+    /// Compiles a script, unless it was.
+    ///
+    /// # Errors
+    /// The compiler's message.
+    pub(crate) fn compile(&mut self, script: &Script) -> Result<c_int, Vec<u8>> {
+        if let Some(&reference) = self.functions.get(&script.id) {
+            return Ok(reference);
+        }
+        // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
+        unsafe {
+            let loaded = self.sandbox.load(self.state, script.body(), c"@user_script");
+            if !loaded {
+                let message = string_at(self.state, -1).to_vec();
+                ffi::lua_settop(self.state, -2);
+                return Err(message);
+            }
+            let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
+            self.functions.insert(script.id, reference);
+            Ok(reference)
+        }
+    }
+
+    /// Forgets all compiled scripts.
+    pub(crate) fn forget(&mut self) {
+        for (_, reference) in self.functions.drain() {
+            // SAFETY: made by luaL_ref.
+            unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference) };
+        }
+    }
+
+    /// A coroutine that is about to run a compiled script.
+    pub(crate) fn thread(&mut self, function: c_int) -> Thread {
+        // SAFETY: no slice runs; the limit is lifted.
+        unsafe {
+            let thread = self.idle.pop().unwrap_or_else(|| {
+                let state = ffi::lua_newthread(self.state);
+                Thread { state, reference: ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX) }
+            });
+            ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function);
+            thread
+        }
+    }
+
+    /// Takes a coroutine back; only one that has ended by returning can be used again.
+    pub(crate) fn release(&mut self, thread: Thread, reusable: bool) {
+        // SAFETY: the coroutine is not running.
+        unsafe {
+            if reusable && self.idle.len() < IDLE {
+                ffi::lua_settop(thread.state, 0);
+                self.idle.push(thread);
+            } else {
+                ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, thread.reference);
+            }
+        }
+    }
+
+    /// Makes KEYS and ARGV of these.
+    pub(crate) fn set_arguments(&mut self, keys: &[&[u8]], args: &[&[u8]]) {
+        let state = self.state;
+        for (name, values) in self.strings.into_iter().zip([keys, args]) {
+            // SAFETY: no slice runs; the limit is lifted; a few slots are always free on the main stack.
+            unsafe {
+                self.sandbox.push_globals(state);
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
+                ffi::lua_createtable(state, values.len() as c_int, 0);
+                for (at, value) in values.iter().enumerate() {
+                    ffi::lua_pushlstring_(state, value.as_ptr().cast(), value.len());
+                    ffi::lua_rawseti_(state, -2, at as c_int + 1);
+                }
+                ffi::lua_rawset(state, -3);
+                ffi::lua_settop(state, -2);
+            }
+        }
+    }
+
+    /// References to the present KEYS and ARGV, for a script that will go on later.
+    pub(crate) fn save_arguments(&mut self) -> [c_int; 2] {
+        let state = self.state;
+        self.strings.map(|name| {
+            // SAFETY: as in set_arguments.
+            unsafe {
+                self.sandbox.push_globals(state);
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
+                ffi::lua_rawget_(state, -2);
+                let reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                ffi::lua_settop(state, -2);
+                reference
+            }
+        })
+    }
+
+    /// Makes KEYS and ARGV of what was saved, and gives the references back.
+    pub(crate) fn restore_arguments(&mut self, saved: [c_int; 2]) {
+        let state = self.state;
+        for (name, reference) in self.strings.into_iter().zip(saved) {
+            // SAFETY: as in set_arguments; the reference is from save_arguments.
+            unsafe {
+                self.sandbox.push_globals(state);
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, reference);
+                ffi::lua_rawset(state, -3);
+                ffi::lua_settop(state, -2);
+                ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, reference);
+            }
+        }
+    }
+
+    /// Swaps what a script can change in the libraries.
+    pub(crate) fn exchange(&mut self, run: &mut RunState) {
+        // SAFETY: no slice runs.
+        unsafe { self.sandbox.exchange(run) };
+    }
+
+    /// Prepares the next slices: which script runs, how much memory it may use (0: any), whether replies are sorted.
+    pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
+        let slot = self.slot();
+        slot.script = Some(script.clone());
+        slot.heap.allow(memory_limit_bytes);
+        slot.deterministic = deterministic;
+    }
+
+    /// The running script's entry in the list of those that can be killed, if it has outlived a slice.
+    pub(crate) fn registration(&mut self) -> &mut Option<perigee_commands::scripts::Registration> {
+        &mut self.slot().registration
+    }
+
+    /// Runs a slice.
+    pub(crate) fn resume(&mut self, thread: &Thread, context: &mut ScriptContext<'_, '_>) -> Ended {
+        let slot = self.slot;
+        // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
+        let status = unsafe {
+            (*slot).context = (&raw mut *context).cast();
+            (*slot).coroutine = thread.state;
+            (*slot).stop = None;
+            (*slot).preempted = false;
+            CURRENT.set(slot);
+            (*slot).heap.set_unlimited(false);
+            self.watchdog.begin();
+            let status = ffi::lua_resume_(thread.state, 0);
+            self.watchdog.end();
+            (*slot).heap.set_unlimited(true);
+            CURRENT.set(null_mut());
+            (*slot).context = null_mut();
+            status
+        };
+        let slot = self.slot();
+        if let Some(panic) = slot.panic.take() {
+            std::panic::resume_unwind(panic);
+        }
+        if let Some(stop) = slot.stop.take() {
+            return Ended::Stopped(stop);
+        }
+        match status {
+            ffi::LUA_OK => Ended::Returned,
+            ffi::LUA_YIELD if slot.preempted => Ended::Yielded,
+            ffi::LUA_YIELD => {
+                Ended::Failed(b"ERR attempt to yield across metamethod/C-call boundary".to_vec())
+            }
+            // SAFETY: the error value is on top of the coroutine's stack.
+            _ => Ended::Failed(unsafe { error_text(thread.state) }),
+        }
+    }
+
+    /// Answers with the script's first result.
+    pub(crate) fn reply(&mut self, thread: &Thread, protocol: Protocol, reply: &mut dyn Reply) {
+        // SAFETY: the coroutine has returned; the limit is lifted.
+        unsafe {
+            // No result is nil.
+            ffi::lua_settop(thread.state, 1);
+            results::reply_with_top(thread.state, protocol, reply);
+        }
+    }
+
+    /// Where the coroutine stands: source and line, as `@user_script:3`.
+    pub(crate) fn position(&self, thread: &Thread) -> Option<String> {
+        // SAFETY: the coroutine is suspended or dead by an error, its frames intact; the record is ours.
+        unsafe {
+            let mut record: lua_Debug = std::mem::zeroed();
+            // The innermost level that is the script's own: C functions and the sandbox's have no place in it.
+            for level in 0..16 {
+                if ffi::lua_getstack(thread.state, level, &mut record) == 0
+                    || ffi::lua_getinfo(thread.state, c"Sl".as_ptr(), &mut record) == 0
+                {
+                    return None;
+                }
+                let source = CStr::from_ptr(record.source).to_string_lossy();
+                if record.currentline > 0 && !source.starts_with("=[C]") {
+                    return Some(format!("{source}:{}", record.currentline));
+                }
+            }
+            None
+        }
+    }
+
+    /// Bytes that the VM uses.
+    pub(crate) fn used_bytes(&mut self) -> usize {
+        self.slot().heap.used_bytes()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // SAFETY: no slice runs; the state goes before the heap that it allocates from, which is in the slot.
+        unsafe {
+            ffi::lua_close(self.state);
+            drop(Box::from_raw(self.slot));
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
+    // SAFETY: a protected call of a fresh state; the argument is the caller's option.
+    unsafe {
+        let opened = ffi::lua_touserdata(state, 1).cast::<Option<Sandbox>>();
+        let sandbox = sandbox::open_raw(state);
+        api::push(state, sandbox.shared());
+        sandbox.protect(state);
+        sandbox.set_global(state, c"redis");
+        opened.write(Some(sandbox));
+    }
+    0
+}
+
+/// The text of the error value on top.
+unsafe fn error_text(state: *mut lua_State) -> Vec<u8> {
+    // SAFETY: the caller's; raw accesses only, with the limit lifted.
+    unsafe {
+        if ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
+            ffi::lua_pushlstring_(state, c"err".as_ptr(), 3);
+            ffi::lua_rawget_(state, -2);
+            let known = ffi::lua_type(state, -1) == ffi::LUA_TSTRING;
+            let text = if known { string_at(state, -1).to_vec() } else { b"ERR unknown error".to_vec() };
+            ffi::lua_settop(state, -2);
+            return text;
+        }
+        let shown: &[u8] = match ffi::lua_type(state, -1) {
+            ffi::LUA_TSTRING | ffi::LUA_TNUMBER => string_at(state, -1),
+            ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, -1) != 0 => b"true",
+            ffi::LUA_TBOOLEAN => b"false",
+            ffi::LUA_TNIL => b"nil",
+            other => CStr::from_ptr(ffi::lua_typename(state, other)).to_bytes(),
+        };
+        [b"ERR ", shown].concat()
+    }
+}
+
+/// The string (or number) at an index, valid while it stays there.
+unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+    let mut len = 0;
+    // SAFETY: the caller's.
+    unsafe {
+        let start = ffi::lua_tolstring(state, index, &mut len);
+        if start.is_null() { &[] } else { std::slice::from_raw_parts(start.cast(), len) }
+    }
+}

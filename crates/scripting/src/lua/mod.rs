@@ -1,0 +1,58 @@
+//! The fence: everything that touches a `lua_State` for the host. Unsafe code lives here, in `stack`, `sandbox` and
+//! `library`, and nowhere else in the crate.
+//!
+//! Two rules hold throughout. No value with a destructor is alive in a frame that a Lua error can unwind: the bridge
+//! keeps its buffers in the VM's [`Slot`], and hands replies to Lua with the memory limit lifted, so that nothing below
+//! a command handler raises. And whoever stops a script does it by suspending its coroutine for good, where that is
+//! possible, so that no `pcall` can swallow it.
+
+mod api;
+mod bridge;
+mod heap;
+mod machine;
+mod preempt;
+mod replies;
+mod results;
+
+pub(crate) use machine::{Ended, Machine, Thread};
+pub(crate) use preempt::{Stop, on_signal};
+
+use std::cell::Cell;
+use std::ptr::null_mut;
+
+use mlua::ffi::lua_State;
+use perigee_commands::scripts::{Registration, Script, ScriptContext};
+use std::sync::Arc;
+
+use crate::watchdog::Pulse;
+use heap::Heap;
+
+/// What the C functions of one VM share. One thread uses it; its address is fixed.
+pub(crate) struct Slot {
+    /// The running script's context, null between slices. Its lifetimes end with the slice.
+    context: *mut ScriptContext<'static, 'static>,
+    main: *mut lua_State,
+    /// The running script's coroutine.
+    coroutine: *mut lua_State,
+    script: Option<Arc<Script>>,
+    stop: Option<Stop>,
+    /// The hook has suspended the coroutine at the end of its slice.
+    preempted: bool,
+    /// A panic on its way through Lua.
+    panic: Option<Box<dyn std::any::Any + Send>>,
+    registration: Option<Registration>,
+    pulse: Arc<Pulse>,
+    heap: Box<Heap>,
+    /// Replies of some commands are sorted.
+    deterministic: bool,
+    arguments: Vec<(*const u8, usize)>,
+    numbers: Vec<u8>,
+    frames: Vec<replies::Frame>,
+    order: Vec<(*const u8, usize, i32)>,
+}
+
+thread_local! {
+    /// The slot of the VM that is running a slice on this thread. Const-initialised without a destructor, so that a
+    /// signal handler may read it.
+    static CURRENT: Cell<*mut Slot> = const { Cell::new(null_mut()) };
+}

@@ -1,0 +1,206 @@
+//! What a script returns, as a reply.
+
+use std::ffi::c_int;
+
+use mlua::ffi::{self, lua_State};
+use perigee_resp::{Protocol, Reply};
+
+/// Deeper than any reply that a client can use; each level takes a few slots of the Lua stack.
+const SLOTS: c_int = 6;
+
+/// Answers with the value on top, and pops it. `protocol` is what the script has set for itself.
+///
+/// # Safety
+/// `state` is live, no script code is running, and the memory limit is lifted.
+pub(crate) unsafe fn reply_with_top(state: *mut lua_State, protocol: Protocol, reply: &mut dyn Reply) {
+    let converter = Converter { state, protocol };
+    converter.top(reply);
+}
+
+struct Converter {
+    state: *mut lua_State,
+    protocol: Protocol,
+}
+
+// SAFETY (for every method): see `reply_with_top`; only raw accesses, and every level reserves its slots.
+impl Converter {
+    fn top(&self, reply: &mut dyn Reply) {
+        let state = self.state;
+        // SAFETY: see impl.
+        unsafe {
+            if ffi::lua_checkstack(state, SLOTS) == 0 {
+                reply.error(b"ERR reached lua stack limit");
+                ffi::lua_settop(state, -2);
+                return;
+            }
+            match ffi::lua_type(state, -1) {
+                ffi::LUA_TSTRING => reply.bulk(self.bytes(-1)),
+                ffi::LUA_TNUMBER => reply.int(crate::stack::truncate(ffi::lua_tonumber(state, -1))),
+                ffi::LUA_TBOOLEAN => {
+                    let value = ffi::lua_toboolean(state, -1) != 0;
+                    match (self.protocol, value) {
+                        (Protocol::Resp3, _) => reply.bool(value),
+                        (Protocol::Resp2, true) => reply.int(1),
+                        (Protocol::Resp2, false) => reply.null(),
+                    }
+                }
+                ffi::LUA_TTABLE => self.table(reply),
+                _ => reply.null(),
+            }
+            ffi::lua_settop(state, -2);
+        }
+    }
+
+    /// Answers with the table on top, which stays.
+    fn table(&self, reply: &mut dyn Reply) {
+        let state = self.state;
+        // SAFETY: see impl.
+        unsafe {
+            if self.field(b"err") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
+                reply.error(self.bytes(-1));
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"ok") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
+                reply.simple(self.bytes(-1));
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"double") && ffi::lua_type(state, -1) == ffi::LUA_TNUMBER {
+                reply.double(ffi::lua_tonumber(state, -1));
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"map") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
+                self.map(reply);
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"set") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
+                self.set(reply);
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"big_number") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
+                reply.big_number(self.bytes(-1));
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"verbatim_string")
+                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
+                && self.verbatim(reply)
+            {
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            self.array(reply);
+        }
+    }
+
+    fn array(&self, reply: &mut dyn Reply) {
+        let state = self.state;
+        let mut len = 0;
+        // SAFETY: see impl.
+        unsafe {
+            loop {
+                ffi::lua_rawgeti_(state, -1, len + 1);
+                let end = ffi::lua_type(state, -1) == ffi::LUA_TNIL;
+                ffi::lua_settop(state, -2);
+                if end {
+                    break;
+                }
+                len += 1;
+            }
+            reply.array(len as usize);
+            for at in 1..=len {
+                ffi::lua_rawgeti_(state, -1, at);
+                self.top(reply);
+            }
+        }
+    }
+
+    fn map(&self, reply: &mut dyn Reply) {
+        let state = self.state;
+        reply.map(self.count());
+        // SAFETY: see impl; the key stays below for lua_next, a copy of it is answered.
+        unsafe {
+            ffi::lua_pushnil(state);
+            while ffi::lua_next(state, -2) != 0 {
+                ffi::lua_pushvalue(state, -2);
+                self.top(reply);
+                self.top(reply);
+            }
+        }
+    }
+
+    fn set(&self, reply: &mut dyn Reply) {
+        let state = self.state;
+        reply.set(self.count());
+        // SAFETY: as in map.
+        unsafe {
+            ffi::lua_pushnil(state);
+            while ffi::lua_next(state, -2) != 0 {
+                ffi::lua_settop(state, -2);
+                ffi::lua_pushvalue(state, -1);
+                self.top(reply);
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        let mut count = 0;
+        // SAFETY: see impl.
+        unsafe {
+            ffi::lua_pushnil(self.state);
+            while ffi::lua_next(self.state, -2) != 0 {
+                ffi::lua_settop(self.state, -2);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// `{format = .., string = ..}` on top; `false` if it is not one.
+    fn verbatim(&self, reply: &mut dyn Reply) -> bool {
+        let state = self.state;
+        // SAFETY: see impl.
+        unsafe {
+            self.field(b"format");
+            ffi::lua_insert(state, -2);
+            self.field(b"string");
+            let strings = [-1, -3].iter().all(|&at| ffi::lua_type(state, at) == ffi::LUA_TSTRING);
+            if strings {
+                let mut format = *b"txt";
+                let given = self.bytes(-3);
+                for (to, from) in format.iter_mut().zip(given) {
+                    *to = *from;
+                }
+                reply.verbatim(&format, self.bytes(-1));
+            }
+            ffi::lua_settop(state, -2);
+            ffi::lua_insert(state, -2);
+            ffi::lua_settop(state, -2);
+            strings
+        }
+    }
+
+    /// Pushes a field of the table on top; whether it is there.
+    fn field(&self, name: &[u8]) -> bool {
+        // SAFETY: see impl.
+        unsafe {
+            ffi::lua_pushlstring_(self.state, name.as_ptr().cast(), name.len());
+            ffi::lua_rawget_(self.state, -2);
+            ffi::lua_type(self.state, -1) != ffi::LUA_TNIL
+        }
+    }
+
+    /// The string at an index, valid while it is on the stack or in its table.
+    fn bytes(&self, index: c_int) -> &[u8] {
+        let mut len = 0;
+        // SAFETY: see impl; the value is a string.
+        unsafe {
+            let start = ffi::lua_tolstring(self.state, index, &mut len);
+            std::slice::from_raw_parts(start.cast(), len)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Loading chunks: text only, in the sandbox's environment.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use mlua::ffi::{self, lua_State};
+
+use crate::library::Shared;
+use crate::sandbox::{bytecode, tail_calls};
+use crate::stack::{Kind, Outcome, Raise, Stack};
+
+unsafe extern "C-unwind" {
+    /// LuaJIT's `lua_load` with the kinds of chunk that it may accept; not among mlua's declarations.
+    fn lua_loadx(
+        state: *mut lua_State,
+        reader: unsafe extern "C-unwind" fn(*mut lua_State, *mut c_void, *mut usize) -> *const c_char,
+        data: *mut c_void,
+        name: *const c_char,
+        mode: *const c_char,
+    ) -> c_int;
+}
+
+/// Takes the view of the globals and, below it, the globals from the stack; they become the main environment.
+pub(super) unsafe fn set_environments(stack: Stack, shared: *mut Shared) {
+    let state = stack.state();
+    // SAFETY: the caller's.
+    unsafe {
+        (*shared).bytecode.global_view = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        stack.push_value(-1);
+        (*shared).bytecode.globals = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+        ffi::lua_replace(state, ffi::LUA_GLOBALSINDEX);
+    }
+}
+
+/// The registry reference of the real table of globals.
+pub(super) fn globals(shared: &Shared) -> c_int {
+    shared.bytecode.globals
+}
+
+/// Pushes the compiled chunk, or the error message and returns false. Takes three slots.
+pub(super) fn load(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> bool {
+    compile(stack, chunk, name) && finish(stack, shared)
+}
+
+/// Raises nothing: the caller may own what it passes.
+fn compile(stack: Stack, chunk: &[u8], name: &CStr) -> bool {
+    let mut source = Source { lead: needs_lead(chunk), rest: chunk };
+    // SAFETY: the source outlives the call; loading catches its own errors.
+    let status = unsafe {
+        lua_loadx(stack.state(), read, std::ptr::from_mut(&mut source).cast(), name.as_ptr(), c"t".as_ptr())
+    };
+    status == ffi::LUA_OK
+}
+
+/// Checks the function on top and gives it its environment.
+fn finish(stack: Stack, shared: &Shared) -> bool {
+    let state = stack.state();
+    let traits = bytecode::scan(stack, shared.bytecode);
+    if traits.has_foreign_numbers {
+        refuse_foreign_number(stack);
+        return false;
+    }
+    let environment =
+        if traits.assigns_globals { shared.bytecode.global_view } else { shared.bytecode.globals };
+    // SAFETY: the function is on top; nothing here allocates.
+    unsafe {
+        ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, environment);
+        ffi::lua_setfenv(state, -2);
+    }
+    true
+}
+
+/// [`load`] for a script of which only the first returned value counts.
+pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> bool {
+    let status = match tail_calls::without(chunk) {
+        Some(rewritten) => compile(stack, &rewritten, name),
+        None => compile(stack, chunk, name),
+    };
+    status && finish(stack, shared)
+}
+
+/// `loadstring`: the chunk's name is by default its text.
+pub(super) fn loadstring(stack: Stack, shared: &mut Shared) -> Outcome {
+    let chunk = stack.check_bytes(1)?;
+    let name = match stack.kind(2) {
+        Kind::None | Kind::Nil => chunk,
+        Kind::String | Kind::Number => stack.bytes(2),
+        _ => return Err(Raise::Type(2, c"string")),
+    };
+    // SAFETY: a Lua string is followed by a NUL; a NUL within ends the name, as in Lua.
+    let name = unsafe { CStr::from_ptr(name.as_ptr().cast()) };
+    if load(stack, shared, chunk, name) {
+        return Ok(1);
+    }
+    stack.push_nil();
+    stack.insert(-2);
+    Ok(2)
+}
+
+struct Source<'a> {
+    lead: bool,
+    rest: &'a [u8],
+}
+
+/// LuaJIT skips a byte-order mark and a first line with `#`, and takes an escape character for bytecode; Lua 5.1 reads
+/// all three as wrong text, and so does LuaJIT when a space comes first.
+fn needs_lead(chunk: &[u8]) -> bool {
+    matches!(chunk.first(), Some(b'#' | 0xef | 0x1b))
+}
+
+unsafe extern "C-unwind" fn read(
+    _: *mut lua_State,
+    source: *mut c_void,
+    length: *mut usize,
+) -> *const c_char {
+    // SAFETY: `load` passes its source; the piece is part of the chunk, which outlives the loading.
+    unsafe {
+        let source = &mut *source.cast::<Source<'_>>();
+        let piece: &[u8] = if source.lead { b" " } else { std::mem::take(&mut source.rest) };
+        source.lead = false;
+        length.write(piece.len());
+        piece.as_ptr().cast()
+    }
+}
+
+/// Replaces the function on top by the message that Lua 5.1 has for a number such as `1LL`.
+fn refuse_foreign_number(stack: Stack) {
+    // SAFETY: `lua_getinfo` with ">" takes the function on top and fills the record.
+    unsafe {
+        let mut record: ffi::lua_Debug = std::mem::zeroed();
+        ffi::lua_getinfo(stack.state(), c">S".as_ptr(), &mut record);
+        ffi::lua_pushfstring(stack.state(), c"%s:1: malformed number".as_ptr(), record.short_src.as_ptr());
+    }
+}

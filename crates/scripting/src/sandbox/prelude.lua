@@ -1,0 +1,464 @@
+-- Builds what scripts see from what the engine offers. Runs once in a VM.
+--
+-- LuaJIT has no read-only tables. A protected table is therefore an empty table (a view) in front of the real one, which
+-- no script can reach: reading falls through to the real table, writing raises. The functions that read or write a
+-- table without its metatable are replaced by ones that know views; they are the only way around a metatable, so a
+-- function that is added here and writes raw must know them too.
+local engine, native = ...
+
+local error, type, select, pcall = engine.error, engine.type, engine.select, engine.pcall
+local setmetatable, getmetatable = engine.setmetatable, engine.getmetatable
+local rawget, rawset, next, pairs = engine.rawget, engine.rawset, engine.next, engine.pairs
+local collectgarbage, xpcall = engine.collectgarbage, engine.xpcall
+local concat, insert, foreach = engine.table.concat, engine.table.insert, engine.table.foreach
+local find, gsub, rep, sub = engine.string.find, engine.string.gsub, engine.string.rep, engine.string.sub
+local ceil, floor, tonumber = engine.math.ceil, engine.math.floor, engine.tonumber
+
+local READ_ONLY = "Attempt to modify a readonly table"
+
+local contents = {}    -- view -> the table behind it
+local metatables = {}  -- view -> what getmetatable shows for it, false for nil
+
+local function refuse()
+  error(READ_ONLY, 2)
+end
+
+local function view(real, metatable)
+  local proxy = {}
+  contents[proxy] = real
+  metatables[proxy] = metatable or false
+  return setmetatable(proxy, { __index = real, __newindex = refuse, __metatable = false })
+end
+
+local function copy(real)
+  local result = {}
+  for key, value in next, real do
+    result[key] = value
+  end
+  return result
+end
+
+local function pick(source, names)
+  local result = {}
+  for name in names:gmatch("%w+") do
+    result[name] = source[name]
+  end
+  return result
+end
+
+local globals = pick(engine, [[assert error ipairs pcall rawequal select tonumber tostring type unpack gcinfo]])
+globals._VERSION = "Lua 5.1"
+
+function globals.getmetatable(...)
+  local value = ...
+  if value ~= nil then
+    local shown = metatables[value]
+    if shown ~= nil then
+      return shown or nil
+    end
+  end
+  return getmetatable(...)
+end
+
+function globals.setmetatable(...)
+  local target, metatable = ...
+  if target ~= nil and contents[target] then
+    if type(metatable) == "table" or (metatable == nil and select("#", ...) > 1) then
+      error(READ_ONLY, 0)
+    end
+  end
+  return setmetatable(...)
+end
+
+function globals.rawset(...)
+  local target = ...
+  if target ~= nil and contents[target] and select("#", ...) > 2 then
+    error(READ_ONLY, 0)
+  end
+  return rawset(...)
+end
+
+function globals.rawget(...)
+  local target, key = ...
+  local real = target ~= nil and contents[target]
+  if real and select("#", ...) > 1 then
+    return rawget(real, key)
+  end
+  return rawget(...)
+end
+
+function globals.xpcall(...)
+  if select("#", ...) > 2 then
+    local call, handler = ...
+    return xpcall(call, handler)
+  end
+  return xpcall(...)
+end
+
+globals.loadstring = native.loadstring
+
+function globals.load(reader, name)
+  if type(reader) ~= "function" then
+    return native.require_function(reader)
+  end
+  local pieces, count = {}, 0
+  while true do
+    local ok, piece = pcall(reader)
+    if not ok then
+      return nil, piece
+    end
+    if piece == nil or piece == "" then
+      break
+    end
+    local kind = type(piece)
+    if kind ~= "string" and kind ~= "number" then
+      return nil, "reader function must return a string"
+    end
+    count = count + 1
+    pieces[count] = piece
+  end
+  return native.loadstring(concat(pieces), name or "=(load)")
+end
+
+local OPTIONS = { collect = true, count = true, step = true, stop = 0, restart = 0, setpause = 200, setstepmul = 200 }
+
+-- The collector belongs to the VM, not to a script: it can be asked and made to work, not stopped or tuned.
+function globals.collectgarbage(...)
+  local option = ...
+  if type(option) ~= "string" then
+    return collectgarbage(...)
+  end
+  local effect = OPTIONS[option]
+  if effect == true then
+    return collectgarbage(...)
+  elseif effect then
+    return effect
+  end
+  return native.refuse_option(option)
+end
+
+local math = pick(engine.math, [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max
+  min modf pi pow rad sin sinh sqrt tan tanh]])
+math.mod = math.fmod
+math.random = native.random.random
+math.randomseed = native.random.randomseed
+
+local string = pick(engine.string, [[byte char dump find format gmatch len lower match reverse sub upper]])
+string.gfind = string.gmatch
+
+function string.rep(...)
+  if select("#", ...) > 2 then
+    local text, count = ...
+    return rep(text, count)
+  end
+  return rep(...)
+end
+
+-- string.gsub with a function, in Lua, so that the function can be interrupted and can yield.
+
+-- Passes on what `find` answered, with the captures (or the whole match) replaced by what the function makes of them.
+local function apply(call, text, found, start, stop, ...)
+  if not found or not start then
+    return found, start
+  end
+  if select("#", ...) == 0 then
+    return found, start, stop, call(sub(text, start, stop))
+  end
+  return found, start, stop, (call(...))
+end
+
+local function is_text(value)
+  local kind = type(value)
+  return kind == "string" or kind == "number"
+end
+
+function string.gsub(...)
+  local text, pattern, call, limit = ...
+  if type(call) ~= "function" or not is_text(text) or not is_text(pattern) then
+    return gsub(...)
+  end
+  text, pattern = text .. "", pattern .. ""
+  local length = #text
+  if limit == nil then
+    limit = length + 1
+  else
+    limit = tonumber(limit)
+    if not limit then
+      return gsub(...)
+    end
+    limit = limit < 0 and ceil(limit) or floor(limit)
+  end
+  local anchored = sub(pattern, 1, 1) == "^"
+  local captures = find(pattern, "(", 1, true)
+  local pieces, filled, count, position = {}, 0, 0, 1
+  while count < limit do
+    local found, start, stop, value
+    if captures then
+      found, start, stop, value = apply(call, text, pcall(find, text, pattern, position))
+    else
+      found, start, stop = pcall(find, text, pattern, position)
+      if found and start then
+        value = call(sub(text, start, stop))
+      end
+    end
+    if not found then
+      error(start, 2)
+    elseif not start then
+      break
+    end
+    count = count + 1
+    if value == nil or value == false then
+      value = sub(text, start, stop)
+    elseif not is_text(value) then
+      error("invalid replacement value (a " .. type(value) .. ")", 2)
+    end
+    pieces[filled + 1] = sub(text, position, start - 1)
+    pieces[filled + 2] = value
+    filled = filled + 2
+    if stop >= start then
+      position = stop + 1
+    elseif start <= length then
+      filled = filled + 1
+      pieces[filled] = sub(text, start, start)
+      position = start + 1
+    else
+      position = start
+      break
+    end
+    if anchored then
+      break
+    end
+  end
+  pieces[filled + 1] = sub(text, position)
+  return concat(pieces), count
+end
+
+local table = pick(engine.table, [[concat foreachi getn maxn remove]])
+
+function table.insert(...)
+  local target = ...
+  if target ~= nil and contents[target] then
+    local arguments = select("#", ...)
+    if arguments == 2 or arguments == 3 then
+      error(READ_ONLY, 0)
+    end
+  end
+  return insert(...)
+end
+
+function table.setn()
+  error("'setn' is obsolete", 2)
+end
+
+-- table.sort in Lua, so that a comparator can be interrupted and can yield. The steps are those of Lua 5.1's quicksort,
+-- which decide how equal elements end up and what an inconsistent comparator meets.
+
+local function less(a, b)
+  local kind, other = type(a), type(b)
+  if kind == other and (kind == "number" or kind == "string") then
+    return a < b
+  end
+  if kind == other then
+    local ours, theirs = getmetatable(a), getmetatable(b)
+    local compare = type(ours) == "table" and rawget(ours, "__lt")
+    if compare and type(theirs) == "table" and rawget(theirs, "__lt") == compare then
+      return compare(a, b)
+    end
+    error("attempt to compare two " .. kind .. " values", 0)
+  end
+  error("attempt to compare " .. kind .. " with " .. other, 0)
+end
+
+-- Sorts t[low..high]; false when the order function contradicts itself.
+local function quicksort(t, low, high, before)
+  while low < high do
+    local first, last = t[low], t[high]
+    if before(last, first) then
+      t[low], t[high] = last, first
+    end
+    if high - low == 1 then
+      break
+    end
+    local middle = floor((low + high) / 2)
+    local pivot, edge = t[middle], t[low]
+    if before(pivot, edge) then
+      t[middle], t[low] = edge, pivot
+    else
+      edge = t[high]
+      if before(edge, pivot) then
+        t[middle], t[high] = edge, pivot
+      end
+    end
+    if high - low == 2 then
+      break
+    end
+    pivot = t[middle]
+    t[middle], t[high - 1] = t[high - 1], pivot
+    local left, right = low, high - 1
+    while true do
+      left = left + 1
+      local value = t[left]
+      while before(value, pivot) do
+        if left > high then
+          return false
+        end
+        left = left + 1
+        value = t[left]
+      end
+      right = right - 1
+      local other = t[right]
+      while before(pivot, other) do
+        if right < low then
+          return false
+        end
+        right = right - 1
+        other = t[right]
+      end
+      if right < left then
+        break
+      end
+      t[left], t[right] = other, value
+    end
+    t[high - 1], t[left] = t[left], t[high - 1]
+    local from, to
+    if left - low < high - left then
+      from, to, low = low, left - 1, left + 1
+    else
+      from, to, high = left + 1, high, left - 1
+    end
+    if not quicksort(t, from, to, before) then
+      return false
+    end
+  end
+  return true
+end
+
+function table.sort(target, before)
+  if type(target) ~= "table" then
+    return native.require_table(target)
+  end
+  if before ~= nil and type(before) ~= "function" then
+    return native.require_order(target, before)
+  end
+  if not quicksort(target, 1, #target, before or less) then
+    error("invalid order function for sorting", 2)
+  end
+end
+
+-- Walking tables. LuaJIT's order differs from VM to VM; `mode.ordered` is set for runs that must not depend on it, and
+-- then numbers come first, ascending, then strings by their bytes, then false and true, then the rest in no order.
+
+local mode = { ordered = false }
+local RANKS = { number = 1, string = 2, boolean = 3 }
+
+local function precedes(a, b)
+  local kind, other = type(a), type(b)
+  if kind ~= other then
+    return (RANKS[kind] or 4) < (RANKS[other] or 4)
+  elseif kind == "number" or kind == "string" then
+    return a < b
+  end
+  return kind == "boolean" and not a and b
+end
+
+local function walk(real)
+  local keys, count = {}, 0
+  for key in next, real do
+    count = count + 1
+    keys[count] = key
+  end
+  quicksort(keys, 1, count, precedes)
+  local position = 0
+  return function()
+    while true do
+      position = position + 1
+      local key = keys[position]
+      if key == nil then
+        return nil
+      end
+      local value = rawget(real, key)
+      if value ~= nil then
+        return key, value
+      end
+    end
+  end
+end
+
+-- The key after `key` in order: a whole walk for each step, but such runs ask for order and not for speed.
+local function follow(real, key)
+  local nearest
+  for candidate in next, real do
+    if (key == nil or precedes(key, candidate)) and (nearest == nil or precedes(candidate, nearest)) then
+      nearest = candidate
+    end
+  end
+  if nearest ~= nil then
+    return nearest, rawget(real, nearest)
+  end
+  return nil
+end
+
+function globals.next(...)
+  local target, key = ...
+  local real = target ~= nil and contents[target]
+  if mode.ordered and type(target) == "table" and (key == nil or RANKS[type(key)]) then
+    return follow(real or target, key)
+  elseif real then
+    return next(real, key)
+  end
+  return next(...)
+end
+
+function globals.pairs(...)
+  local target = ...
+  local real = target ~= nil and contents[target]
+  if mode.ordered and type(target) == "table" then
+    return walk(real or target), target, nil
+  elseif real then
+    return next, copy(real), nil
+  end
+  return pairs(...)
+end
+
+function table.foreach(...)
+  local target, visit = ...
+  local real = target ~= nil and contents[target]
+  if type(visit) == "function" and (real or mode.ordered and type(target) == "table") then
+    for key, value in globals.pairs(target) do
+      local result = visit(key, value)
+      if result ~= nil then
+        return result
+      end
+    end
+    return
+  end
+  return foreach(...)
+end
+
+local function missing(_, name)
+  local kind = type(name)
+  if kind ~= "string" and kind ~= "number" then
+    error("Second argument to luaProtectedTableError must be a string or number", 2)
+  end
+  error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
+end
+
+globals.math = view(math)
+globals.string = view(string)
+globals.table = view(table)
+globals.os = view({ clock = native.clock })
+globals.coroutine = view(pick(engine.coroutine, [[create resume running status wrap yield]]))
+globals.bit = view(native.bit)
+globals.struct = view(native.struct)
+globals.cmsgpack = view(native.cmsgpack)
+globals.cjson = view(native.cjson)
+
+local strings = getmetatable("")
+strings.__index = string
+strings.__metatable = view({ __index = globals.string })
+
+local global_view = view(globals, view({ __index = missing }))
+globals._G = global_view
+setmetatable(globals, { __index = missing })
+
+return globals, global_view, view, mode

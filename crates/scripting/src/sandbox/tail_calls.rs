@@ -1,0 +1,292 @@
+//! Takes the tail calls out of a script's own level: `return f(x)` becomes `return (f(x))`.
+//!
+//! A tail call leaves no trace of the line it was on. Lua 5.1 does not make one when the callee is a C function, so Redis
+//! can say where `return redis.call(...)` went wrong; LuaJIT always makes one, and then neither an error's position nor
+//! its traceback knows the script. Of what a script returns only the first value counts, so at its own level (not in
+//! the functions within, where all values count) parentheses change nothing else. They are put on the lines where the
+//! call stands.
+
+/// The chunk with parentheses around each single returned call at its own level; `None` if there is none. Wrong text
+/// may come out as it likes, as long as it stays wrong: all that is inserted is balanced and within one statement.
+pub(super) fn without(chunk: &[u8]) -> Option<Vec<u8>> {
+    memchr::memmem::find(chunk, b"return")?;
+    let mut insertions = Vec::new();
+    let mut scanner = Scanner { text: chunk, position: 0 };
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut returned: Option<Returned> = None;
+    loop {
+        let token = scanner.next();
+        if let Some(open) = &mut returned {
+            if open.ends_at(token.kind, blocks.len()) {
+                if open.single && open.ends_like_a_call {
+                    insertions.push((open.start, b'('));
+                    insertions.push((open.end, b')'));
+                }
+                returned = None;
+            } else {
+                open.take(token, blocks.len());
+            }
+        }
+        match token.kind {
+            Kind::End => break,
+            Kind::Opener(block) => blocks.push(block),
+            Kind::Closer => {
+                blocks.pop();
+            }
+            Kind::Return if returned.is_none() && !blocks.contains(&Block::Function) => {
+                returned = Some(Returned::after(token, blocks.len()));
+            }
+            _ => {}
+        }
+    }
+    (!insertions.is_empty()).then(|| insert(chunk, &insertions))
+}
+
+fn insert(chunk: &[u8], insertions: &[(usize, u8)]) -> Vec<u8> {
+    let mut result = Vec::with_capacity(chunk.len() + insertions.len());
+    let mut taken = 0;
+    for &(position, byte) in insertions {
+        result.extend_from_slice(&chunk[taken..position]);
+        result.push(byte);
+        taken = position;
+    }
+    result.extend_from_slice(&chunk[taken..]);
+    result
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Block {
+    Function,
+    Other,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    End,
+    Return,
+    /// `function`, `do`, `if`, `repeat`
+    Opener(Block),
+    /// `end`, `until`
+    Closer,
+    /// `else`, `elseif`
+    Branch,
+    OpenBracket,
+    CloseBracket,
+    Text,
+    Comma,
+    Semicolon,
+    Other,
+}
+
+#[derive(Clone, Copy)]
+struct Token {
+    kind: Kind,
+    end: usize,
+}
+
+/// The values of a `return` that is being read.
+struct Returned {
+    start: usize,
+    end: usize,
+    depth: usize,
+    brackets: i32,
+    single: bool,
+    ends_like_a_call: bool,
+}
+
+impl Returned {
+    fn after(token: Token, depth: usize) -> Returned {
+        Returned {
+            start: token.end,
+            end: token.end,
+            depth,
+            brackets: 0,
+            single: true,
+            ends_like_a_call: false,
+        }
+    }
+
+    fn ends_at(&self, kind: Kind, depth: usize) -> bool {
+        depth == self.depth && matches!(kind, Kind::End | Kind::Closer | Kind::Branch | Kind::Semicolon)
+            || kind == Kind::End
+    }
+
+    fn take(&mut self, token: Token, depth: usize) {
+        self.end = token.end;
+        if depth > self.depth {
+            self.ends_like_a_call = false;
+            return;
+        }
+        match token.kind {
+            Kind::OpenBracket => self.brackets += 1,
+            Kind::CloseBracket => self.brackets -= 1,
+            Kind::Comma if self.brackets == 0 => self.single = false,
+            _ => {}
+        }
+        self.ends_like_a_call = matches!(token.kind, Kind::CloseBracket | Kind::Text);
+    }
+}
+
+struct Scanner<'a> {
+    text: &'a [u8],
+    position: usize,
+}
+
+impl Scanner<'_> {
+    fn next(&mut self) -> Token {
+        let kind = self.skip_to_token();
+        Token { kind, end: self.position }
+    }
+
+    fn byte(&self, ahead: usize) -> u8 {
+        self.text.get(self.position + ahead).copied().unwrap_or(0)
+    }
+
+    fn skip_to_token(&mut self) -> Kind {
+        while self.position < self.text.len() {
+            let byte = self.byte(0);
+            match byte {
+                b'-' if self.byte(1) == b'-' => self.comment(),
+                b'"' | b'\'' => return self.quoted(byte),
+                b'[' if self.long_bracket().is_some() => {
+                    self.long_text();
+                    return Kind::Text;
+                }
+                b'_' | b'a'..=b'z' | b'A'..=b'Z' => return self.word(),
+                b'0'..=b'9' => {
+                    while matches!(self.byte(0), b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') {
+                        self.position += 1;
+                    }
+                    return Kind::Other;
+                }
+                b' ' | b'\t'..=b'\r' => self.position += 1,
+                _ => {
+                    self.position += 1;
+                    return match byte {
+                        b'(' | b'{' | b'[' => Kind::OpenBracket,
+                        b')' | b'}' | b']' => Kind::CloseBracket,
+                        b',' => Kind::Comma,
+                        b';' => Kind::Semicolon,
+                        _ => Kind::Other,
+                    };
+                }
+            }
+        }
+        Kind::End
+    }
+
+    fn word(&mut self) -> Kind {
+        let start = self.position;
+        while matches!(self.byte(0), b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') {
+            self.position += 1;
+        }
+        match &self.text[start..self.position] {
+            b"return" => Kind::Return,
+            b"function" => Kind::Opener(Block::Function),
+            b"do" | b"if" | b"repeat" => Kind::Opener(Block::Other),
+            b"end" | b"until" => Kind::Closer,
+            b"else" | b"elseif" => Kind::Branch,
+            _ => Kind::Other,
+        }
+    }
+
+    fn quoted(&mut self, quote: u8) -> Kind {
+        self.position += 1;
+        while self.position < self.text.len() {
+            match self.byte(0) {
+                b'\\' => self.position += 1,
+                byte if byte == quote => break,
+                _ => {}
+            }
+            self.position += 1;
+        }
+        self.position = (self.position + 1).min(self.text.len());
+        Kind::Text
+    }
+
+    fn comment(&mut self) {
+        self.position += 2;
+        if self.byte(0) == b'[' && self.long_bracket().is_some() {
+            self.long_text();
+            return;
+        }
+        let rest = &self.text[self.position.min(self.text.len())..];
+        self.position =
+            self.text.len() - rest.len() + memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+    }
+
+    /// The level of the long bracket that opens here.
+    fn long_bracket(&self) -> Option<usize> {
+        let mut level = 0;
+        while self.byte(1 + level) == b'=' {
+            level += 1;
+        }
+        (self.byte(1 + level) == b'[').then_some(level)
+    }
+
+    fn long_text(&mut self) {
+        let level = self.long_bracket().unwrap_or(0);
+        self.position += level + 2;
+        while self.position < self.text.len() {
+            if self.byte(0) == b']'
+                && (1..=level).all(|ahead| self.byte(ahead) == b'=')
+                && self.byte(level + 1) == b']'
+            {
+                self.position += level + 2;
+                return;
+            }
+            self.position += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(chunk: &str, wanted: &str) {
+        let result = without(chunk.as_bytes()).unwrap_or_else(|| chunk.as_bytes().to_vec());
+        assert_eq!(String::from_utf8_lossy(&result), wanted);
+    }
+
+    #[test]
+    fn single_returned_calls_of_the_script_itself_are_wrapped() {
+        check("return f(x)", "return( f(x))");
+        check("return redis.call('get', KEYS[1]) -- done", "return( redis.call('get', KEYS[1])) -- done");
+        check(
+            "if a then return f 'x' else return g{1}; end",
+            "if a then return( f 'x') else return( g{1}); end",
+        );
+        check("do return a.b:c(1, {2, 3})\nend", "do return( a.b:c(1, {2, 3}))\nend");
+        check(
+            "while x do return f(function() return 1, 2 end) end",
+            "while x do return( f(function() return 1, 2 end)) end",
+        );
+    }
+
+    #[test]
+    fn other_returns_stay() {
+        for chunk in [
+            "return",
+            "return 1",
+            "return x",
+            "return f(x), 2",
+            "return f(x), g(y)",
+            "return function() return f() end",
+            "local function f() return g() end return f",
+            "local f = function() if a then return g() end end",
+            "-- return f()\nlocal s = 'return f()' .. [[ return g() ]] --[==[ return h() ]==]",
+        ] {
+            check(chunk, chunk);
+        }
+    }
+
+    #[test]
+    fn broken_text_ends() {
+        for chunk in
+            ["return f('", "return [[", "return f(--[[", "return ) end end until", "return \\", "return 'a\\"]
+        {
+            without(chunk.as_bytes());
+        }
+    }
+}
