@@ -11,6 +11,19 @@ use perigee_keyspace::Footprint;
 /// Makes the transaction visible.
 #[inline]
 pub(crate) fn commit<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
+    if transaction.effects.is_empty()
+        && let Some(changes) = transaction.txn.seal_quietly()
+    {
+        if changes > 0 {
+            env.worker.stats.changes.fetch_add(changes);
+        }
+        return;
+    }
+    commit_loudly(env, transaction);
+}
+
+#[cold]
+fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
     let sealed = transaction.txn.seal();
     if sealed.ready.is_empty() && sealed.expired.is_empty() && transaction.effects.is_empty() {
         if sealed.changes > 0 {
