@@ -208,6 +208,10 @@ impl Machine {
 
     /// Prepares the next slices: which script runs, how much memory it may use (0: any), whether replies are sorted.
     pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
+        if self.slot().deterministic != deterministic {
+            // SAFETY: no slice runs; the limit is lifted.
+            unsafe { self.sandbox.set_ordered(self.state, deterministic) };
+        }
         let slot = self.slot();
         slot.script = Some(script.clone());
         slot.heap.allow(memory_limit_bytes);
