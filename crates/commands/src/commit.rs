@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::blocking;
-use crate::effects::Event;
+use crate::effects::{Effects, Event};
 use crate::engine::Env;
 use crate::session::Transaction;
 use perigee_keyspace::Footprint;
@@ -43,9 +43,12 @@ fn commit_with_consequences<'e>(
     loop {
         env.worker.stats.changes.fetch_add(sealed.changes);
         env.engine.counters.expired_keys.fetch_add(sealed.expired.len() as u64, Ordering::Relaxed);
+        // A key expires when it is looked for, before anything is done with it.
+        let mut expired = Effects::default();
         for (db, key) in &sealed.expired {
-            transaction.effects.notify(env.engine, Event::Expired, "expired", *db, key);
+            expired.notify(env.engine, Event::Expired, "expired", *db, key);
         }
+        transaction.effects.precede_with(expired);
         if sealed.ready.is_empty() {
             break;
         }

@@ -15,6 +15,16 @@ impl Edit<'_, '_, Str> {
         self.apply(|value, log| (value.append(bytes, log), true))
     }
 
+    /// Moves the content into a growing buffer, of encoding `raw`, where changes of single bytes go; that is no change.
+    pub fn make_raw(&mut self) {
+        self.apply(|value, log| {
+            if !value.is_raw() {
+                value.append(b"", log);
+            }
+            ((), false)
+        });
+    }
+
     /// Overwrites from `offset` on, after zeros if that is beyond the end, and answers the new length.
     pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> usize {
         self.apply(|value, log| (value.set_range(offset, bytes, log), !bytes.is_empty()))

@@ -158,11 +158,17 @@ impl<'k> Txn<'k> {
     #[inline]
     pub fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry> {
         let entry = self.held.shard(self.keyspace.shard_of(key)).database(db)?.keys.get(key)?;
-        if entry.is_live(self.now_ms) {
-            return Some(entry);
+        self.is_live(db, entry).then_some(entry)
+    }
+
+    /// Whether the entry is live; an expired one is removed before the commit.
+    #[inline]
+    fn is_live(&self, db: u16, entry: &Entry) -> bool {
+        let live = entry.is_live(self.now_ms);
+        if !live {
+            self.news.borrow_mut().get_or_insert_default().stale.push((db, entry.key().into()));
         }
-        self.news.borrow_mut().get_or_insert_default().stale.push((db, key.into()));
-        None
+        live
     }
 
     /// Whether the key is live.
@@ -263,7 +269,7 @@ impl<'k> Txn<'k> {
             if let Some(database) = self.held.shard(shard as u16).database(db) {
                 loop {
                     position = database.keys.scan(position, |entry| {
-                        if entry.is_live(self.now_ms) {
+                        if self.is_live(db, entry) {
                             visit(entry);
                         }
                         visited += 1;
@@ -301,7 +307,7 @@ impl<'k> Txn<'k> {
                 at -= len;
                 None
             })?;
-            if found.is_live(self.now_ms) {
+            if self.is_live(db, found) {
                 return Some(found);
             }
             left = self.len(db);
