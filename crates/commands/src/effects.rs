@@ -60,10 +60,10 @@ pub(crate) const EVENT_LETTERS: [(u8, u32); 14] = [
     (b'e', Event::Evicted as u32),
     (b't', Event::Stream as u32),
     (b'd', Event::Module as u32),
+    (b'n', Event::New as u32),
     (b'K', Event::Keyspace as u32),
     (b'E', Event::Keyevent as u32),
     (b'm', Event::KeyMiss as u32),
-    (b'n', Event::New as u32),
 ];
 
 impl Effects {

@@ -32,8 +32,12 @@ pub(crate) enum Passage {
 #[inline]
 pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: &mut dyn Reply) -> Passage {
     match check(env, session, args) {
-        Ok(entry) if env.engine.pause.holds(env.now_ms, session, entry) => Passage::Paused,
+        Ok(entry) if env.engine.pause.holds(env.now_ms, session, entry) => {
+            session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
+            Passage::Paused
+        }
         Ok(entry) if session.multi.is_some() && !multi::runs_at_once(entry) => {
+            session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
             multi::queue(session, entry, args);
             reply.simple(b"QUEUED");
             Passage::Answered
@@ -50,7 +54,8 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
                 multi.spoiled = true;
             }
             stats::count_rejection(env, args, &error);
-            error.reply_to(reply);
+            let entry = env.engine.commands.find(args[0]);
+            multi::refused(session, entry, error).reply_to(reply);
             Passage::Answered
         }
     }

@@ -119,6 +119,17 @@ pub(crate) fn runs_at_once(entry: Entry) -> bool {
     matches!(entry.command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
+/// What to answer to a refused request: an EXEC that may not run gives up its transaction.
+pub(crate) fn refused(session: &mut Session, entry: Option<Entry>, error: Error) -> Error {
+    if entry.is_none_or(|entry| entry.command.name != "exec") {
+        return error;
+    }
+    session.leave_multi();
+    let why = error.text();
+    let why = why.strip_prefix("ERR ").unwrap_or(&why);
+    Error::Owned(format!("EXECABORT Transaction discarded because of: {why}"))
+}
+
 /// Whether the command is an EXEC with something to execute.
 pub(crate) fn is_exec(session: &Session, entry: Entry) -> bool {
     session.multi.is_some() && entry.command.name == "exec"

@@ -339,7 +339,9 @@ impl Session {
             let env = env.renewed();
             let flow = match state {
                 State::Paused(args) => {
+                    self.client.mark(Mark::Blocked, true);
                     env.engine.pause.wait(env).await;
+                    self.client.mark(Mark::Blocked, false);
                     let (env, slices) = (env.renewed(), args.slices());
                     match gate::admit(env, self, &slices, out) {
                         Passage::Answered => Flow::Done,
@@ -352,7 +354,7 @@ impl Session {
                     match gate::wait_for_locks(env, self, entry, &footprint).await {
                         Ok(txn) => self.run(env.renewed(), Transaction::new(txn), entry, &args_slices, out),
                         Err(error) => {
-                            error.reply_to(out);
+                            crate::multi::refused(self, Some(entry), error).reply_to(out);
                             Flow::Done
                         }
                     }

@@ -1,7 +1,7 @@
 //! Kinds of configuration values: how they are written, kept and shown.
 
 use super::Parameter;
-use crate::effects::{ALL_EVENTS, EVENT_LETTERS};
+use crate::effects::{ALL_EVENTS, EVENT_LETTERS, Event};
 
 /// What values a parameter takes.
 #[derive(Clone, Copy, Debug)]
@@ -230,7 +230,8 @@ fn event_letters(bits: u32) -> String {
         letters.push('A');
     }
     for (letter, bit) in EVENT_LETTERS {
-        if bits & bit != 0 && !(all && ALL_EVENTS & bit != 0) {
+        // Redis shows no `n` beside an `A`.
+        if bits & bit != 0 && !(all && (ALL_EVENTS | Event::New as u32) & bit != 0) {
             letters.push(letter as char);
         }
     }
@@ -254,7 +255,7 @@ mod tests {
 
     #[test]
     fn event_classes_there_and_back() {
-        for letters in ["", "AKE", "g$KE", "xE", "xKn"] {
+        for letters in ["", "AKE", "AKEm", "g$KE", "xE", "xnK"] {
             assert_eq!(event_letters(events(letters).unwrap() as u32), letters);
         }
         assert_eq!(events("q"), None);

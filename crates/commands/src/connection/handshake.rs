@@ -48,7 +48,7 @@ fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 const NOT_AUTHENTICATED: Error = Error::Text(
-    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
 
 /// HELLO's arguments.
@@ -191,7 +191,6 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     session.set_protocol(Protocol::Resp2);
     call.reply.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
-    session.client.mark(Mark::NoEvict, false);
     session.client.mark(Mark::NoTouch, false);
     session.client.named.lock().name.clear();
     session.authenticated = env.engine.config.text(Param::RequirePass).is_empty();

@@ -34,7 +34,11 @@ pub(super) fn reply(reply: &mut dyn Reply, name: &[u8], command: &Command) {
     let specs = KeySpec::all_of(command);
     reply.set(specs.len());
     specs.iter().for_each(|spec| spec.reply_to(reply));
-    reply.array(command.subcommands.len());
+    // Redis gives an empty set, but an array of entries.
+    match command.subcommands.len() {
+        0 => reply.set(0),
+        len => reply.array(len),
+    }
     for subcommand in command.subcommands {
         self::reply(reply, subcommand.full_name.as_bytes(), subcommand);
     }
