@@ -44,12 +44,22 @@ impl Edit<'_, '_, List> {
 
     /// Removes the first element.
     pub fn pop_front(&mut self) -> Option<Blob> {
-        self.apply(|list, log| changed_if(list.pop_front(log), Option::is_some))
+        self.pop_front_with(|element| element.into())
+    }
+
+    /// Removes the first element after showing it, which saves a copy.
+    pub fn pop_front_with<R>(&mut self, show: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.apply(|list, log| changed_if(list.pop_front_with(show, log), Option::is_some))
     }
 
     /// Removes the last element.
     pub fn pop_back(&mut self) -> Option<Blob> {
-        self.apply(|list, log| changed_if(list.pop_back(log), Option::is_some))
+        self.pop_back_with(|element| element.into())
+    }
+
+    /// Removes the last element after showing it, which saves a copy.
+    pub fn pop_back_with<R>(&mut self, show: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.apply(|list, log| changed_if(list.pop_back_with(show, log), Option::is_some))
     }
 
     /// Replaces the element at a position; `false` if there is none.
