@@ -8,8 +8,6 @@ mod many;
 mod range;
 mod set;
 
-pub(crate) use range::inclusive_range;
-
 use crate::spec::Command;
 
 pub(crate) static COMMANDS: &[Command] = &[

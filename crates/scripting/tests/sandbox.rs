@@ -210,6 +210,26 @@ fn output_limit_stops_an_encoder() {
     assert_eq!(vm.text("return cjson.encode({1})"), "[1]");
 }
 
+/// CVE-2022-24834's kind of trouble: what nests without end must not end the process, whatever the settings.
+#[test]
+fn endless_nesting_is_an_error() {
+    let vm = Vm::new();
+    let raise = "cjson.decode_max_depth(2 ^ 31 - 1) cjson.encode_max_depth(2 ^ 31 - 1) ";
+    assert_eq!(
+        vm.text(&format!("{raise} return cjson.decode(string.rep('[', 5000))")),
+        "user_script:1: Found too many nested data structures (2001) at character 2001"
+    );
+    assert_eq!(
+        vm.text(&format!("{raise} return cjson.decode(string.rep('{{\"a\":', 5000))")),
+        "user_script:1: Found too many nested data structures (2001) at character 10001"
+    );
+    assert_eq!(
+        vm.text(&format!("{raise} local t = {{}} t.t = t return cjson.encode(t)")),
+        "user_script:1: Cannot serialise, excessive nesting (2001)"
+    );
+    assert_eq!(vm.text("local t = {} t[1] = t return (cmsgpack.pack(t):byte(-1))"), "192");
+}
+
 #[test]
 fn comparator_of_sort_can_yield() {
     let script = "

@@ -4,7 +4,6 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::parse::{Word, integer};
 use crate::spec::{Categories, Command, Flags, Group, Keys, command};
-use crate::string::inclusive_range;
 
 pub(super) const BITCOUNT: Command = command("bitcount", -2, bitcount)
     .flags(Flags::READONLY)
@@ -28,7 +27,7 @@ fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
             if first < 0 && last < 0 && first > last {
                 None
             } else {
-                Bits::range(content, first, Some(last), call.args.get(4))?
+                Bits::range(content, first, Some(last), Unit::parse(call.args.get(4))?)
             }
         }
         _ => return Err(Error::Syntax),
@@ -59,8 +58,9 @@ fn bitpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
         3 => Bits::whole(content),
         4..=6 => {
             let first = call.integer(3)?;
+            let unit = Unit::parse(call.args.get(5))?;
             let last = call.args.get(4).map(|last| integer(last).ok_or(Error::NotInteger)).transpose()?;
-            Bits::range(content, first, last, call.args.get(5))?
+            Bits::range(content, first, last, unit)
         }
         _ => return Err(Error::Syntax),
     };
@@ -69,6 +69,24 @@ fn bitpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let behind = if bits.is_some() && !on && call.args.len() < 5 { content.len() as i64 * 8 } else { -1 };
     call.reply.int(position.unwrap_or(behind));
     Ok(())
+}
+
+/// What positions count.
+#[derive(Clone, Copy)]
+enum Unit {
+    Byte,
+    Bit,
+}
+
+impl Unit {
+    fn parse(word: Option<&&[u8]>) -> Result<Self, Error> {
+        match word.map(|word| Word(word)) {
+            None => Ok(Unit::Byte),
+            Some(word) if word.is("BYTE") => Ok(Unit::Byte),
+            Some(word) if word.is("BIT") => Ok(Unit::Bit),
+            Some(_) => Err(Error::Syntax),
+        }
+    }
 }
 
 /// Consecutive bits of a string, at least one.
@@ -86,25 +104,23 @@ impl<'a> Bits<'a> {
         Some(Bits { content, first: 0, last })
     }
 
-    /// A range in bytes, or in the unit that is named; without a last one to the end. `None` if it is empty.
-    fn range(
-        content: &'a [u8],
-        first: i64,
-        last: Option<i64>,
-        unit: Option<&&[u8]>,
-    ) -> Result<Option<Self>, Error> {
-        let in_bits = match unit.map(|unit| Word(unit)) {
-            None => false,
-            Some(unit) if unit.is("BYTE") => false,
-            Some(unit) if unit.is("BIT") => true,
-            Some(_) => return Err(Error::Syntax),
+    /// A range, both ends in it; without a last one to the end. Negative ones count from the end, those beyond the
+    /// string are moved to it. `None` if the range is empty.
+    fn range(content: &'a [u8], first: i64, last: Option<i64>, unit: Unit) -> Option<Self> {
+        let len = match unit {
+            Unit::Byte => content.len() as i64,
+            Unit::Bit => content.len() as i64 * 8,
         };
-        let len = if in_bits { content.len() * 8 } else { content.len() };
-        let range = inclusive_range(first, last.unwrap_or(i64::MAX), len);
-        Ok(range.map(|(first, last)| match in_bits {
-            true => Bits { content, first, last },
-            false => Bits { content, first: first * 8, last: last * 8 + 7 },
-        }))
+        let absolute = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
+        let (first, last) = (absolute(first), absolute(last.unwrap_or(-1)).min(len - 1));
+        if first > last {
+            return None;
+        }
+        let (first, last) = (first as usize, last as usize);
+        Some(match unit {
+            Unit::Byte => Bits { content, first: first * 8, last: last * 8 + 7 },
+            Unit::Bit => Bits { content, first, last },
+        })
     }
 
     /// A byte of the string, its bits outside the range cleared.

@@ -45,13 +45,13 @@ fn sort(call: &mut Call<'_, '_>, may_store: bool) -> Result<(), Error> {
     call.env.count_lookup(source.is_some());
     let mut elements = elements(source, &options)?;
     // The order of a set is nobody's business: what is kept, and what a script sees, must not depend on it.
-    if options.keeps_order()
+    if options.keeps_order
         && matches!(source, Some(Value::Set(_)))
         && (options.store.is_some() || call.session.role == Role::Script)
     {
-        (options.by, options.alphabetic) = (None, true);
+        (options.by, options.keeps_order, options.alphabetic) = (None, false, true);
     }
-    if !options.keeps_order() {
+    if !options.keeps_order {
         elements = sorted(call, elements, &options)?;
     }
     let chosen = options.chosen(elements.len());
@@ -82,13 +82,17 @@ fn sort(call: &mut Call<'_, '_>, may_store: bool) -> Result<(), Error> {
 
 type Bytes<'v> = Cow<'v, [u8]>;
 
-/// The elements in the order in which they are kept.
+/// The elements in the order in which they are kept; backwards if they are to descend and not to be sorted.
 fn elements<'v>(source: Option<&'v Value>, options: &Options<'_>) -> Result<Vec<Bytes<'v>>, Error> {
+    let backwards = options.descending && options.keeps_order;
     Ok(match source {
         None => Vec::new(),
+        Some(Value::List(list)) if backwards => {
+            list.iter_rev_from(list.len().saturating_sub(1)).map(Cow::Borrowed).collect()
+        }
         Some(Value::List(list)) => list.iter().map(Cow::Borrowed).collect(),
         Some(Value::Set(set)) => set.iter().map(|member| Cow::Owned(member.to_vec())).collect(),
-        Some(Value::ZSet(zset)) if options.descending && options.keeps_order() => zset
+        Some(Value::ZSet(zset)) if backwards => zset
             .iter_rev_from_rank(zset.len().saturating_sub(1))
             .map(|(member, _)| Cow::Borrowed(member))
             .collect(),

@@ -64,7 +64,7 @@ fn getrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 /// The positions that a range of a client names, both in it; negative ones count from the end. `None` if it is empty.
-pub(crate) fn inclusive_range(first: i64, last: i64, len: usize) -> Option<(usize, usize)> {
+fn inclusive_range(first: i64, last: i64, len: usize) -> Option<(usize, usize)> {
     if first < 0 && last < 0 && first > last {
         return None;
     }

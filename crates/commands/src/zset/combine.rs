@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use perigee_keyspace::log::NoLog;
 use perigee_keyspace::table::{Keyed, Table, hash_of};
 use perigee_keyspace::{Set, Txn, Value, ZSet};
 
 use super::combine_options::{Allowed, Plan, keys, zero_if_nan};
 use super::range_query::Pairs;
-use super::range_store::{append, store};
+use super::range_store::store;
 use crate::call::Call;
 use crate::engine::Env;
 use crate::error::Error;
@@ -102,9 +103,11 @@ fn answer_stored(call: &mut Call<'_, '_>, operation: Operation, name: &'static s
     let sources = form.sources(call.txn, call.env, call.db, call.args)?;
     let plan = form.plan(call.args, sources.len())?;
     let limits = call.txn.limits();
-    let mut result = ZSet::default();
-    for total in operation.run(&sources, &plan) {
-        append(&mut result, &total.member, total.score, &limits);
+    let found = operation.run(&sources, &plan);
+    let longest = found.iter().map(|total| total.member.len()).max().unwrap_or(0);
+    let mut result = ZSet::with_form_of(found.len(), longest, &limits);
+    for total in found {
+        result.insert_or_update(&total.member, total.score, &limits, &mut NoLog);
     }
     store(call, call.args[1], result, name);
     Ok(())

@@ -1,9 +1,9 @@
 //! ZRANGESTORE, and how a computed sorted set takes a key's place.
 
 use perigee_keyspace::log::NoLog;
-use perigee_keyspace::{Deadline, Limits, Value, ZSet};
+use perigee_keyspace::{Deadline, Value, ZSet};
 
-use super::range::walk;
+use super::range::{Bounds, walk};
 use super::range_query::Form;
 use super::writing;
 use crate::call::Call;
@@ -28,17 +28,17 @@ fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let limits = call.txn.limits();
     let mut result = ZSet::default();
     if let Some(source) = source {
-        walk(source, range.interval(source), false, |member, score| {
-            append(&mut result, member, score, &limits);
+        let interval = range.interval(source);
+        // Redis foresees the form by rank alone, which decides whether a big result keeps its scores of -0.
+        if let Bounds::Rank { .. } = range.bounds {
+            result = ZSet::with_form_of(interval.len(), 0, &limits);
+        }
+        walk(source, interval, false, |member, score| {
+            result.insert_or_update(member, score, &limits, &mut NoLog);
         });
     }
     store(call, call.args[1], result, "zrangestore");
     Ok(())
-}
-
-/// Adds a member to a sorted set that is no key's yet.
-pub(super) fn append(result: &mut ZSet, member: &[u8], score: f64, limits: &Limits) {
-    result.insert_or_update(member, score, limits, &mut NoLog);
 }
 
 /// Puts a sorted set in the place of whatever the key holds, or removes the key if it is empty; answers its size.

@@ -33,9 +33,19 @@ fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
         })
     });
     reply_header(call.reply, next, 2 * found.len());
+    let in_compact_form = zset.encoding() == "listpack";
     for (member, score) in found {
         call.reply.bulk(&member);
-        call.reply.bulk(&format_double(score));
+        match stored_integer(score) {
+            Some(integer) if in_compact_form => call.reply.bulk_int(integer),
+            _ => call.reply.bulk(&format_double(score)),
+        }
     }
     Ok(())
+}
+
+/// The integer as which Redis's small sorted sets keep a score. ZSCAN shows it so, with all digits.
+fn stored_integer(score: f64) -> Option<i64> {
+    let integer = score as i64;
+    (score.abs() <= (i64::MAX / 2) as f64 && integer as f64 == score).then_some(integer)
 }

@@ -58,6 +58,14 @@ impl Default for ZSet {
 }
 
 impl ZSet {
+    /// An empty one, in the form that it will have with so many members of at most so many bytes.
+    pub fn with_form_of(members: usize, longest: usize, limits: &Limits) -> Self {
+        if members > limits.zset_max_listpack_entries || longest > limits.zset_max_listpack_value {
+            return Self(Repr::Indexed(Box::default()));
+        }
+        Self::default()
+    }
+
     /// The number of members.
     pub fn len(&self) -> usize {
         match &self.0 {

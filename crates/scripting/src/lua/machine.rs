@@ -103,7 +103,7 @@ impl Machine {
         }
         // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
         unsafe {
-            let loaded = self.sandbox.load(self.state, script.body(), c"@user_script");
+            let loaded = self.sandbox.load_script(self.state, script.body(), c"@user_script");
             if !loaded {
                 let message = string_at(self.state, -1).to_vec();
                 ffi::lua_settop(self.state, -2);
@@ -208,6 +208,10 @@ impl Machine {
 
     /// Prepares the next slices: which script runs, how much memory it may use (0: any), whether replies are sorted.
     pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
+        if self.slot().deterministic != deterministic {
+            // SAFETY: no slice runs; the limit is lifted.
+            unsafe { self.sandbox.set_ordered(self.state, deterministic) };
+        }
         let slot = self.slot();
         slot.script = Some(script.clone());
         slot.heap.allow(memory_limit_bytes);

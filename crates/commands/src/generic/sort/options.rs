@@ -14,6 +14,8 @@ pub(super) struct Options<'a> {
     pub(super) alphabetic: bool,
     limit: Option<(i64, i64)>,
     pub(super) by: Option<&'a [u8]>,
+    /// The elements stay as they are: there was a BY with a pattern that is the same for all of them.
+    pub(super) keeps_order: bool,
     pub(super) fetch: Vec<&'a [u8]>,
     pub(super) store: Option<&'a [u8]>,
 }
@@ -34,7 +36,9 @@ impl<'a> Options<'a> {
             } else if word.is("STORE") && may_store {
                 options.store = Some(words.value()?);
             } else if word.is("BY") {
-                options.by = Some(words.value()?);
+                let pattern = words.value()?;
+                options.by = Some(pattern);
+                options.keeps_order |= !pattern::names_keys(pattern);
             } else if word.is("GET") {
                 options.fetch.push(words.value()?);
             } else {
@@ -42,11 +46,6 @@ impl<'a> Options<'a> {
             }
         }
         Ok(options)
-    }
-
-    /// Whether the elements stay as they are: BY a pattern that is the same for all of them.
-    pub(super) fn keeps_order(&self) -> bool {
-        self.by.is_some_and(|by| !by.contains(&b'*'))
     }
 
     /// The elements that LIMIT leaves of so many.
