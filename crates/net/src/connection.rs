@@ -18,6 +18,8 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use crate::pace;
+
 /// What a worker's connections share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
@@ -122,6 +124,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         parser: RequestParser::new(),
         pending: Vec::new(),
         unrun: false,
+        active_ms: 0,
         out: Encoder::new(Protocol::Resp2),
     };
     if let Err(error) = connection.run().await {
@@ -140,6 +143,7 @@ struct Connection<'s, S> {
     pending: Vec<u8>,
     /// Whether `pending` may hold a complete request.
     unrun: bool,
+    active_ms: u64,
     out: Encoder,
 }
 
@@ -257,6 +261,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
             }
         };
         if requests > 0 {
+            pace::note(env.now_ms, &mut self.active_ms);
             note_activity(env, &self.session, requests);
         }
         self.shared.worker.count_traffic(at, self.out.len());
