@@ -188,7 +188,7 @@ impl Run {
                 return ScriptFlow::Widen;
             }
             Ended::Stopped(Stop::Killed) => {
-                let position = machine.position(thread);
+                let position = machine.position(thread, b"");
                 drop(machine);
                 self.killed(position, txn, effects, reply);
                 return ScriptFlow::Done;
@@ -201,7 +201,7 @@ impl Run {
                 self.end(true);
             }
             Ended::Failed(text) => {
-                let position = machine.position(thread);
+                let position = machine.position(thread, &text);
                 drop(machine);
                 if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
                     txn.rollback();
@@ -270,7 +270,7 @@ impl ScriptRun for Run {
         }
         if killed {
             let position = match &self.thread {
-                Some(thread) => self.host.machine.borrow().position(thread),
+                Some(thread) => self.host.machine.borrow().position(thread, b""),
                 None => None,
             };
             self.killed(position, txn, effects, reply);

@@ -61,7 +61,6 @@ impl Machine {
             let slot = Box::into_raw(Box::new(Slot {
                 context: null_mut(),
                 main: state,
-                coroutine: null_mut(),
                 script: None,
                 stop: None,
                 preempted: false,
@@ -229,7 +228,6 @@ impl Machine {
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
             (*slot).context = (&raw mut *context).cast();
-            (*slot).coroutine = thread.state;
             (*slot).stop = None;
             (*slot).preempted = false;
             CURRENT.set(slot);
@@ -270,8 +268,9 @@ impl Machine {
         }
     }
 
-    /// Where the coroutine stands: source and line, as `@user_script:3`.
-    pub(crate) fn position(&self, thread: &Thread) -> Option<String> {
+    /// Where the coroutine stands: source and line, as `@user_script:3`. A function that was ended by an error of the VM
+    /// itself no longer knows its line; then the place at the head of the error's text counts.
+    pub(crate) fn position(&self, thread: &Thread, text: &[u8]) -> Option<String> {
         // SAFETY: the coroutine is suspended or dead by an error, its frames intact; the record is ours.
         unsafe {
             let mut record: lua_Debug = std::mem::zeroed();
@@ -283,8 +282,15 @@ impl Machine {
                     return None;
                 }
                 let source = CStr::from_ptr(record.source).to_string_lossy();
-                if record.currentline > 0 && !source.starts_with("=[C]") {
+                if source.starts_with("=[C]") {
+                    continue;
+                }
+                if record.currentline > 0 {
                     return Some(format!("{source}:{}", record.currentline));
+                }
+                let place = CStr::from_ptr(record.short_src.as_ptr()).to_bytes();
+                if let Some(line) = leading_line(text, place) {
+                    return Some(format!("{source}:{line}"));
                 }
             }
             None
@@ -318,6 +324,13 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
         opened.write(Some(sandbox));
     }
     0
+}
+
+/// The line in `ERR place:line: message`.
+fn leading_line(text: &[u8], place: &[u8]) -> Option<u32> {
+    let rest = text.strip_prefix(b"ERR ")?.strip_prefix(place)?.strip_prefix(b":")?;
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
 /// The text of the error value on top.
