@@ -79,6 +79,8 @@ pub(crate) struct Held<'k> {
 }
 
 enum Which {
+    /// Just this one: the common case, kept small.
+    One(u16),
     /// The first so many: the way to all of them.
     Prefix(usize),
     /// These, in no order.
@@ -95,6 +97,14 @@ impl<'k> Held<'k> {
     /// Locks the footprint if that needs no waiting.
     #[inline]
     pub(crate) fn try_acquire(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
+        if let Footprint::One(shard) = footprint {
+            let taken = shards[usize::from(*shard)].lock.try_lock_spinning();
+            return taken.then_some(Held { shards, which: Which::One(*shard) });
+        }
+        Held::try_acquire_several(shards, footprint)
+    }
+
+    fn try_acquire_several(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
         let mut held = Held::none(shards);
         let all = match footprint {
             Footprint::None => true,
@@ -167,6 +177,7 @@ impl<'k> Held<'k> {
     #[inline]
     pub(crate) fn holds(&self, shard: u16) -> bool {
         match &self.which {
+            Which::One(only) => *only == shard,
             Which::Prefix(count) => usize::from(shard) < *count,
             Which::Listed(list) => list.contains(&shard),
         }
@@ -175,6 +186,7 @@ impl<'k> Held<'k> {
     pub(crate) fn footprint(&self) -> Footprint {
         let mut footprint = Footprint::None;
         match &self.which {
+            Which::One(only) => footprint.add(*only),
             Which::Prefix(count) if *count == self.shards.len() => footprint = Footprint::All,
             Which::Prefix(count) => (0..*count as u16).for_each(|shard| footprint.add(shard)),
             Which::Listed(list) => list.iter().for_each(|&shard| footprint.add(shard)),
@@ -207,8 +219,10 @@ impl<'k> Held<'k> {
     }
 
     fn list(&mut self, shard: u16) {
-        if let Which::Listed(list) = &mut self.which {
-            list.push(shard);
+        match &mut self.which {
+            Which::One(only) => self.which = Which::Listed(SmallVec::from_slice(&[*only, shard])),
+            Which::Listed(list) => list.push(shard),
+            Which::Prefix(_) => unreachable!("all shards are taken in order"),
         }
     }
 
@@ -223,6 +237,7 @@ impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
         match &self.which {
+            Which::One(only) => self.shards[usize::from(*only)].lock.unlock(),
             Which::Prefix(count) => self.shards[..*count].iter().for_each(|shard| shard.lock.unlock()),
             Which::Listed(list) => {
                 list.iter().for_each(|&shard| self.shards[usize::from(shard)].lock.unlock());
