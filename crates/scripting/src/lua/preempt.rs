@@ -139,7 +139,7 @@ pub(crate) unsafe extern "C-unwind" fn pause(state: *mut lua_State) -> c_int {
         }
         (*slot).preempted = false;
         if (*slot).stop.is_some() {
-            return raise(state);
+            raise(state)
         }
         ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, SOON);
         ffi::lua_pushboolean(state, 1);
