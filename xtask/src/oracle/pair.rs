@@ -47,6 +47,11 @@ impl Pair {
         self.connections.get_mut(&number).ok_or_else(|| anyhow::anyhow!("no connection {number}"))
     }
 
+    /// Whether that connection is open, as far as we know.
+    pub(super) fn is_connected(&self, number: u32) -> bool {
+        self.connections.contains_key(&number)
+    }
+
     /// Forgets a connection, as a client that leaves.
     pub(super) fn drop_connection(&mut self, number: u32) {
         self.connections.remove(&number);
