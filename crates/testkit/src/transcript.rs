@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # A comment.
-//! @faces direct resp2 resp3      run it through these alone (first line; without it through all)
+//! @faces direct resp2 resp3      run it through these alone; without it through all
 //! @clock +1500                   time passes, in milliseconds
 //! @client other                  what follows is sent by that client; at first it is `main`
 //! > SET key "a value"            a request, quoted as for redis-cli
