@@ -38,7 +38,9 @@ fn transfers_are_atomic_under_kills_and_equal_a_serial_replay() {
     let mut client = server.client();
     let accounts: Vec<String> = (0..ACCOUNTS).map(|number| format!("account:{number}")).collect();
     let mut open = redis::cmd("MSET");
-    accounts.iter().for_each(|account| drop(open.arg(account).arg(START)));
+    for account in &accounts {
+        open.arg(account).arg(START);
+    }
     open.exec(&mut client).unwrap();
 
     let over = Arc::new(AtomicBool::new(false));
