@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::blocking;
-use crate::effects::Event;
+use crate::effects::{Effects, Event};
 use crate::engine::Env;
 use crate::session::Transaction;
 use perigee_keyspace::Footprint;
@@ -11,6 +11,19 @@ use perigee_keyspace::Footprint;
 /// Makes the transaction visible.
 #[inline]
 pub(crate) fn commit<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
+    if transaction.effects.is_empty()
+        && let Some(changes) = transaction.txn.seal_quietly()
+    {
+        if changes > 0 {
+            env.worker.stats.changes.fetch_add(changes);
+        }
+        return;
+    }
+    commit_loudly(env, transaction);
+}
+
+#[cold]
+fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
     let sealed = transaction.txn.seal();
     if sealed.ready.is_empty() && sealed.expired.is_empty() && transaction.effects.is_empty() {
         if sealed.changes > 0 {
@@ -30,9 +43,12 @@ fn commit_with_consequences<'e>(
     loop {
         env.worker.stats.changes.fetch_add(sealed.changes);
         env.engine.counters.expired_keys.fetch_add(sealed.expired.len() as u64, Ordering::Relaxed);
+        // A key expires when it is looked for, before anything is done with it.
+        let mut expired = Effects::default();
         for (db, key) in &sealed.expired {
-            transaction.effects.notify(env.engine, Event::Expired, "expired", *db, key);
+            expired.notify(env.engine, Event::Expired, "expired", *db, key);
         }
+        transaction.effects.precede_with(expired);
         if sealed.ready.is_empty() {
             break;
         }

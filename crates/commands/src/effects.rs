@@ -97,6 +97,11 @@ impl Effects {
         }
     }
 
+    /// Puts other messages before these.
+    pub(crate) fn precede_with(&mut self, earlier: Effects) {
+        self.messages.splice(0..0, earlier.messages);
+    }
+
     /// Whether there is nothing to tell.
     #[inline]
     pub fn is_empty(&self) -> bool {

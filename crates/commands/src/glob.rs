@@ -3,7 +3,7 @@
 /// Whether the whole text matches: `*`, `?`, `[a-z]`, `[^a]`, `\x`.
 ///
 /// Linear in memory; a `*` is retried from the last one only, so time is at most pattern times text.
-pub fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -21,8 +21,11 @@ use crate::glob;
 pub struct Pubsub {
     channels: DashMap<Box<[u8]>, Vec<Arc<Client>>>,
     shard_channels: DashMap<Box<[u8]>, Vec<Arc<Client>>>,
-    patterns: RwLock<Vec<(Box<[u8]>, Vec<Arc<Client>>)>>,
+    patterns: RwLock<Vec<Pattern>>,
 }
+
+/// A pattern and who listens to it.
+type Pattern = (Box<[u8]>, Vec<Arc<Client>>);
 
 /// What a subscription names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,6 +63,8 @@ pub enum Flow<'e> {
 /// A request that is under way.
 pub struct Suspended<'e>(State<'e>);
 
+// It lives in the box of `Suspended`.
+#[allow(clippy::large_enum_variant)]
 enum State<'e> {
     /// It waits for the end of CLIENT PAUSE.
     Paused(OwnedArgs),
@@ -81,11 +83,11 @@ enum State<'e> {
 }
 
 /// An open transaction and what it will tell.
-pub struct Transaction<'e> {
+pub(crate) struct Transaction<'e> {
     /// The data.
-    pub txn: Txn<'e>,
+    pub(crate) txn: Txn<'e>,
     /// What is to be told at the commit.
-    pub effects: Effects,
+    pub(crate) effects: Effects,
 }
 
 impl<'e> Transaction<'e> {
@@ -95,7 +97,7 @@ impl<'e> Transaction<'e> {
     }
 
     /// Undoes everything.
-    pub fn rollback(&mut self) {
+    pub(crate) fn rollback(&mut self) {
         self.txn.rollback();
         self.effects.clear();
     }

@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::error::Error;
 
 /// Runs a command whose arity and rights were checked. It answers exactly once, or returns the error to answer.
-pub type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
+pub(crate) type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
 
 /// One command. Built by [`command`] and the methods below, in a `const` beside its handler.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ pub struct Command {
 }
 
 /// Starts an entry: name, arity, handler.
-pub const fn command(name: &'static str, arity: i8, handler: Handler) -> Command {
+pub(crate) const fn command(name: &'static str, arity: i8, handler: Handler) -> Command {
     Command {
         name,
         full_name: name,
@@ -60,14 +60,14 @@ pub const fn command(name: &'static str, arity: i8, handler: Handler) -> Command
 }
 
 /// Starts a container's entry: it has subcommands and does nothing itself.
-pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
+pub(crate) const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
     let mut entry = command(name, -2, no_handler);
     entry.subcommands = subcommands;
     entry
 }
 
 /// The handler of a container; the gate never calls it.
-pub fn no_handler(_: &mut Call<'_, '_>) -> Result<(), Error> {
+pub(crate) fn no_handler(_: &mut Call<'_, '_>) -> Result<(), Error> {
     Err(Error::Syntax)
 }
 

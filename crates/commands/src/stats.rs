@@ -140,7 +140,7 @@ fn count_error(env: Env<'_>, error: &Error) {
 
 /// A slow command.
 #[derive(Clone)]
-pub struct SlowEntry {
+pub(crate) struct SlowEntry {
     pub(crate) id: u64,
     pub(crate) at_s: u64,
     pub(crate) duration_us: u64,

@@ -125,7 +125,7 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         let value = T::of_mut(&mut entry.value).expect("the type of a live edit");
         let target = self.target;
         let journal = journal.as_mut().filter(|journal| !journal.cover(target).value);
-        let mut log = TypeLog { journal: journal.map(|journal| (journal, target)), wrap: T::WRAP };
+        let mut log = TypeLog { journal: journal.map(|journal| (&mut **journal, target)), wrap: T::WRAP };
         let (result, changed) = change(value, &mut log);
         self.changed |= changed;
         result

@@ -79,6 +79,8 @@ pub(crate) struct Held<'k> {
 }
 
 enum Which {
+    /// Just this one: the common case, kept small.
+    One(u16),
     /// The first so many: the way to all of them.
     Prefix(usize),
     /// These, in no order.
@@ -95,6 +97,15 @@ impl<'k> Held<'k> {
     /// Locks the footprint if that needs no waiting.
     #[inline]
     pub(crate) fn try_acquire(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
+        if let Footprint::One(shard) = footprint {
+            let taken = shards[usize::from(*shard)].lock.try_lock_spinning();
+            // Lazily: a Held that is made releases its locks.
+            return taken.then(|| Held { shards, which: Which::One(*shard) });
+        }
+        Held::try_acquire_several(shards, footprint)
+    }
+
+    fn try_acquire_several(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
         let mut held = Held::none(shards);
         let all = match footprint {
             Footprint::None => true,
@@ -167,6 +178,7 @@ impl<'k> Held<'k> {
     #[inline]
     pub(crate) fn holds(&self, shard: u16) -> bool {
         match &self.which {
+            Which::One(only) => *only == shard,
             Which::Prefix(count) => usize::from(shard) < *count,
             Which::Listed(list) => list.contains(&shard),
         }
@@ -175,6 +187,7 @@ impl<'k> Held<'k> {
     pub(crate) fn footprint(&self) -> Footprint {
         let mut footprint = Footprint::None;
         match &self.which {
+            Which::One(only) => footprint.add(*only),
             Which::Prefix(count) if *count == self.shards.len() => footprint = Footprint::All,
             Which::Prefix(count) => (0..*count as u16).for_each(|shard| footprint.add(shard)),
             Which::Listed(list) => list.iter().for_each(|&shard| footprint.add(shard)),
@@ -207,8 +220,10 @@ impl<'k> Held<'k> {
     }
 
     fn list(&mut self, shard: u16) {
-        if let Which::Listed(list) = &mut self.which {
-            list.push(shard);
+        match &mut self.which {
+            Which::One(only) => self.which = Which::Listed(SmallVec::from_slice(&[*only, shard])),
+            Which::Listed(list) => list.push(shard),
+            Which::Prefix(_) => unreachable!("all shards are taken in order"),
         }
     }
 
@@ -223,10 +238,45 @@ impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
         match &self.which {
+            Which::One(only) => self.shards[usize::from(*only)].lock.unlock(),
             Which::Prefix(count) => self.shards[..*count].iter().for_each(|shard| shard.lock.unlock()),
             Which::Listed(list) => {
                 list.iter().for_each(|&shard| self.shards[usize::from(shard)].lock.unlock());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shards() -> Vec<Shard> {
+        (0..8).map(|_| Shard::default()).collect()
+    }
+
+    #[test]
+    fn a_refused_footprint_releases_only_what_it_took() {
+        let shards = shards();
+        let holder = Held::try_acquire(&shards, &Footprint::One(3)).unwrap();
+        let mut several = Footprint::One(2);
+        several.add(3);
+        for footprint in [Footprint::One(3), several, Footprint::All] {
+            assert!(Held::try_acquire(&shards, &footprint).is_none());
+            assert!(Held::try_acquire(&shards, &Footprint::One(3)).is_none(), "{footprint:?} let go of it");
+            assert!(Held::try_acquire(&shards, &Footprint::One(2)).is_some());
+        }
+        drop(holder);
+        assert!(Held::try_acquire(&shards, &Footprint::All).is_some());
+    }
+
+    #[test]
+    fn extending_holds_more_and_releases_all() {
+        let shards = shards();
+        let mut held = Held::try_acquire(&shards, &Footprint::One(5)).unwrap();
+        assert!(held.try_extend(1) && held.holds(1) && held.holds(5) && !held.holds(2));
+        assert!(held.try_extend_all() && held.holds_all());
+        drop(held);
+        assert!(Held::try_acquire(&shards, &Footprint::All).is_some());
     }
 }

@@ -15,6 +15,16 @@ impl Edit<'_, '_, Str> {
         self.apply(|value, log| (value.append(bytes, log), true))
     }
 
+    /// Moves the content into a growing buffer, of encoding `raw`, where changes of single bytes go; that is no change.
+    pub fn make_raw(&mut self) {
+        self.apply(|value, log| {
+            if !value.is_raw() {
+                value.append(b"", log);
+            }
+            ((), false)
+        });
+    }
+
     /// Overwrites from `offset` on, after zeros if that is beyond the end, and answers the new length.
     pub fn set_range(&mut self, offset: usize, bytes: &[u8]) -> usize {
         self.apply(|value, log| (value.set_range(offset, bytes, log), !bytes.is_empty()))
@@ -34,12 +44,22 @@ impl Edit<'_, '_, List> {
 
     /// Removes the first element.
     pub fn pop_front(&mut self) -> Option<Blob> {
-        self.apply(|list, log| changed_if(list.pop_front(log), Option::is_some))
+        self.pop_front_with(|element| element.into())
+    }
+
+    /// Removes the first element after showing it, which saves a copy.
+    pub fn pop_front_with<R>(&mut self, show: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.apply(|list, log| changed_if(list.pop_front_with(show, log), Option::is_some))
     }
 
     /// Removes the last element.
     pub fn pop_back(&mut self) -> Option<Blob> {
-        self.apply(|list, log| changed_if(list.pop_back(log), Option::is_some))
+        self.pop_back_with(|element| element.into())
+    }
+
+    /// Removes the last element after showing it, which saves a copy.
+    pub fn pop_back_with<R>(&mut self, show: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.apply(|list, log| changed_if(list.pop_back_with(show, log), Option::is_some))
     }
 
     /// Replaces the element at a position; `false` if there is none.

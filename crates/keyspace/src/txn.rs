@@ -50,14 +50,23 @@ pub struct Sealed {
 pub struct Txn<'k> {
     keyspace: &'k Keyspace,
     pub(crate) held: Held<'k>,
-    pub(crate) journal: Option<Journal>,
+    pub(crate) journal: Option<Box<Journal>>,
     now_ms: u64,
     /// Reading a key renews its access time.
     pub(crate) touches: bool,
-    touched: Vec<DbKey>,
     changes: u64,
+    /// Most transactions have none.
+    news: RefCell<Option<Box<News>>>,
+}
+
+/// What a commit has to tell, beside the changes themselves.
+#[derive(Default)]
+struct News {
+    /// Changed keys of shards in which somebody watches or waits.
+    touched: Vec<DbKey>,
     /// Keys that a read found expired; removed before the commit.
-    stale: RefCell<Vec<DbKey>>,
+    stale: Vec<DbKey>,
+    /// Keys that were removed since they were expired.
     expired: Vec<DbKey>,
 }
 
@@ -77,10 +86,8 @@ impl<'k> Txn<'k> {
             journal: None,
             now_ms,
             touches: true,
-            touched: Vec::new(),
             changes: 0,
-            stale: RefCell::default(),
-            expired: Vec::new(),
+            news: RefCell::new(None),
         }
     }
 
@@ -106,7 +113,7 @@ impl<'k> Txn<'k> {
 
     /// How many changes can be undone.
     pub fn journal_len(&self) -> usize {
-        self.journal.as_ref().map_or(0, Journal::len)
+        self.journal.as_ref().map_or(0, |journal| journal.len())
     }
 
     /// Locks more shards if that needs no waiting. After `false` the transaction must be rolled back and run again.
@@ -151,11 +158,17 @@ impl<'k> Txn<'k> {
     #[inline]
     pub fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry> {
         let entry = self.held.shard(self.keyspace.shard_of(key)).database(db)?.keys.get(key)?;
-        if entry.is_live(self.now_ms) {
-            return Some(entry);
+        self.is_live(db, entry).then_some(entry)
+    }
+
+    /// Whether the entry is live; an expired one is removed before the commit.
+    #[inline]
+    fn is_live(&self, db: u16, entry: &Entry) -> bool {
+        let live = entry.is_live(self.now_ms);
+        if !live {
+            self.news.borrow_mut().get_or_insert_default().stale.push((db, entry.key().into()));
         }
-        self.stale.borrow_mut().push((db, key.into()));
-        None
+        live
     }
 
     /// Whether the key is live.
@@ -256,7 +269,7 @@ impl<'k> Txn<'k> {
             if let Some(database) = self.held.shard(shard as u16).database(db) {
                 loop {
                     position = database.keys.scan(position, |entry| {
-                        if entry.is_live(self.now_ms) {
+                        if self.is_live(db, entry) {
                             visit(entry);
                         }
                         visited += 1;
@@ -294,7 +307,7 @@ impl<'k> Txn<'k> {
                 at -= len;
                 None
             })?;
-            if found.is_live(self.now_ms) {
+            if self.is_live(db, found) {
                 return Some(found);
             }
             left = self.len(db);
@@ -307,16 +320,20 @@ impl<'k> Txn<'k> {
     /// Gives the key a new value, whatever it held before.
     #[inline]
     pub fn insert(&mut self, db: u16, key: &[u8], value: Value, deadline: Deadline) {
-        match self.find(db, key) {
-            Some(place) => self.replace_at(place, key, value, deadline),
+        let place = match self.find(db, key) {
+            Some(place) => {
+                self.replace_at(place, key, value, deadline);
+                place
+            }
             None => {
                 let place = self.create(db, key, value);
                 if let Deadline::At(at) = deadline {
                     self.database_mut(place).set_deadline(place.index, Some(at));
                 }
+                place
             }
-        }
-        self.touched(db, key);
+        };
+        self.touched_in(place.shard, db, key);
     }
 
     fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
@@ -479,7 +496,7 @@ impl<'k> Txn<'k> {
             let database = data.take_database(db);
             removed += database.keys.len();
             for key in watched.into_iter().filter(|key| database.keys.get(key).is_some()) {
-                self.touched.push((db, key));
+                self.news().touched.push((db, key));
             }
             match &mut self.journal {
                 Some(journal) => {
@@ -496,17 +513,21 @@ impl<'k> Txn<'k> {
 
     /// Exchanges two databases. Needs every shard.
     pub fn swap(&mut self, a: u16, b: u16) {
+        let mut touched = Vec::new();
         for shard in 0..self.keyspace.shard_count() {
             let data = self.held.shard_mut(shard);
             for db in [a, b] {
                 for key in watched_in(data, db) {
                     let at = |db| data.database(db).is_some_and(|database| database.keys.get(&key).is_some());
                     if at(a) || at(b) {
-                        self.touched.push((db, key));
+                        touched.push((db, key));
                     }
                 }
             }
             data.swap_databases(a, b);
+        }
+        if !touched.is_empty() {
+            self.news().touched.append(&mut touched);
         }
         if let Some(journal) = &mut self.journal {
             let target = journal.target(a, b"");
@@ -518,8 +539,8 @@ impl<'k> Txn<'k> {
 
     /// Removes the key if its deadline has passed. Returns whether it had.
     pub fn expire_if_due(&mut self, db: u16, key: &[u8]) -> bool {
-        let before = self.expired.len();
-        self.find(db, key).is_none() && self.expired.len() > before
+        let before = self.news().expired.len();
+        self.find(db, key).is_none() && self.news().expired.len() > before
     }
 
     /// Removes up to `limit` keys whose deadline has passed from the shard, which must be held. Returns how many.
@@ -590,20 +611,15 @@ impl<'k> Txn<'k> {
     /// Makes the changes final: removes what was found expired, raises watch flags. The locks stay held until the
     /// transaction is dropped, so that what others are told of it can be told before anybody sees it.
     pub fn seal(&mut self) -> Sealed {
-        if !self.stale.get_mut().is_empty() {
-            self.remove_stale();
-        }
+        self.remove_stale();
         if let Some(journal) = self.journal.take() {
             self.keyspace.reaper().drop_journal(journal);
         }
-        let mut sealed = Sealed {
-            ready: Vec::new(),
-            expired: std::mem::take(&mut self.expired),
-            changes: std::mem::take(&mut self.changes),
-        };
-        for (db, key) in std::mem::take(&mut self.touched) {
-            let shard = self.keyspace.shard_of(&key);
-            let at = (db, key);
+        let mut sealed = Sealed { changes: std::mem::take(&mut self.changes), ..Sealed::default() };
+        let Some(news) = self.news.take() else { return sealed };
+        sealed.expired = news.expired;
+        for at in news.touched {
+            let shard = self.keyspace.shard_of(&at.1);
             let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
             interest.watchers.iter().for_each(|watcher| watcher.raise());
             if !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
@@ -611,6 +627,15 @@ impl<'k> Txn<'k> {
             }
         }
         sealed
+    }
+
+    /// As [`seal`](Self::seal), if nobody is to be told anything: the number of changes.
+    #[inline]
+    pub fn seal_quietly(&mut self) -> Option<u64> {
+        if self.news.get_mut().is_some() || self.journal.is_some() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.changes))
     }
 
     /// Seals the transaction and releases its locks.
@@ -624,10 +649,9 @@ impl<'k> Txn<'k> {
         while let Some((db, key, undo)) = journal.pop() {
             self.undo(db, key, undo);
         }
-        self.journal = Some(Journal::default());
-        self.touched.clear();
-        self.expired.clear();
-        self.stale.get_mut().clear();
+        journal.clear_covers();
+        self.journal = Some(journal);
+        self.news.take();
         self.changes = 0;
     }
 
@@ -681,6 +705,10 @@ impl<'k> Txn<'k> {
 
     // ---- shared by the above ----
 
+    fn news(&mut self) -> &mut News {
+        self.news.get_mut().get_or_insert_default()
+    }
+
     /// A live key's place; an expired one is removed on the way.
     #[inline]
     pub(crate) fn find(&mut self, db: u16, key: &[u8]) -> Option<Place> {
@@ -699,27 +727,33 @@ impl<'k> Txn<'k> {
         self.held.shard_mut(place.shard).database_mut(place.db)
     }
 
+    #[inline]
     pub(crate) fn touched(&mut self, db: u16, key: &[u8]) {
+        self.touched_in(self.keyspace.shard_of(key), db, key);
+    }
+
+    #[inline]
+    fn touched_in(&mut self, shard: u16, db: u16, key: &[u8]) {
         self.changes += 1;
-        if !self.held.shard(self.keyspace.shard_of(key)).interests.is_empty() {
-            self.touched.push((db, key.into()));
+        if !self.held.shard(shard).interests.is_empty() {
+            self.news().touched.push((db, key.into()));
         }
     }
 
+    #[inline]
     pub(crate) fn touched_at(&mut self, place: Place) {
         self.changes += 1;
-        let shard = self.held.shard(place.shard);
-        if shard.interests.is_empty() {
-            return;
-        }
-        let entry = shard.database(place.db).and_then(|database| database.keys.get_at(place.index));
-        if let Some(entry) = entry {
-            self.touched.push((place.db, entry.key().into()));
+        if !self.held.shard(place.shard).interests.is_empty() {
+            let database = self.held.shard(place.shard).database(place.db);
+            let entry = database.and_then(|database| database.keys.get_at(place.index));
+            let key = entry.expect("a place that was just used").key().into();
+            self.news().touched.push((place.db, key));
         }
     }
 
     fn remove_stale(&mut self) {
-        for (db, key) in std::mem::take(self.stale.get_mut()) {
+        let Some(news) = self.news.get_mut() else { return };
+        for (db, key) in std::mem::take(&mut news.stale) {
             self.find(db, &key);
         }
     }
@@ -731,7 +765,7 @@ impl<'k> Txn<'k> {
         let changes = self.changes;
         self.touched(place.db, &key);
         self.changes = changes;
-        self.expired.push((place.db, key));
+        self.news().expired.push((place.db, key));
     }
 }
 
@@ -745,7 +779,7 @@ fn watched_in(data: &crate::shard::ShardData, db: u16) -> Vec<Box<[u8]>> {
 }
 
 impl Reaper {
-    fn drop_journal(&self, journal: Journal) {
+    fn drop_journal(&self, journal: Box<Journal>) {
         if journal.len() > 256 {
             self.drop_later(journal);
         }

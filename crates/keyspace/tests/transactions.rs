@@ -45,6 +45,7 @@ enum Op {
 enum Change {
     Replace(Bytes),
     Append(Bytes),
+    MakeRaw,
     SetRange(usize, Bytes),
     /// Front or back.
     Push(bool, Bytes),
@@ -96,6 +97,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         content().prop_map(Change::Replace),
         content().prop_map(Change::Append),
+        Just(Change::MakeRaw),
         (0..40_usize, content()).prop_map(|(offset, bytes)| Change::SetRange(offset, bytes)),
         (any::<bool>(), content()).prop_map(|(front, element)| Change::Push(front, element)),
         any::<bool>().prop_map(Change::Pop),
@@ -233,6 +235,7 @@ fn apply_change(txn: &mut Txn<'_>, db: u16, key: &[u8], create: bool, change: &C
             edit!(string_mut, string_entry, |value| value.replace(Str::from_bytes(bytes)));
         }
         Change::Append(bytes) => edit!(string_mut, string_entry, |value| value.append(bytes)),
+        Change::MakeRaw => edit!(string_mut, string_entry, |value| value.make_raw()),
         Change::SetRange(at, bytes) => edit!(string_mut, string_entry, |value| value.set_range(*at, bytes)),
         Change::Push(true, element) => edit!(list_mut, list_entry, |list| list.push_front(element)),
         Change::Push(false, element) => edit!(list_mut, list_entry, |list| list.push_back(element)),
@@ -281,7 +284,9 @@ fn apply_to_model(
     let database = model.of(db);
     if !database.contains_key(key) && create {
         let empty = match change {
-            Change::Replace(_) | Change::Append(_) | Change::SetRange(..) => Naive::Str(Bytes::new()),
+            Change::Replace(_) | Change::Append(_) | Change::MakeRaw | Change::SetRange(..) => {
+                Naive::Str(Bytes::new())
+            }
             Change::InsertField(..) | Change::RemoveField(_) => Naive::Hash(BTreeMap::new()),
             Change::InsertMember(_) | Change::RemoveMember(_) | Change::RemoveMemberAt(_) => {
                 Naive::Set(BTreeSet::new())
@@ -297,6 +302,7 @@ fn apply_to_model(
     match (change, &mut *value) {
         (Change::Replace(bytes), Naive::Str(text)) => text.clone_from(bytes),
         (Change::Append(bytes), Naive::Str(text)) => text.extend(bytes),
+        (Change::MakeRaw, Naive::Str(_)) => {}
         (Change::SetRange(at, bytes), Naive::Str(text)) => {
             text.resize(text.len().max(at + bytes.len()), 0);
             text[*at..at + bytes.len()].copy_from_slice(bytes);
@@ -510,7 +516,9 @@ proptest! {
 
         // Whatever was undone, every deadline still comes due.
         let mut txn = begin(&keyspace, 1000);
-        (0..SHARDS).for_each(|shard| drop(txn.expire_due(shard, usize::MAX)));
+        for shard in 0..SHARDS {
+            txn.expire_due(shard, usize::MAX);
+        }
         txn.commit();
         model.drop_expired(1000);
         check_against(&keyspace, &model, 0)?;

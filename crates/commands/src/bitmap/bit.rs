@@ -29,10 +29,13 @@ fn setbit(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let current = call.txn.string(call.db, key)?;
     let byte = current.and_then(|value| value.as_bytes(&mut Default::default()).get(at).copied());
     let was_on = byte.is_some_and(|byte| byte & mask != 0);
-    if byte.is_none() || was_on != on {
+    let changes = byte.is_none() || was_on != on;
+    let mut value = call.txn.string_entry(call.db, key)?;
+    value.make_raw();
+    if changes {
         let byte = byte.unwrap_or(0);
-        let byte = if on { byte | mask } else { byte & !mask };
-        call.txn.string_entry(call.db, key)?.set_range(at, &[byte]);
+        value.set_range(at, &[if on { byte | mask } else { byte & !mask }]);
+        drop(value);
         call.notify(Event::String, "setbit", key);
     }
     call.reply.int(i64::from(was_on));

@@ -64,6 +64,7 @@ fn write(call: &mut Call<'_, '_>, operations: &[Operation], last: usize) -> Resu
     let key = call.args[1];
     let len = call.txn.string(call.db, key)?.map_or(0, Str::len);
     let mut value = call.txn.string_entry(call.db, key)?;
+    value.make_raw();
     let mut changed = len <= last;
     if changed {
         value.set_range(last, &[0]);

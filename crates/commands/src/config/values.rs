@@ -145,13 +145,13 @@ fn flags(words: &[&str], known: &[&str]) -> Result<Value, SetError> {
 
 fn save(words: &[&str]) -> Result<Value, SetError> {
     let number = |word: &str| crate::parse::integer(word.as_bytes()).unwrap_or(-1);
-    let valid =
-        words.len() % 2 == 0 && words.chunks(2).all(|pair| number(pair[0]) >= 1 && number(pair[1]) >= 0);
+    let valid = words.len().is_multiple_of(2)
+        && words.chunks(2).all(|pair| number(pair[0]) >= 1 && number(pair[1]) >= 0);
     if valid { Ok(Value::Text(words.join(" "))) } else { refuse("Invalid save parameters") }
 }
 
 fn output_limits(words: &[&str], current: &str) -> Result<Value, SetError> {
-    if words.len() % 4 != 0 {
+    if !words.len().is_multiple_of(4) {
         return refuse("Wrong number of arguments in buffer limit configuration.");
     }
     let current: Vec<&str> = current.split(' ').collect();

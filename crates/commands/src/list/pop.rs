@@ -58,9 +58,12 @@ fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
 
 /// Removes the element at the end and answers with it.
 pub(super) fn pop_one(list: &mut Edit<'_, '_, List>, end: End, reply: &mut dyn Reply) {
-    match end.pop(list) {
-        Some(element) => reply.bulk(&element),
-        None => reply.null(),
+    let answered = match end {
+        End::Left => list.pop_front_with(|element| reply.bulk(element)),
+        End::Right => list.pop_back_with(|element| reply.bulk(element)),
+    };
+    if answered.is_none() {
+        reply.null();
     }
 }
 

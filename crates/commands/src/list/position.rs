@@ -96,3 +96,25 @@ const RANK_ZERO: Error = Error::Text(
 );
 const COUNT_NEGATIVE: Error = Error::Text("ERR COUNT can't be negative");
 const MAXLEN_NEGATIVE: Error = Error::Text("ERR MAXLEN can't be negative");
+
+#[cfg(test)]
+mod tests {
+    use super::Search;
+
+    #[test]
+    fn rank_count_and_length_cut_the_matches() {
+        let matches = [true, false, true, true, false, true];
+        let run = |skip, count, max_len| {
+            let mut found = Vec::new();
+            let search = Search { backwards: false, skip, count, max_len };
+            search.run(matches.into_iter(), |at| found.push(at));
+            found
+        };
+        assert_eq!(run(0, None, 0), [0]);
+        assert_eq!(run(1, None, 0), [2]);
+        assert_eq!(run(4, None, 0), [0; 0]);
+        assert_eq!(run(0, Some(0), 0), [0, 2, 3, 5]);
+        assert_eq!(run(1, Some(2), 0), [2, 3]);
+        assert_eq!(run(0, Some(0), 3), [0, 2]);
+    }
+}

@@ -49,7 +49,7 @@ const PUNSUBSCRIBE: Command = listen("punsubscribe", -1, |call| leave(call, Kind
 const SUNSUBSCRIBE: Command = listen("sunsubscribe", -1, |call| leave(call, Kind::Shard)).docs(
     Group::Pubsub,
     "7.0.0",
-    "O(N) where N is the number of clients already subscribed to a channel.",
+    "O(N) where N is the number of clients already subscribed to a shard channel.",
     "Stop listening for messages posted to the given shard channels",
 );
 
@@ -156,7 +156,7 @@ const SHARDCHANNELS: Command = inspect("shardchannels", "pubsub|shardchannels", 
     .docs(
         Group::Pubsub,
         "7.0.0",
-        "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short channels).",
+        "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).",
         "List active shard channels",
     );
 

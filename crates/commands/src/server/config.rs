@@ -68,7 +68,7 @@ const SET: Command = operator("set", "config|set", -4, set).docs(
 );
 
 fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    if call.args.len() % 2 != 0 {
+    if !call.args.len().is_multiple_of(2) {
         return Err(Error::Syntax);
     }
     let mut settings = Vec::new();

@@ -205,3 +205,40 @@ fn store(call: &mut Call<'_, '_>, result: Set, event: &str) {
 const NO_KEYS: Error = Error::Text("ERR numkeys should be greater than 0");
 const TOO_MANY_KEYS: Error = Error::Text("ERR Number of keys can't be greater than number of args");
 const NEGATIVE_LIMIT: Error = Error::Text("ERR LIMIT can't be negative");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(members: &[&str]) -> Set {
+        let mut set = Set::default();
+        members.iter().for_each(|member| _ = set.insert(member.as_bytes(), &Limits::default(), &mut NoLog));
+        set
+    }
+
+    fn sorted<'t>(members: impl Iterator<Item = Member<'t>>) -> Vec<String> {
+        let mut members: Vec<_> =
+            members.map(|member| String::from_utf8_lossy(&member).into_owned()).collect();
+        members.sort();
+        members
+    }
+
+    #[test]
+    fn integers_meet_their_spelling_in_sets_of_other_kinds() {
+        let (ints, texts, few) = (set(&["1", "2", "3"]), set(&["1", "3", "x", "03"]), set(&["3", "x"]));
+        let all = [Some(&ints), Some(&texts), Some(&few)];
+        assert_eq!(sorted(intersection(&all)), ["3"]);
+        assert_eq!(sorted(difference(&all)), ["2"]);
+        assert_eq!(sorted(difference(&[Some(&texts), Some(&ints)])), ["03", "x"]);
+        assert_eq!(sorted(union(&all)), ["03", "1", "1", "2", "3", "3", "3", "x", "x"]);
+    }
+
+    #[test]
+    fn a_missing_set_is_empty() {
+        let some = set(&["a"]);
+        assert_eq!(sorted(intersection(&[Some(&some), None])), [""; 0]);
+        assert_eq!(sorted(difference(&[Some(&some), None])), ["a"]);
+        assert_eq!(sorted(difference(&[None, Some(&some)])), [""; 0]);
+        assert_eq!(sorted(union(&[None, Some(&some)])), ["a"]);
+    }
+}

@@ -50,7 +50,7 @@ pub(super) const ZREVRANGEBYLEX: Command = limited(
     "zrevrangebylex",
     |call| query(call, Form::fixed(By::Lex, true)),
     "2.8.9",
-    "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings",
+    "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings.",
 );
 
 const fn limited(

@@ -127,28 +127,48 @@ impl List {
 
     /// Removes the first element.
     pub fn pop_front(&mut self, log: &mut impl Log<ListUndo>) -> Option<Blob> {
+        self.pop_front_with(|element| element.into(), log)
+    }
+
+    /// Removes the first element after showing it.
+    pub fn pop_front_with<R>(
+        &mut self,
+        show: impl FnOnce(&[u8]) -> R,
+        log: &mut impl Log<ListUndo>,
+    ) -> Option<R> {
         let chunk = self.chunks.front_mut()?;
-        let element = Blob::from(chunk.front()?);
+        let element = chunk.front()?;
+        let shown = show(element);
+        log.record(|| ListUndo::PushFront(element.into()));
         chunk.pop_front();
         if chunk.len() == 0 {
             self.chunks.pop_front();
         }
         self.len -= 1;
-        log.record(|| ListUndo::PushFront(element.clone()));
-        Some(element)
+        Some(shown)
     }
 
     /// Removes the last element.
     pub fn pop_back(&mut self, log: &mut impl Log<ListUndo>) -> Option<Blob> {
+        self.pop_back_with(|element| element.into(), log)
+    }
+
+    /// Removes the last element after showing it.
+    pub fn pop_back_with<R>(
+        &mut self,
+        show: impl FnOnce(&[u8]) -> R,
+        log: &mut impl Log<ListUndo>,
+    ) -> Option<R> {
         let chunk = self.chunks.back_mut()?;
-        let element = Blob::from(chunk.back()?);
+        let element = chunk.back()?;
+        let shown = show(element);
+        log.record(|| ListUndo::PushBack(element.into()));
         chunk.pop_back();
         if chunk.len() == 0 {
             self.chunks.pop_back();
         }
         self.len -= 1;
-        log.record(|| ListUndo::PushBack(element.clone()));
-        Some(element)
+        Some(shown)
     }
 
     /// Replaces the element at a position and answers whether there is one.

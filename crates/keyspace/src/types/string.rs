@@ -109,6 +109,11 @@ impl Str {
         }
     }
 
+    /// Whether the content lies in a growing buffer.
+    pub fn is_raw(&self) -> bool {
+        matches!(self.0, Repr::Grown(_))
+    }
+
     /// Bytes allocated on the heap.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {

@@ -188,8 +188,9 @@ impl ZSet {
         debug_assert!(!score.is_nan());
         match &mut self.0 {
             Repr::Packed(packed) => {
-                if compact::find(packed, member).is_some() {
-                    return compact::update(packed, member, score, &mut log.map(ZSetUndo::Splice));
+                if let Some(outcome) = compact::update(packed, member, score, &mut log.map(ZSetUndo::Splice))
+                {
+                    return outcome;
                 }
                 if packed.len() < limits.zset_max_listpack_entries
                     && member.len() <= limits.zset_max_listpack_value

@@ -90,3 +90,14 @@ proptest! {
         check(&set, &model_before);
     }
 }
+
+#[test]
+fn bytes_outlive_the_member() {
+    for members in [["1", "-20"], ["a", "1"]] {
+        let mut set = Set::default();
+        for member in members {
+            set.insert(member.as_bytes(), &LIMITS, &mut Vec::new());
+        }
+        assert!(set.iter().all(|member| *member.clone() == *member.into_bytes()));
+    }
+}

@@ -173,3 +173,26 @@ proptest! {
         prop_assert_eq!(state(&zset), before);
     }
 }
+
+#[test]
+fn a_form_that_was_foreseen_is_the_one_it_would_have_got() {
+    for (members, longest) in [(0, 0), (LIMITS.zset_max_listpack_entries, 1), (1000, 1), (1, 1000)] {
+        let mut foreseen = ZSet::with_form_of(members, longest, &LIMITS);
+        let mut grown = ZSet::default();
+        for member in (0..members).map(|number| vec![number as u8; longest]).take(200) {
+            foreseen.insert_or_update(&member, 1.0, &LIMITS, &mut Vec::new());
+            grown.insert_or_update(&member, 1.0, &LIMITS, &mut Vec::new());
+        }
+        assert_eq!(foreseen.encoding(), grown.encoding(), "{members} {longest}");
+        assert!(foreseen.iter().eq(grown.iter()));
+    }
+}
+
+#[test]
+fn only_big_ones_know_the_sign_of_zero() {
+    for (members, sign) in [(1, 1.0), (1000, -1.0)] {
+        let mut zset = ZSet::with_form_of(members, 1, &LIMITS);
+        zset.insert_or_update(b"a", -0.0, &LIMITS, &mut Vec::new());
+        assert_eq!(zset.score(b"a").map(f64::signum), Some(sign));
+    }
+}

@@ -143,12 +143,13 @@ impl KeySpec {
         let finds = match command.keys {
             Keys::None => Vec::new(),
             Keys::Range { first, last, step } if access.len() == 2 => {
-                let (index, last) = (i64::from(first), i64::from(last));
-                let rest = if last > 0 { last - 1 } else { last };
-                vec![
-                    Find::Range { index, last: 0, step: 1 },
-                    Find::Range { index: index + 1, last: rest, step: step.into() },
-                ]
+                let (index, step) = (i64::from(first), i64::from(step));
+                let rest = match i64::from(last) {
+                    0 => Find::Unknown,
+                    last @ 1.. => Find::Range { index: index + 1, last: last - 1, step },
+                    last => Find::Range { index: index + 1, last, step },
+                };
+                vec![Find::Range { index, last: 0, step: 1 }, rest]
             }
             Keys::Range { first, last, step } => {
                 vec![Find::Range { index: first.into(), last: last.into(), step: step.into() }]
@@ -223,6 +224,9 @@ mod tests {
         "spublish",
         "ssubscribe",
         "sunsubscribe",
+        // WITHSCORE, as Redis 7.2 has it.
+        "zrank",
+        "zrevrank",
     ];
 
     #[test]

@@ -58,8 +58,9 @@ static ACCESS: &[(&[&str], &[&str])] = &[
 #[rustfmt::skip]
 static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
-        "client|info", "client|list", "dump", "hscan", "info", "lastsave", "memory|stats", "pttl", "randomkey", "scan", "slowlog|get",
-        "slowlog|len", "spop", "sscan", "time", "ttl", "zrandmember",
+        "client|info", "client|list", "dump", "hrandfield", "hscan", "info", "lastsave", "memory|stats", "object|encoding",
+        "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
+        "spop", "srandmember", "sscan", "time", "ttl", "zrandmember", "zscan",
     ]),
     ("nondeterministic_output_order", &[
         "command", "command|docs", "command|info", "command|list", "function|list", "hgetall", "hkeys", "hvals", "keys",

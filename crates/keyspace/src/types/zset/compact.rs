@@ -46,23 +46,32 @@ pub(super) fn insert(packed: &mut Packed, member: &[u8], score: f64, log: &mut i
     });
 }
 
-/// Gives a member that is here another score.
-pub(super) fn update(packed: &mut Packed, member: &[u8], score: f64, log: &mut impl Log<Splice>) -> Outcome {
-    match find(packed, member) {
-        Some((_, entry)) if entry.score == score => Outcome::Same,
-        _ => {
-            remove(packed, member, log);
-            insert(packed, member, score, log);
-            Outcome::Updated
-        }
+/// Gives a member another score; `None` if it is not here.
+pub(super) fn update(
+    packed: &mut Packed,
+    member: &[u8],
+    score: f64,
+    log: &mut impl Log<Splice>,
+) -> Option<Outcome> {
+    let (_, entry) = find(packed, member)?;
+    if entry.score == score {
+        return Some(Outcome::Same);
     }
+    let offset = entry.offset;
+    remove_at(packed, offset, member, log);
+    insert(packed, member, score, log);
+    Some(Outcome::Updated)
 }
 
 pub(super) fn remove(packed: &mut Packed, member: &[u8], log: &mut impl Log<Splice>) -> bool {
     let Some((_, entry)) = find(packed, member) else { return false };
-    let (offset, len) = (entry.offset, SCORE + packed::put_len(member.len()));
-    packed.splice(offset, len, 0, -1, log, |_| ());
+    let offset = entry.offset;
+    remove_at(packed, offset, member, log);
     true
+}
+
+fn remove_at(packed: &mut Packed, offset: usize, member: &[u8], log: &mut impl Log<Splice>) {
+    packed.splice(offset, SCORE + packed::put_len(member.len()), 0, -1, log, |_| ());
 }
 
 pub(super) fn remove_range(packed: &mut Packed, start: usize, count: usize, log: &mut impl Log<Splice>) {
