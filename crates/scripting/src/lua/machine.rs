@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
-use std::sync::Arc;
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
@@ -61,7 +60,6 @@ impl Machine {
             let slot = Box::into_raw(Box::new(Slot {
                 context: null_mut(),
                 main: state,
-                script: None,
                 stop: None,
                 preempted: false,
                 panic: None,
@@ -207,14 +205,13 @@ impl Machine {
         unsafe { self.sandbox.exchange(run) };
     }
 
-    /// Prepares the next slices: which script runs, how much memory a script may use (0: any), whether replies are sorted.
-    pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
+    /// Prepares the next slices: how much memory a script may use (0: any), whether replies are sorted.
+    pub(crate) fn prepare(&mut self, memory_limit_bytes: usize, deterministic: bool) {
         if self.slot().deterministic != deterministic {
             // SAFETY: no slice runs; the limit is lifted.
             unsafe { self.sandbox.set_ordered(self.state, deterministic) };
         }
         let slot = self.slot();
-        slot.script = Some(script.clone());
         slot.heap.allow(memory_limit_bytes);
         slot.deterministic = deterministic;
     }

@@ -21,7 +21,7 @@ use std::cell::Cell;
 use std::ptr::null_mut;
 
 use mlua::ffi::lua_State;
-use perigee_commands::scripts::{Registration, Script, ScriptContext};
+use perigee_commands::scripts::{Registration, ScriptContext};
 use std::sync::Arc;
 
 use crate::watchdog::Pulse;
@@ -32,7 +32,6 @@ pub(crate) struct Slot {
     /// The running script's context, null between slices. Its lifetimes end with the slice.
     context: *mut ScriptContext<'static, 'static>,
     main: *mut lua_State,
-    script: Option<Arc<Script>>,
     stop: Option<Stop>,
     /// The hook has suspended the running coroutine at the end of its slice, and those around it follow.
     preempted: bool,

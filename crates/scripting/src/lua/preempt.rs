@@ -107,9 +107,7 @@ fn register(slot: &mut Slot) {
     }
     // SAFETY: the context belongs to the running slice.
     let context = unsafe { &*slot.context };
-    if let Some(script) = &slot.script {
-        slot.registration = Some(context.register(script));
-    }
+    slot.registration = Some(context.register());
 }
 
 /// Ends the slice of a script that is to be stopped for good, from a C function.
