@@ -29,6 +29,37 @@ pub(super) fn request(dice: &mut Dice, name: &str, arity: i64) -> Request {
     request
 }
 
+/// A random request of a shape, which begins with the command's name.
+pub(super) fn written(dice: &mut Dice, shape: &str) -> Request {
+    let mut request = Request::new();
+    sequence(dice, &mut tokenize(shape), &mut request, true);
+    request
+}
+
+/// A request that makes a collection large.
+pub(super) fn many(dice: &mut Dice) -> Request {
+    let (shape, numbered) = *dice.pick(&[
+        ("RPUSH klist", "val"),
+        ("SADD kset", ""),
+        ("SADD kset", "int"),
+        ("HSET khash", "val"),
+        ("ZADD kzset", ""),
+    ]);
+    let mut request = written(dice, shape);
+    let score = shape.starts_with("ZADD");
+    for number in 0..100 + dice.below(500) {
+        if score {
+            request.push(dice.below(40).to_string().into_bytes());
+        }
+        let element = if numbered == "int" { number.to_string() } else { format!("m{number}") };
+        request.push(element.into_bytes());
+        if shape.starts_with("HSET") {
+            request.extend(word(dice, numbered));
+        }
+    }
+    request
+}
+
 /// The names with a written shape.
 pub(super) fn shaped_names() -> impl Iterator<Item = &'static str> {
     SHAPES.iter().map(|(name, _)| *name)
@@ -265,9 +296,16 @@ const SHAPES: &[(&str, &str)] = &[
     ("PEXPIRE", "key pttl [ NX | XX | GT | LT ]*"),
     ("PEXPIREAT", "key pat [ NX | XX | GT | LT ]*"),
     ("PEXPIRETIME", "key"),
+    ("OBJECT IDLETIME", "key"),
+    ("OBJECT FREQ", "key"),
     ("PING", "[ val ]"),
     ("PTTL", "key"),
-    ("PUBLISH", "key val"),
+    ("PUBLISH", "channel val"),
+    ("PUBSUB CHANNELS", "[ chpattern ]"),
+    ("PUBSUB NUMPAT", ""),
+    ("PUBSUB NUMSUB", "< channel >*"),
+    ("PUBSUB SHARDCHANNELS", "[ chpattern ]"),
+    ("PUBSUB SHARDNUMSUB", "< channel >*"),
     ("RANDOMKEY", ""),
     ("RENAME", "key key"),
     ("RENAMENX", "key key"),
@@ -280,11 +318,17 @@ const SHAPES: &[(&str, &str)] = &[
         "SORT_RO",
         "< klist | kset | kzset > [ ALPHA | ASC | DESC | LIMIT idx cnt | BY by | GET get | STORE klist ]*",
     ),
+    ("SELECT", "db"),
+    ("SPUBLISH", "channel val"),
     ("SWAPDB", "db db"),
     ("TOUCH", "< key >+"),
     ("TTL", "key"),
     ("TYPE", "key"),
     ("UNLINK", "< key >+"),
+    ("UNWATCH", ""),
+    ("WATCH", "< key >+"),
+    ("FLUSHALL", "[ ASYNC | SYNC | X ]"),
+    ("FLUSHDB", "[ ASYNC | SYNC | X ]"),
 ];
 
 #[cfg(test)]
