@@ -97,10 +97,10 @@ impl ScriptHost for LuaHost {
                 return Started::Done;
             }
         };
+        let thread = machine.thread(function);
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
         machine.prepare(&script, config.number(Param::ScriptMemoryLimit) as usize, deterministic);
-        let thread = machine.thread(function);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -184,6 +184,7 @@ impl Run {
             }
             Ended::Stopped(Stop::Widen) => {
                 drop(machine);
+                self.script.set_wide();
                 self.end(false);
                 return ScriptFlow::Widen;
             }

@@ -127,15 +127,12 @@ fn run(call: &mut Call<'_, '_>, script: Arc<Script>, read_only: bool) -> Result<
     }
     let read_only = read_only || flags.no_writes;
     let (keys, args) = call.args[3..].split_at(key_count(call)?);
-    let invocation = Invocation { script: script.clone(), keys, args, read_only };
+    let invocation = Invocation { script, keys, args, read_only };
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}
         Started::Yielded(run) => call.suspend = Some(Suspend::Script(run)),
-        Started::Widen => {
-            script.set_wide();
-            call.suspend = Some(Suspend::Widen);
-        }
+        Started::Widen => call.suspend = Some(Suspend::Widen),
     }
     Ok(())
 }

@@ -124,6 +124,7 @@ impl Machine {
 
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
+        self.slot().heap.enter();
         // SAFETY: no slice runs; the limit is lifted.
         unsafe {
             let thread = self.idle.pop().unwrap_or_else(|| {
@@ -137,6 +138,7 @@ impl Machine {
 
     /// Takes a coroutine back; only one that has ended by returning can be used again.
     pub(crate) fn release(&mut self, thread: Thread, reusable: bool) {
+        self.slot().heap.leave();
         // SAFETY: the coroutine is not running.
         unsafe {
             if reusable && self.idle.len() < IDLE {
@@ -205,7 +207,7 @@ impl Machine {
         unsafe { self.sandbox.exchange(run) };
     }
 
-    /// Prepares the next slices: which script runs, how much memory it may use (0: any), whether replies are sorted.
+    /// Prepares the next slices: which script runs, how much memory a script may use (0: any), whether replies are sorted.
     pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
         if self.slot().deterministic != deterministic {
             // SAFETY: no slice runs; the limit is lifted.
