@@ -97,10 +97,10 @@ impl ScriptHost for LuaHost {
                 return Started::Done;
             }
         };
+        let thread = machine.thread(function);
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
         machine.prepare(&script, config.number(Param::ScriptMemoryLimit) as usize, deterministic);
-        let thread = machine.thread(function);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -184,11 +184,12 @@ impl Run {
             }
             Ended::Stopped(Stop::Widen) => {
                 drop(machine);
+                self.script.set_wide();
                 self.end(false);
                 return ScriptFlow::Widen;
             }
             Ended::Stopped(Stop::Killed) => {
-                let position = machine.position(thread);
+                let position = machine.position(thread, b"");
                 drop(machine);
                 self.killed(position, txn, effects, reply);
                 return ScriptFlow::Done;
@@ -201,7 +202,7 @@ impl Run {
                 self.end(true);
             }
             Ended::Failed(text) => {
-                let position = machine.position(thread);
+                let position = machine.position(thread, &text);
                 drop(machine);
                 if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
                     txn.rollback();
@@ -270,7 +271,7 @@ impl ScriptRun for Run {
         }
         if killed {
             let position = match &self.thread {
-                Some(thread) => self.host.machine.borrow().position(thread),
+                Some(thread) => self.host.machine.borrow().position(thread, b""),
                 None => None,
             };
             self.killed(position, txn, effects, reply);

@@ -127,15 +127,12 @@ fn run(call: &mut Call<'_, '_>, script: Arc<Script>, read_only: bool) -> Result<
     }
     let read_only = read_only || flags.no_writes;
     let (keys, args) = call.args[3..].split_at(key_count(call)?);
-    let invocation = Invocation { script: script.clone(), keys, args, read_only };
+    let invocation = Invocation { script, keys, args, read_only };
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}
         Started::Yielded(run) => call.suspend = Some(Suspend::Script(run)),
-        Started::Widen => {
-            script.set_wide();
-            call.suspend = Some(Suspend::Widen);
-        }
+        Started::Widen => call.suspend = Some(Suspend::Widen),
     }
     Ok(())
 }
@@ -257,8 +254,8 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    Return information about the existence of the scripts in the script cache.",
             "FLUSH [ASYNC|SYNC]",
             "    Flush the Lua scripts cache. Very dangerous on replicas.",
-            "    When called without the optional mode argument, the behavior is determined",
-            "    by the lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+            "    When called without the optional mode argument, the behavior is determined by the",
+            "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
             "    * ASYNC: Asynchronously flush the scripts cache.",
             "    * SYNC: Synchronously flush the scripts cache.",
             "KILL",
