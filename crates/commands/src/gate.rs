@@ -102,10 +102,8 @@ fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
             Err(Error::WrongArity(entry.command.full_name))
         };
     };
-    env.engine.commands.find_subcommand(entry, word).ok_or_else(|| {
-        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-        Error::UnknownSubcommand(word, entry.command.name)
-    })
+    let found = env.engine.commands.find_subcommand(entry, word);
+    found.ok_or_else(|| Error::unknown_subcommand(word, entry.command.name))
 }
 
 fn allowed_while_subscribed(entry: Entry) -> bool {

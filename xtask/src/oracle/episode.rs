@@ -141,6 +141,10 @@ fn write_episode(seed: u64, table: &[(String, i64)], narrow: bool) -> Vec<Step> 
             let feeding = matches!(face, Face::Blocked) && dice.one_in(2);
             requests.push(if feeding { one_of(&mut dice, FEEDING) } else { any(&mut dice, &face) });
         }
+        if face == Face::Watched && !dice.one_in(4) {
+            let touched = requests[1].get(1 + dice.below(2)).cloned();
+            requests[0].extend(touched);
+        }
         steps.push(Step { face, requests });
     }
     steps
@@ -157,7 +161,7 @@ fn prelude(dice: &mut Dice) -> Vec<Step> {
         steps.push(step(Face::Plain, "HELLO 3"));
     }
     if dice.one_in(2) {
-        let flags = *dice.pick(&["KEA", "KEA", "Kg", "El$", "AKE", "Kzs", "KEx"]);
+        let flags = *dice.pick(&["KEA", "KEA", "KEAmn", "Kg", "El$", "AKE", "Ehmn", "Kzs", "KEx"]);
         steps.push(step(Face::Plain, &format!("CONFIG SET notify-keyspace-events {flags}")));
         if dice.one_in(2) {
             steps.push(step(Face::Heard, "HELLO 3"));

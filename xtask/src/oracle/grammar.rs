@@ -22,8 +22,10 @@ pub(super) fn request(dice: &mut Dice, name: &str, arity: i64) -> Request {
             request.extend((0..least + more).map(|_| anything(dice)));
         }
     }
-    // A misshapen timeout could be a long one.
-    if dice.one_in(8) && !name.starts_with('B') {
+    // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, and a key of equal scores stays one.
+    let may_misshape = !name.starts_with('B') && !name.ends_with("RANK");
+    let lexical = request.get(own).is_some_and(|word| word.starts_with(b"y"));
+    if dice.one_in(8) && may_misshape && !lexical {
         misshape(dice, &mut request, own);
     }
     request
@@ -241,7 +243,10 @@ const SHAPES: &[(&str, &str)] = &[
     ("SUNION", "< kset >+"),
     ("SUNIONSTORE", "kset < kset >+"),
     // sorted sets
-    ("ZADD", "kzset [ NX | XX | GT | LT | CH | INCR ]* < score member >+"),
+    (
+        "ZADD",
+        "< kzset [ NX | XX | GT | LT | CH | INCR ]* < score member >+ | klex < 0 member >+ | klex < 0 member >+ >",
+    ),
     ("ZCARD", "kzset"),
     ("ZCOUNT", "kzset bound bound"),
     ("ZDIFF", "n:kzset [ WITHSCORES ]"),
@@ -250,7 +255,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("ZINTER", "n:kzset [ WEIGHTS < weight >+ | AGGREGATE < SUM | MIN | MAX | X > | WITHSCORES ]*"),
     ("ZINTERCARD", "n:kzset [ LIMIT cnt ]"),
     ("ZINTERSTORE", "kzset n:kzset [ WEIGHTS < weight >+ | AGGREGATE < SUM | MIN | MAX > ]*"),
-    ("ZLEXCOUNT", "kzset lex lex"),
+    ("ZLEXCOUNT", "klex lex lex"),
     ("ZMPOP", "n:kzset < MIN | MAX > [ COUNT cnt ]"),
     ("ZMSCORE", "kzset < member >+"),
     ("ZPOPMAX", "kzset [ cnt ]"),
@@ -258,18 +263,21 @@ const SHAPES: &[(&str, &str)] = &[
     ("ZRANDMEMBER", "kzset [ draws | draws WITHSCORES ]"),
     (
         "ZRANGE",
-        "kzset < idx idx | bound bound BYSCORE | lex lex BYLEX > [ REV | LIMIT idx cnt | WITHSCORES | BYSCORE ]*",
+        "< kzset < idx idx | bound bound BYSCORE > | klex lex lex BYLEX > [ REV | LIMIT idx cnt | WITHSCORES ]*",
     ),
-    ("ZRANGEBYLEX", "kzset lex lex [ LIMIT idx cnt ]"),
+    ("ZRANGEBYLEX", "klex lex lex [ LIMIT idx cnt ]"),
     ("ZRANGEBYSCORE", "kzset bound bound [ WITHSCORES | LIMIT idx cnt ]*"),
-    ("ZRANGESTORE", "kzset kzset < idx idx | bound bound BYSCORE | lex lex BYLEX > [ REV | LIMIT idx cnt ]*"),
+    (
+        "ZRANGESTORE",
+        "kzset < kzset < idx idx | bound bound BYSCORE > | klex lex lex BYLEX > [ REV | LIMIT idx cnt ]*",
+    ),
     ("ZRANK", "kzset member"),
     ("ZREM", "kzset < member >+"),
-    ("ZREMRANGEBYLEX", "kzset lex lex"),
+    ("ZREMRANGEBYLEX", "klex lex lex"),
     ("ZREMRANGEBYRANK", "kzset idx idx"),
     ("ZREMRANGEBYSCORE", "kzset bound bound"),
     ("ZREVRANGE", "kzset idx idx [ WITHSCORES ]"),
-    ("ZREVRANGEBYLEX", "kzset lex lex [ LIMIT idx cnt ]"),
+    ("ZREVRANGEBYLEX", "klex lex lex [ LIMIT idx cnt ]"),
     ("ZREVRANGEBYSCORE", "kzset bound bound [ WITHSCORES | LIMIT idx cnt ]*"),
     ("ZREVRANK", "kzset member"),
     ("ZSCAN", "kzset cursor [ MATCH pattern | COUNT cnt ]*"),

@@ -33,6 +33,7 @@ pub(super) fn hear(pair: &mut Pair) -> Result<[Outcome; 2]> {
                     pair.ask(which, &[b"PUBLISH", END.as_bytes(), b""])?;
                 }
                 Outcome::Reply(message) if is_end(&message, b"message") => {
+                    sort_patterns(&mut messages);
                     break Outcome::Reply(Value::Array(messages));
                 }
                 Outcome::Reply(message) => messages.push(message),
@@ -41,6 +42,15 @@ pub(super) fn hear(pair: &mut Pair) -> Result<[Outcome; 2]> {
         };
     }
     Ok(heard)
+}
+
+/// One message comes once for each pattern, in an order that Redis takes from a hash table.
+fn sort_patterns(messages: &mut [Value]) {
+    let is_same = |a: &Value, b: &Value| match (a.items(), b.items()) {
+        (Some([kind, _, a @ ..]), Some([_, _, b @ ..])) => kind.bytes() == Some(b"pmessage") && a == b,
+        _ => false,
+    };
+    messages.chunk_by_mut(is_same).for_each(<[Value]>::sort);
 }
 
 const LISTENER: u32 = 2;

@@ -83,13 +83,17 @@ fn key_prefix(category: &str) -> Option<char> {
         "khash" => 'h',
         "kset" => 't',
         "kzset" => 'z',
+        "klex" => 'y',
         _ => return None,
     })
 }
 
 fn key(dice: &mut Dice, prefix: char) -> Vec<u8> {
-    let prefix =
-        if prefix == '*' || dice.one_in(12) { *dice.pick(&['s', 'l', 'h', 't', 'z']) } else { prefix };
+    let prefix = if prefix == '*' || (prefix != 'y' && dice.one_in(12)) {
+        *dice.pick(&['s', 'l', 'h', 't', 'z'])
+    } else {
+        prefix
+    };
     format!("{prefix}{}", dice.below(3)).into_bytes()
 }
 

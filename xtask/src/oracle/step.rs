@@ -116,17 +116,21 @@ impl Step {
 
     fn transaction(&self, pair: &mut Pair, from: usize) -> Result<Option<Difference>> {
         pair.call(MAIN, &["MULTI"])?;
+        let mut queued = Vec::new();
         for position in from..self.requests.len() {
             let [reference, subject] = pair.call(MAIN, &self.requests[position])?;
             if reference != subject {
                 return Ok(Some(Difference { position, reference, subject }));
             }
+            if matches!(reference, Outcome::Reply(Value::Simple(_))) {
+                queued.push(position);
+            }
         }
         match pair.call(MAIN, &["EXEC"])? {
             [Outcome::Reply(Value::Array(a)), Outcome::Reply(Value::Array(b))]
-                if a.len() == b.len() && a.len() == self.requests.len() - from =>
+                if a.len() == b.len() && a.len() == queued.len() =>
             {
-                for (position, (a, b)) in (from..).zip(a.into_iter().zip(b)) {
+                for (position, (a, b)) in queued.into_iter().zip(a.into_iter().zip(b)) {
                     let found = self.judge(pair, position, Outcome::Reply(a), Outcome::Reply(b))?;
                     if found.is_some() {
                         return Ok(found);
@@ -333,6 +337,9 @@ fn policy(request: &Request) -> Policy {
         "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
         "TTL" | "EXPIRETIME" => Policy::Near(2.0),
         "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
+        "OBJECT" if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => {
+            Policy::Near(2.0)
+        }
         _ => Policy::Exact,
     }
 }
