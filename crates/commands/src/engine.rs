@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use dashmap::DashMap;
 use event_listener::Event;
 use parking_lot::Mutex;
-use perigee_keyspace::Keyspace;
+use perigee_keyspace::{Keyspace, Txn};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -278,11 +278,16 @@ pub struct Env<'e> {
 }
 
 impl Env<'_> {
-    /// Counts a lookup of a key by a reading command, for INFO.
+    /// Counts a lookup of a key by a reading command, for INFO and those who want to hear of misses.
     #[inline]
-    pub fn count_lookup(self, hit: bool) {
+    pub fn count_lookup(self, txn: &Txn<'_>, db: u16, key: &[u8], hit: bool) {
         let stats = &self.worker.stats;
-        if hit { &stats.keyspace_hits } else { &stats.keyspace_misses }.fetch_add(1);
+        if hit {
+            stats.keyspace_hits.fetch_add(1);
+        } else {
+            stats.keyspace_misses.fetch_add(1);
+            txn.note_missed(db, key);
+        }
     }
 
     /// The same at this moment: after a wait, the batch's time is over.

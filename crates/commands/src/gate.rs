@@ -49,7 +49,7 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             }
             Passage::Run(entry)
         }
-        Err(Error::UnknownCommand(_)) if is_http(args[0]) => {
+        Err(_) if is_http(args[0]) && env.engine.commands.find(args[0]).is_none() => {
             (env.engine.process.log)(3, POSSIBLE_ATTACK);
             session.closing = true;
             Passage::Answered
@@ -115,10 +115,8 @@ fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
             Err(Error::WrongArity(entry.command.full_name))
         };
     };
-    env.engine.commands.find_subcommand(entry, word).ok_or_else(|| {
-        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-        Error::UnknownSubcommand(word, entry.command.name)
-    })
+    let found = env.engine.commands.find_subcommand(entry, word);
+    found.ok_or_else(|| Error::unknown_subcommand(word, entry.command.name))
 }
 
 fn allowed_while_subscribed(entry: Entry) -> bool {

@@ -492,9 +492,13 @@ pub(crate) fn execute<'e>(
     reply: &mut dyn Reply,
 ) -> Option<Suspend> {
     let db = session.db;
+    Effects::prepare(env.engine, txn);
     let mut call = Call { env, session, txn, effects, args, reply, db, suspend: None };
     let result = (entry.command.handler)(&mut call);
     let suspend = call.suspend.take();
+    if txn.keeps_notices() {
+        effects.tell_notices(env.engine, txn);
+    }
     if let Err(error) = result {
         stats::count_failure(env, entry, &error);
         error.reply_to(reply);

@@ -8,10 +8,12 @@ mod accepted;
 mod compare;
 mod episode;
 mod grammar;
+mod listener;
 mod pair;
 mod report;
 mod shapes;
 mod state;
+mod step;
 mod transcript;
 mod words;
 

@@ -31,7 +31,8 @@ impl Pair {
                 bail!("{} has stopped:\n{}", server.name, server.log_tail());
             }
             let mut connection = server.connect()?;
-            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"]] {
+            let silence = &["CONFIG", "SET", "notify-keyspace-events", ""];
+            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"], silence] {
                 connection.call(request)?;
             }
         }

@@ -87,9 +87,8 @@ impl Class {
             ("pubsub", Class::Pubsub),
         ];
         let found = known.into_iter().find(|(name, _)| Word(word).is(name));
-        found.map(|(_, class)| class).ok_or_else(|| {
-            Error::Owned(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(word)))
-        })
+        let found = found.map(|(_, class)| class);
+        found.ok_or_else(|| Error::quoting("ERR Unknown client type '", word, "'"))
     }
 
     pub(super) fn of(client: &Client) -> Self {
