@@ -61,6 +61,7 @@ impl Machine {
             let slot = Box::into_raw(Box::new(Slot {
                 context: null_mut(),
                 main: state,
+                coroutine: null_mut(),
                 script: None,
                 stop: None,
                 preempted: false,
@@ -230,6 +231,7 @@ impl Machine {
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
             (*slot).context = (&raw mut *context).cast();
+            (*slot).coroutine = thread.state;
             (*slot).stop = None;
             (*slot).preempted = false;
             CURRENT.set(slot);
