@@ -14,7 +14,9 @@ use crate::library::{self, RunState, Shared};
 use crate::stack::{Kind, Outcome, Raise, Stack, push_function, register};
 
 mod bytecode;
+mod escapes;
 mod load;
+mod scanner;
 mod tail_calls;
 
 pub(crate) use bytecode::Bytecode;
