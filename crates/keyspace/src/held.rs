@@ -99,7 +99,8 @@ impl<'k> Held<'k> {
     pub(crate) fn try_acquire(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
         if let Footprint::One(shard) = footprint {
             let taken = shards[usize::from(*shard)].lock.try_lock_spinning();
-            return taken.then_some(Held { shards, which: Which::One(*shard) });
+            // Lazily: a Held that is made releases its locks.
+            return taken.then(|| Held { shards, which: Which::One(*shard) });
         }
         Held::try_acquire_several(shards, footprint)
     }
@@ -243,5 +244,39 @@ impl Drop for Held<'_> {
                 list.iter().for_each(|&shard| self.shards[usize::from(shard)].lock.unlock());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shards() -> Vec<Shard> {
+        (0..8).map(|_| Shard::default()).collect()
+    }
+
+    #[test]
+    fn a_refused_footprint_releases_only_what_it_took() {
+        let shards = shards();
+        let holder = Held::try_acquire(&shards, &Footprint::One(3)).unwrap();
+        let mut several = Footprint::One(2);
+        several.add(3);
+        for footprint in [Footprint::One(3), several, Footprint::All] {
+            assert!(Held::try_acquire(&shards, &footprint).is_none());
+            assert!(Held::try_acquire(&shards, &Footprint::One(3)).is_none(), "{footprint:?} let go of it");
+            assert!(Held::try_acquire(&shards, &Footprint::One(2)).is_some());
+        }
+        drop(holder);
+        assert!(Held::try_acquire(&shards, &Footprint::All).is_some());
+    }
+
+    #[test]
+    fn extending_holds_more_and_releases_all() {
+        let shards = shards();
+        let mut held = Held::try_acquire(&shards, &Footprint::One(5)).unwrap();
+        assert!(held.try_extend(1) && held.holds(1) && held.holds(5) && !held.holds(2));
+        assert!(held.try_extend_all() && held.holds_all());
+        drop(held);
+        assert!(Held::try_acquire(&shards, &Footprint::All).is_some());
     }
 }
