@@ -34,6 +34,11 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new(), consumed: 0 })
     }
 
+    /// The socket alone.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Sends one request and reads one reply; anything else is an error.
     pub(crate) fn call<T: AsRef<[u8]>>(&mut self, request: &[T]) -> Result<Value> {
         self.send(request)?;

@@ -7,6 +7,7 @@
 mod edit;
 mod held;
 mod journal;
+mod key;
 mod lock;
 pub mod log;
 mod mutate;

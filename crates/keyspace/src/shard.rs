@@ -9,17 +9,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
 
+use crate::key::Key;
 use crate::table::{Keyed, Table, hash_of};
 use crate::value::Value;
 
-/// A key with its value and deadline.
+/// A key with its value and deadline, in one cache line.
 #[derive(Debug)]
 pub struct Entry {
-    key: Box<[u8]>,
+    key: Key,
     pub(crate) value: Value,
     deadline: Option<NonZeroU64>,
     accessed_s: Cell<u32>,
 }
+
+const _: () = assert!(size_of::<Entry>() <= 64);
 
 impl Entry {
     pub(crate) fn new(key: &[u8], value: Value, now_ms: u64) -> Self {
@@ -54,8 +57,13 @@ impl Entry {
         self.deadline.is_none_or(|deadline| deadline.get() > now_ms)
     }
 
+    /// Writes only when the second has changed: a key that all workers read stays in all their caches.
+    #[inline]
     pub(crate) fn touch(&self, now_ms: u64) {
-        self.accessed_s.set(seconds(now_ms));
+        let now_s = seconds(now_ms);
+        if self.accessed_s.get() != now_s {
+            self.accessed_s.set(now_s);
+        }
     }
 }
 
@@ -175,28 +183,45 @@ impl Interest {
 /// A shard's content.
 #[derive(Default)]
 pub(crate) struct ShardData {
-    databases: Vec<Database>,
+    /// Database 0, which most clients use.
+    first: Database,
+    /// The others, as far as they were used.
+    others: Vec<Database>,
     pub(crate) interests: HashMap<(u16, Box<[u8]>), Interest, foldhash::fast::RandomState>,
 }
 
 impl ShardData {
     #[inline]
     pub(crate) fn database(&self, db: u16) -> Option<&Database> {
-        self.databases.get(usize::from(db))
+        match db {
+            0 => Some(&self.first),
+            _ => self.others.get(usize::from(db) - 1),
+        }
     }
 
     #[inline]
     pub(crate) fn database_mut(&mut self, db: u16) -> &mut Database {
-        let db = usize::from(db);
-        if self.databases.len() <= db {
-            self.databases.resize_with(db + 1, Database::default);
+        match db {
+            0 => &mut self.first,
+            _ => self.other_mut(usize::from(db) - 1),
         }
-        &mut self.databases[db]
+    }
+
+    fn other_mut(&mut self, at: usize) -> &mut Database {
+        if self.others.len() <= at {
+            self.others.resize_with(at + 1, Database::default);
+        }
+        &mut self.others[at]
     }
 
     pub(crate) fn swap_databases(&mut self, a: u16, b: u16) {
-        self.database_mut(a.max(b));
-        self.databases.swap(usize::from(a), usize::from(b));
+        let (low, high) = (a.min(b), a.max(b));
+        if low == high {
+            return;
+        }
+        let taken = self.take_database(high);
+        let displaced = std::mem::replace(self.database_mut(low), taken);
+        *self.database_mut(high) = displaced;
     }
 
     pub(crate) fn take_database(&mut self, db: u16) -> Database {

@@ -47,7 +47,7 @@ pub struct Table<E> {
     index: Index,
 }
 
-const _: () = assert!(size_of::<Table<u64>>() <= 64);
+const _: () = assert!(size_of::<Table<u64>>() <= 88);
 
 impl<E> Default for Table<E> {
     fn default() -> Self {
@@ -57,6 +57,7 @@ impl<E> Default for Table<E> {
 
 impl<E: Keyed> Table<E> {
     /// The number of entries.
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -67,31 +68,37 @@ impl<E: Keyed> Table<E> {
     }
 
     /// The entry with this key.
+    #[inline]
     pub fn get(&self, key: &[u8]) -> Option<&E> {
         self.get_hashed(hash_of(key), key)
     }
 
     /// The entry with this key, whose [`hash_of`] is `hash`.
+    #[inline]
     pub fn get_hashed(&self, hash: u64, key: &[u8]) -> Option<&E> {
         self.get_index_of_hashed(hash, key).map(|at| &self.entries[at])
     }
 
     /// The position of the entry with this key.
+    #[inline]
     pub fn get_index_of(&self, key: &[u8]) -> Option<usize> {
         self.get_index_of_hashed(hash_of(key), key)
     }
 
     /// The position of the entry with this key, whose [`hash_of`] is `hash`.
+    #[inline]
     pub fn get_index_of_hashed(&self, hash: u64, key: &[u8]) -> Option<usize> {
         self.index.find(hash, |at| self.entries[at].key() == key)
     }
 
     /// The entry at a position below [`len`](Self::len).
+    #[inline]
     pub fn get_at(&self, at: usize) -> Option<&E> {
         self.entries.get(at)
     }
 
     /// The entry at a position, to be changed in anything but its key.
+    #[inline]
     pub fn get_at_mut(&mut self, at: usize) -> Option<&mut E> {
         self.entries.get_mut(at)
     }

@@ -1,11 +1,13 @@
 //! The load generator: connections that always have requests under way, and the server's CPU clock around them.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::connection::{Connection, Outcome, REPLY_WITHIN, encode};
+use crate::connection::{REPLY_WITHIN, encode};
 use crate::server::Server;
 use crate::value::Value;
 
@@ -64,57 +66,104 @@ pub(super) fn run(workload: &Workload, server: &Server, quick: bool) -> Result<S
 fn send_all(workload: &Workload, server: &Server, requests: u64) -> Result<u64> {
     let rounds = requests.div_ceil(workload.connections * workload.pipeline).max(1);
     let mut clients =
-        (0..workload.connections).map(|number| Client::open(server, number)).collect::<Result<Vec<_>>>()?;
+        (0..workload.connections).map(|number| Client::open(server, workload, number)).collect::<Result<Vec<_>>>()?;
     for client in &mut clients {
-        client.send(workload)?;
+        client.send()?;
     }
     for round in 1..=rounds {
         for client in &mut clients {
             client.receive(workload.pipeline)?;
             if round < rounds {
-                client.send(workload)?;
+                client.send()?;
             }
         }
     }
     Ok(rounds * workload.connections * workload.pipeline)
 }
 
+/// A connection whose requests were all written beforehand, so that the server is the one that is waited for.
 struct Client {
-    connection: Connection,
-    number: u64,
-    sent: u64,
-    chance: u64,
-    buffer: Vec<u8>,
+    stream: TcpStream,
+    batches: Vec<Vec<u8>>,
+    sent: usize,
+    input: Vec<u8>,
+    filled: usize,
 }
 
+/// Batches that a connection sends in turn.
+const BATCHES: usize = 64;
+
 impl Client {
-    fn open(server: &Server, number: u64) -> Result<Self> {
-        let chance = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Ok(Self { connection: server.connect()?, number, sent: 0, chance, buffer: Vec::new() })
-    }
-
-    fn send(&mut self, workload: &Workload) -> Result<()> {
-        self.buffer.clear();
-        for _ in 0..workload.pipeline {
-            self.chance ^= self.chance << 13;
-            self.chance ^= self.chance >> 7;
-            self.chance ^= self.chance << 17;
-            encode(&mut self.buffer, &(workload.request)(self.sent, self.chance, self.number));
-            self.sent += 1;
-        }
-        self.connection.send_raw(&self.buffer)
-    }
-
-    fn receive(&mut self, replies: u64) -> Result<()> {
-        for _ in 0..replies {
-            match self.connection.read(REPLY_WITHIN * 6) {
-                Outcome::Reply(Value::Error(text)) => bail!("the reply is an error: {}", text.escape_ascii()),
-                Outcome::Reply(_) => {}
-                other => bail!("no reply but {other:?}"),
+    fn open(server: &Server, workload: &Workload, number: u64) -> Result<Self> {
+        let stream = server.connect()?.into_stream();
+        stream.set_read_timeout(Some(REPLY_WITHIN * 6))?;
+        let mut chance = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let batches = (0..BATCHES as u64).map(|batch| {
+            let mut bytes = Vec::new();
+            for at in 0..workload.pipeline {
+                chance ^= chance << 13;
+                chance ^= chance >> 7;
+                chance ^= chance << 17;
+                encode(&mut bytes, &(workload.request)(batch * workload.pipeline + at, chance, number));
             }
-        }
+            bytes
+        });
+        Ok(Self { stream, batches: batches.collect(), sent: 0, input: vec![0; 64 << 10], filled: 0 })
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.stream.write_all(&self.batches[self.sent % BATCHES]).context("write")?;
+        self.sent += 1;
         Ok(())
     }
+
+    /// Reads the replies to a batch; an error among them is an error.
+    fn receive(&mut self, replies: u64) -> Result<()> {
+        let (mut at, mut left) = (0, replies);
+        while left > 0 {
+            match skip_reply(&self.input[at..self.filled]) {
+                Some(length) => {
+                    if self.input[at] == b'-' {
+                        bail!("the reply is an error: {}", self.input[at..at + length].escape_ascii());
+                    }
+                    at += length;
+                    left -= 1;
+                }
+                None => {
+                    if self.filled == self.input.len() {
+                        self.input.resize(2 * self.filled, 0);
+                    }
+                    match self.stream.read(&mut self.input[self.filled..]).context("read")? {
+                        0 => bail!("the server has closed the connection"),
+                        count => self.filled += count,
+                    }
+                }
+            }
+        }
+        self.input.copy_within(at..self.filled, 0);
+        self.filled -= at;
+        Ok(())
+    }
+}
+
+/// The length of the RESP2 reply at the beginning, once it is complete.
+fn skip_reply(bytes: &[u8]) -> Option<usize> {
+    let line = bytes.windows(2).position(|pair| pair == b"\r\n")?;
+    let number = || std::str::from_utf8(&bytes[1..line]).ok()?.parse::<i64>().ok();
+    let mut end = line + 2;
+    match bytes[0] {
+        b'$' => {
+            let length = number()?;
+            end += if length < 0 { 0 } else { length as usize + 2 };
+        }
+        b'*' => {
+            for _ in 0..number()?.max(0) {
+                end += skip_reply(bytes.get(end..)?)?;
+            }
+        }
+        _ => {}
+    }
+    (end <= bytes.len()).then_some(end)
 }
 
 /// CPU time that a process and all its threads have used.

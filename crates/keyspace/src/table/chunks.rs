@@ -6,53 +6,75 @@ use std::ops::{Index, IndexMut};
 const CHUNK: usize = 256;
 
 /// Entries in chunks of [`CHUNK`], all full but the last one, so that growth copies one chunk at most (and the list of
-/// chunks: 24 bytes for 256 entries).
+/// chunks: 24 bytes for 256 entries). The first chunk is at hand, so that a small array is one step away.
 #[derive(Clone, Debug)]
 pub(super) struct Chunks<T> {
-    chunks: Vec<Vec<T>>,
-    len: u32,
+    first: Vec<T>,
+    others: Vec<Vec<T>>,
 }
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self { first: Vec::new(), others: Vec::new() }
     }
 }
 
 impl<T> Chunks<T> {
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len as usize
+        match self.others.split_last() {
+            None => self.first.len(),
+            Some((last, full)) => (1 + full.len()) * CHUNK + last.len(),
+        }
     }
 
+    #[inline]
+    fn chunk(&self, at: usize) -> Option<&Vec<T>> {
+        match at / CHUNK {
+            0 => Some(&self.first),
+            chunk => self.others.get(chunk - 1),
+        }
+    }
+
+    #[inline]
+    fn chunk_mut(&mut self, at: usize) -> Option<&mut Vec<T>> {
+        match at / CHUNK {
+            0 => Some(&mut self.first),
+            chunk => self.others.get_mut(chunk - 1),
+        }
+    }
+
+    #[inline]
     pub(super) fn get(&self, at: usize) -> Option<&T> {
-        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+        self.chunk(at)?.get(at % CHUNK)
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
-        self.chunks.get_mut(at / CHUNK)?.get_mut(at % CHUNK)
+        self.chunk_mut(at)?.get_mut(at % CHUNK)
     }
 
     pub(super) fn push(&mut self, entry: T) {
         let at = self.len();
-        if at.is_multiple_of(CHUNK) {
-            if at == 0 {
-                self.chunks.reserve_exact(1);
-            }
-            self.chunks.push(Vec::with_capacity(if at == 0 { 1 } else { CHUNK / 8 }));
+        if at > 0 && at.is_multiple_of(CHUNK) {
+            self.others.push(Vec::with_capacity(CHUNK / 8));
+        } else if at == 0 {
+            self.first.reserve_exact(1);
         }
-        self.chunks[at / CHUNK].push(entry);
-        self.len += 1;
+        self.chunk_mut(at).expect("the chunk of the end").push(entry);
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
-        let last = self.chunks.last_mut()?;
+        let Some(last) = self.others.last_mut() else {
+            let entry = self.first.pop();
+            if self.first.is_empty() {
+                self.first = Vec::new();
+            }
+            return entry;
+        };
         let entry = last.pop();
         if last.is_empty() {
-            self.chunks.pop();
-        }
-        self.len -= 1;
-        if self.len == 0 {
-            self.chunks = Vec::new();
+            self.others.pop();
         }
         entry
     }
@@ -64,37 +86,45 @@ impl<T> Chunks<T> {
     }
 
     pub(super) fn swap(&mut self, one: usize, other: usize) {
-        if one / CHUNK == other / CHUNK {
-            self.chunks[one / CHUNK].swap(one % CHUNK, other % CHUNK);
-        } else {
-            let [one_chunk, other_chunk] =
-                self.chunks.get_disjoint_mut([one / CHUNK, other / CHUNK]).expect("two chunks that exist");
-            std::mem::swap(&mut one_chunk[one % CHUNK], &mut other_chunk[other % CHUNK]);
+        let (low, high) = (one.min(other), one.max(other));
+        if low / CHUNK == high / CHUNK {
+            self.chunk_mut(low).expect("a chunk that exists").swap(low % CHUNK, high % CHUNK);
+            return;
         }
+        let (low_chunk, high_chunk) = match low / CHUNK {
+            0 => (&mut self.first, &mut self.others[high / CHUNK - 1]),
+            chunk => {
+                let [one, other] =
+                    self.others.get_disjoint_mut([chunk - 1, high / CHUNK - 1]).expect("two chunks that exist");
+                (one, other)
+            }
+        };
+        std::mem::swap(&mut low_chunk[low % CHUNK], &mut high_chunk[high % CHUNK]);
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + Clone {
-        self.chunks.iter().flatten()
+        self.first.iter().chain(self.others.iter().flatten())
     }
 
     /// Bytes allocated for the entries themselves.
     pub(super) fn allocated_bytes(&self) -> usize {
-        let last = self.chunks.last().map_or(0, Vec::capacity);
-        let entries = self.chunks.len().saturating_sub(1) * CHUNK + last;
-        entries * size_of::<T>() + self.chunks.capacity() * size_of::<Vec<T>>()
+        let capacity = self.first.capacity() + self.others.iter().map(Vec::capacity).sum::<usize>();
+        capacity * size_of::<T>() + self.others.capacity() * size_of::<Vec<T>>()
     }
 }
 
 impl<T> Index<usize> for Chunks<T> {
     type Output = T;
 
+    #[inline]
     fn index(&self, at: usize) -> &T {
-        &self.chunks[at / CHUNK][at % CHUNK]
+        self.get(at).expect("a position below the length")
     }
 }
 
 impl<T> IndexMut<usize> for Chunks<T> {
+    #[inline]
     fn index_mut(&mut self, at: usize) -> &mut T {
-        &mut self.chunks[at / CHUNK][at % CHUNK]
+        self.get_mut(at).expect("a position below the length")
     }
 }

@@ -42,6 +42,7 @@ impl Default for Index {
 
 impl Index {
     /// The position with this hash for which `is` holds.
+    #[inline]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(usize) -> bool) -> Option<usize> {
         let positions = match self {
             Self::One(positions) => positions,
