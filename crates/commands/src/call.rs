@@ -69,7 +69,7 @@ impl<'c> Call<'c, '_> {
     /// Tells of a change to a key of the selected database.
     #[inline]
     pub fn notify(&mut self, class: Event, event: &str, key: &[u8]) {
-        self.effects.notify(self.env.engine, class, event, self.db, key);
+        self.effects.notify(self.env.engine, self.txn, class, event, self.db, key);
     }
 
     /// Whether the receiver knows RESP3's types.

@@ -46,7 +46,7 @@ fn commit_with_consequences<'e>(
         // A key expires when it is looked for, before anything is done with it.
         let mut expired = Effects::default();
         for (db, key) in &sealed.expired {
-            expired.notify(env.engine, Event::Expired, "expired", *db, key);
+            expired.notify(env.engine, &mut transaction.txn, Event::Expired, "expired", *db, key);
         }
         transaction.effects.precede_with(expired);
         if sealed.ready.is_empty() {

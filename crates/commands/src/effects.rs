@@ -1,5 +1,7 @@
 //! What a transaction will tell others once it is committed: publications and keyspace events, in their order.
 
+use perigee_keyspace::{Notice, Txn};
+
 use crate::config::Param;
 use crate::engine::{Engine, Env};
 
@@ -66,6 +68,10 @@ pub(crate) const EVENT_LETTERS: [(u8, u32); 14] = [
     (b'm', Event::KeyMiss as u32),
 ];
 
+fn wanted(engine: &Engine) -> u32 {
+    engine.config.number(Param::NotifyKeyspaceEvents) as u32
+}
+
 impl Effects {
     /// Publishes at the commit.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) {
@@ -77,12 +83,47 @@ impl Effects {
         self.messages.push(Message { to_shard: true, channel: channel.into(), text: message.into() });
     }
 
-    /// Tells of a change to a key, if `notify-keyspace-events` asks for its class.
+    /// Tells of a change to a key, if `notify-keyspace-events` asks for its class; and before that, what the transaction
+    /// has noted.
     #[inline]
-    pub fn notify(&mut self, engine: &Engine, class: Event, event: &str, db: u16, key: &[u8]) {
-        let wanted = engine.config.number(Param::NotifyKeyspaceEvents) as u32;
+    pub fn notify(
+        &mut self,
+        engine: &Engine,
+        txn: &mut Txn<'_>,
+        class: Event,
+        event: &str,
+        db: u16,
+        key: &[u8],
+    ) {
+        if txn.keeps_notices() {
+            self.tell_notices(engine, txn);
+        }
+        let wanted = wanted(engine);
         if wanted & class as u32 != 0 {
             self.notify_wanted(wanted, event, db, key);
+        }
+    }
+
+    /// Has the transaction note what is to be told of keys that are created or missed.
+    #[inline]
+    pub(crate) fn prepare(engine: &Engine, txn: &mut Txn<'_>) {
+        if wanted(engine) & (Event::New as u32 | Event::KeyMiss as u32) != 0 {
+            txn.keep_notices();
+        }
+    }
+
+    /// Tells what the transaction has noted.
+    #[cold]
+    pub(crate) fn tell_notices(&mut self, engine: &Engine, txn: &mut Txn<'_>) {
+        let wanted = wanted(engine);
+        for notice in txn.take_notices() {
+            let (class, event, (db, key)) = match notice {
+                Notice::Created(at) => (Event::New, "new", at),
+                Notice::Missed(at) => (Event::KeyMiss, "keymiss", at),
+            };
+            if wanted & class as u32 != 0 {
+                self.notify_wanted(wanted, event, db, &key);
+            }
         }
     }
 

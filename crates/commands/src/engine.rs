@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use dashmap::DashMap;
 use event_listener::Event;
 use parking_lot::Mutex;
-use perigee_keyspace::Keyspace;
+use perigee_keyspace::{Keyspace, Txn};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -19,7 +19,7 @@ use crate::config::{Config, Param};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
-use crate::scripts::{ScriptHost, Scripts};
+use crate::scripts::{LocalScripts, ScriptHost, Scripts};
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
 
@@ -225,6 +225,7 @@ pub struct Worker {
     pub(crate) scripts: Option<Box<dyn ScriptHost>>,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) rng: RefCell<StdRng>,
+    pub(crate) local_scripts: RefCell<LocalScripts>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -242,7 +243,7 @@ impl Worker {
         let stats = Arc::new(WorkerStats::new(engine.commands.len()));
         engine.workers.lock().push(stats.clone());
         let rng = RefCell::new(StdRng::seed_from_u64(seed));
-        Worker { id, clock, timer, scripts, stats, rng, last_tick_ns: Cell::new(0) }
+        Worker { id, clock, timer, scripts, stats, rng, local_scripts: RefCell::default(), last_tick_ns: Cell::new(0) }
     }
 
     /// The environment for a batch of requests: samples the clock.
@@ -277,11 +278,16 @@ pub struct Env<'e> {
 }
 
 impl Env<'_> {
-    /// Counts a lookup of a key by a reading command, for INFO.
+    /// Counts a lookup of a key by a reading command, for INFO and those who want to hear of misses.
     #[inline]
-    pub fn count_lookup(self, hit: bool) {
+    pub fn count_lookup(self, txn: &Txn<'_>, db: u16, key: &[u8], hit: bool) {
         let stats = &self.worker.stats;
-        if hit { &stats.keyspace_hits } else { &stats.keyspace_misses }.fetch_add(1);
+        if hit {
+            stats.keyspace_hits.fetch_add(1);
+        } else {
+            stats.keyspace_misses.fetch_add(1);
+            txn.note_missed(db, key);
+        }
     }
 
     /// The same at this moment: after a wait, the batch's time is over.

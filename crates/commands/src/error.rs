@@ -1,6 +1,6 @@
 //! Why a command is refused. The texts stand here once, to the byte as Redis's: clients match on them.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use perigee_keyspace::WrongType;
 use perigee_resp::Reply;
@@ -16,10 +16,6 @@ pub enum Error {
     OutOfRange,
     NoSuchKey,
     WrongArity(&'static str),
-    UnknownCommand(String),
-    UnknownSubcommand(String, &'static str),
-    /// A subcommand whose arity leaves open what it refuses itself; then the container, in capitals.
-    UnknownSubcommandOrArity(&'static str, &'static str),
     NoAuth,
     NotAllowedInScript,
     BusyScript,
@@ -27,11 +23,13 @@ pub enum Error {
     Text(&'static str),
     /// A text with something of the request in it.
     Owned(String),
+    /// The same, where any bytes may stand in the request.
+    Quoting(Vec<u8>),
 }
 
 impl Error {
     /// Code and text, as they travel after the `-`.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Cow<'_, [u8]> {
         let fixed = match self {
             Error::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
             Error::Syntax => "ERR syntax error",
@@ -45,56 +43,63 @@ impl Error {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
             Error::Text(text) => text,
-            Error::Owned(text) | Error::UnknownCommand(text) => return text.clone(),
+            Error::Owned(text) => text,
+            Error::Quoting(text) => return text.into(),
             Error::WrongArity(name) => {
-                return format!("ERR wrong number of arguments for '{name}' command");
-            }
-            Error::UnknownSubcommandOrArity(word, container) => {
-                return format!(
-                    "ERR unknown subcommand or wrong number of arguments for '{word}'. Try {container} HELP."
-                );
-            }
-            Error::UnknownSubcommand(word, container) => {
-                let container = container.to_ascii_uppercase();
-                return format!("ERR unknown subcommand '{word}'. Try {container} HELP.");
+                return format!("ERR wrong number of arguments for '{name}' command").into_bytes().into();
             }
         };
-        fixed.to_owned()
+        fixed.as_bytes().into()
+    }
+
+    /// A text with a word of the request in it, which ends for Redis at its first NUL.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Error {
+        Error::Quoting([before.as_bytes(), shown(word, usize::MAX), after.as_bytes()].concat())
+    }
+
+    /// The refusal of a subcommand that its container, in any case, does not have.
+    pub fn unknown_subcommand(word: &[u8], container: &str) -> Error {
+        let after = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+        Error::quoting("ERR unknown subcommand '", shown(word, QUOTED), &after)
+    }
+
+    /// The refusal of a subcommand that counts its arguments itself. The request begins with its container.
+    pub fn unknown_subcommand_or_arity(args: &[&[u8]]) -> Error {
+        let container = String::from_utf8_lossy(args[0]).to_ascii_uppercase();
+        let before = "ERR unknown subcommand or wrong number of arguments for '";
+        Error::quoting(before, shown(args[1], QUOTED), &format!("'. Try {container} HELP."))
     }
 
     /// The refusal of a request whose first word names no command: the word and the beginning of its arguments.
     pub fn unknown_command(args: &[&[u8]]) -> Error {
-        let mut text = String::from("ERR unknown command '");
-        push_printable(&mut text, args[0], 128);
-        text.push_str("', with args beginning with: ");
-        let mut shown = 0;
+        let mut text = b"ERR unknown command '".to_vec();
+        text.extend_from_slice(shown(args[0], QUOTED));
+        text.extend_from_slice(b"', with args beginning with: ");
+        let start = text.len();
         for arg in &args[1..] {
-            if shown >= 128 {
+            let used = text.len() - start;
+            if used >= QUOTED {
                 break;
             }
-            text.push('\'');
-            let before = text.len();
-            push_printable(&mut text, arg, 128 - shown);
-            shown += text.len() - before + 3;
-            text.push_str("' ");
+            text.push(b'\'');
+            text.extend_from_slice(shown(arg, QUOTED - used));
+            text.extend_from_slice(b"' ");
         }
-        Error::UnknownCommand(text)
+        Error::Quoting(text)
     }
 
     /// Answers with it.
     pub fn reply_to(&self, reply: &mut dyn Reply) {
-        reply.error(self.text().as_bytes());
+        reply.error(&self.text());
     }
 }
 
-fn push_printable(text: &mut String, bytes: &[u8], limit: usize) {
-    for &byte in &bytes[..bytes.len().min(limit)] {
-        match byte {
-            b'\r' | b'\n' => text.push(' '),
-            0..=127 => text.push(byte as char),
-            _ => drop(write!(text, "\\x{byte:02x}")),
-        }
-    }
+/// How much of a word an error repeats, in bytes.
+const QUOTED: usize = 128;
+
+fn shown(word: &[u8], limit: usize) -> &[u8] {
+    let end = word.iter().position(|&byte| byte == 0).unwrap_or(word.len());
+    &word[..end.min(limit)]
 }
 
 impl From<WrongType> for Error {

@@ -49,6 +49,11 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             }
             Passage::Run(entry)
         }
+        Err(_) if is_http(args[0]) && env.engine.commands.find(args[0]).is_none() => {
+            (env.engine.process.log)(3, POSSIBLE_ATTACK);
+            session.closing = true;
+            Passage::Answered
+        }
         Err(error) => {
             if let Some(multi) = &mut session.multi {
                 multi.spoiled = true;
@@ -60,6 +65,14 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
         }
     }
 }
+
+/// Whether it is a line of an HTTP request: a web page that makes a browser send commands to a server that only the
+/// browser can reach. Redis closes the connection at once; commands may follow in the body.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+}
+
+const POSSIBLE_ATTACK: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.";
 
 #[inline]
 fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error> {
@@ -102,10 +115,8 @@ fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
             Err(Error::WrongArity(entry.command.full_name))
         };
     };
-    env.engine.commands.find_subcommand(entry, word).ok_or_else(|| {
-        let word = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-        Error::UnknownSubcommand(word, entry.command.name)
-    })
+    let found = env.engine.commands.find_subcommand(entry, word);
+    found.ok_or_else(|| Error::unknown_subcommand(word, entry.command.name))
 }
 
 fn allowed_while_subscribed(entry: Entry) -> bool {

@@ -126,8 +126,8 @@ pub(crate) fn refused(session: &mut Session, entry: Option<Entry>, error: Error)
     }
     session.leave_multi();
     let why = error.text();
-    let why = why.strip_prefix("ERR ").unwrap_or(&why);
-    Error::Owned(format!("EXECABORT Transaction discarded because of: {why}"))
+    let why = why.strip_prefix(b"ERR ").unwrap_or(&why);
+    Error::Quoting([b"EXECABORT Transaction discarded because of: ", why].concat())
 }
 
 /// Whether the command is an EXEC with something to execute.

@@ -171,6 +171,15 @@ impl Session {
         }
     }
 
+    /// Makes the fake client of another script of this one: as [`Session::script`], without allocating.
+    pub fn become_script(&mut self, parent: &Session) {
+        if self.client.id != parent.client.id {
+            self.client = parent.client.clone();
+        }
+        self.db = parent.db;
+        self.protocol = Protocol::Resp2;
+    }
+
     /// The fake client of a script that `parent` runs: same database, same rights, RESP2.
     pub fn script(parent: &Session) -> Self {
         Session { role: Role::Script, ..Session::derived(parent.client.clone(), parent.db, Protocol::Resp2) }
@@ -483,9 +492,13 @@ pub(crate) fn execute<'e>(
     reply: &mut dyn Reply,
 ) -> Option<Suspend> {
     let db = session.db;
+    Effects::prepare(env.engine, txn);
     let mut call = Call { env, session, txn, effects, args, reply, db, suspend: None };
     let result = (entry.command.handler)(&mut call);
     let suspend = call.suspend.take();
+    if txn.keeps_notices() {
+        effects.tell_notices(env.engine, txn);
+    }
     if let Err(error) = result {
         stats::count_failure(env, entry, &error);
         error.reply_to(reply);

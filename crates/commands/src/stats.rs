@@ -130,11 +130,12 @@ pub(crate) fn count_failure(env: Env<'_>, entry: Entry, error: &Error) {
 
 fn count_error(env: Env<'_>, error: &Error) {
     let text = error.text();
-    let code = text.split(' ').next().unwrap_or("ERR");
+    let code = text.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
+    let code = String::from_utf8_lossy(code);
     let mut errors = env.worker.stats.errors.lock();
     // The code may come from a script: bounded, so that it can't fill memory.
-    if errors.len() < 128 || errors.contains_key(code) {
-        *errors.entry(code.to_owned()).or_default() += 1;
+    if errors.len() < 128 || errors.contains_key(&*code) {
+        *errors.entry(code.into_owned()).or_default() += 1;
     }
 }
 
@@ -256,7 +257,7 @@ pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args:
     line.extend_from_slice(b"\r\n");
     let line = Bytes::from(line);
     for client in env.engine.monitors.clients.read().iter() {
-        client.mailbox.push(line.clone());
+        client.send(line.clone());
     }
 }
 

@@ -109,6 +109,11 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         }
     }
 
+    /// Those who watch the key see a change even if there is none, where a command says so.
+    pub fn mark_changed(&mut self) {
+        self.changed = true;
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.txn.limits()
     }

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use edit::{Edit, Kind};
 pub use held::Footprint;
 pub use shard::{Entry, WatchFlag};
-pub use txn::{DbKey, Deadline, Sealed, Txn, WrongType};
+pub use txn::{DbKey, Deadline, Notice, Sealed, Txn, WrongType};
 pub use types::*;
 pub use value::Value;
 

@@ -46,6 +46,15 @@ pub struct Sealed {
     pub changes: u64,
 }
 
+/// What happened to a key, for those who want to be told; see [`Txn::take_notices`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It was added to its database.
+    Created(DbKey),
+    /// It was looked for in vain.
+    Missed(DbKey),
+}
+
 /// Exclusive access to some shards, at one moment.
 pub struct Txn<'k> {
     keyspace: &'k Keyspace,
@@ -54,6 +63,7 @@ pub struct Txn<'k> {
     now_ms: u64,
     /// Reading a key renews its access time.
     pub(crate) touches: bool,
+    notes: bool,
     changes: u64,
     /// Most transactions have none.
     news: RefCell<Option<Box<News>>>,
@@ -68,6 +78,8 @@ struct News {
     stale: Vec<DbKey>,
     /// Keys that were removed since they were expired.
     expired: Vec<DbKey>,
+    /// In the order in which it happened.
+    notices: Vec<Notice>,
 }
 
 /// Where a key lives.
@@ -86,6 +98,7 @@ impl<'k> Txn<'k> {
             journal: None,
             now_ms,
             touches: true,
+            notes: false,
             changes: 0,
             news: RefCell::new(None),
         }
@@ -93,7 +106,7 @@ impl<'k> Txn<'k> {
 
     /// From now on changes can be undone.
     pub fn open_journal(&mut self) {
-        self.journal.get_or_insert_default();
+        self.journal.get_or_insert_with(Journal::open);
     }
 
     /// The moment at which the transaction takes place, in milliseconds since the epoch.
@@ -104,6 +117,30 @@ impl<'k> Txn<'k> {
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
         self.touches = false;
+    }
+
+    /// From now on it is noted which keys are created and missed.
+    pub fn keep_notices(&mut self) {
+        self.notes = true;
+    }
+
+    /// Notes that a command has looked for the key in vain.
+    pub fn note_missed(&self, db: u16, key: &[u8]) {
+        if self.notes {
+            let mut news = self.news.borrow_mut();
+            news.get_or_insert_default().notices.push(Notice::Missed((db, key.into())));
+        }
+    }
+
+    /// What was noted since the last time.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.news.get_mut().as_mut().map(|news| std::mem::take(&mut news.notices)).unwrap_or_default()
+    }
+
+    /// Whether [`keep_notices`](Self::keep_notices) was called.
+    #[inline]
+    pub fn keeps_notices(&self) -> bool {
+        self.notes
     }
 
     /// How many changes were made so far.
@@ -362,6 +399,13 @@ impl<'k> Txn<'k> {
         self.keyspace.reaper().drop_value(old);
     }
 
+    #[inline]
+    fn note_created(&mut self, db: u16, key: &[u8]) {
+        if self.notes {
+            self.news().notices.push(Notice::Created((db, key.into())));
+        }
+    }
+
     pub(crate) fn create(&mut self, db: u16, key: &[u8], value: Value) -> Place {
         let shard = self.keyspace.shard_of(key);
         let index = self.held.shard_mut(shard).database_mut(db).push(Entry::new(key, value, self.now_ms));
@@ -370,6 +414,7 @@ impl<'k> Txn<'k> {
             journal.push(target, Undo::Created);
             journal.set_cover(target, Cover::ALL);
         }
+        self.note_created(db, key);
         Place { shard, db, index }
     }
 
@@ -406,6 +451,7 @@ impl<'k> Txn<'k> {
             journal.push(target, Undo::Moved { index: place.index, to: (to.0, to.1.into()) });
             journal.clear_covers();
         }
+        self.note_created(to.0, to.1);
         self.touched(from.0, from.1);
         self.touched(to.0, to.1);
         true
@@ -780,8 +826,8 @@ fn watched_in(data: &crate::shard::ShardData, db: u16) -> Vec<Box<[u8]>> {
 
 impl Reaper {
     fn drop_journal(&self, journal: Box<Journal>) {
-        if journal.len() > 256 {
-            self.drop_later(journal);
+        if let Some(large) = journal.recycle() {
+            self.drop_later(large);
         }
     }
 }

@@ -18,6 +18,8 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use crate::pace;
+
 /// What a worker's connections share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
@@ -122,10 +124,18 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         parser: RequestParser::new(),
         pending: Vec::new(),
         unrun: false,
+        active_ms: 0,
         out: Encoder::new(Protocol::Resp2),
     };
     if let Err(error) = connection.run().await {
         tracing::trace!("A connection ended: {error}");
+    }
+    if connection.client.is_slow() {
+        tracing::warn!(
+            "Client id={} addr={} closed for overcoming of output buffer limits.",
+            connection.client.id,
+            connection.client.address
+        );
     }
     connection.session.close(shared.worker.env(&shared.engine)).await;
 }
@@ -140,6 +150,7 @@ struct Connection<'s, S> {
     pending: Vec<u8>,
     /// Whether `pending` may hold a complete request.
     unrun: bool,
+    active_ms: u64,
     out: Encoder,
 }
 
@@ -257,6 +268,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
             }
         };
         if requests > 0 {
+            pace::note(env.now_ms, &mut self.active_ms);
             note_activity(env, &self.session, requests);
         }
         self.shared.worker.count_traffic(at, self.out.len());
@@ -294,18 +306,30 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
         .await
     }
 
-    /// Writes all replies. A client that reads too slowly is killed through its mailbox's limit.
+    /// Writes all replies. What a slow reader leaves is counted against `client-output-buffer-limit`.
     async fn flush(&mut self) -> io::Result<()> {
-        let mut written = 0;
+        let (mut written, mut noted) = (0, self.out.len() > KEPT);
+        if noted {
+            self.client.note_unwritten(self.out.len());
+        }
         while written < self.out.len() {
             written += poll_fn(|context| {
                 self.client.mailbox.register(context);
                 if self.client.is_killed() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                Pin::new(&mut self.stream).poll_write(context, &self.out.out()[written..])
+                let waiting = &self.out.out()[written..];
+                let progress = Pin::new(&mut self.stream).poll_write(context, waiting);
+                if progress.is_pending() {
+                    noted = true;
+                    self.client.note_unwritten(waiting.len());
+                }
+                progress
             })
             .await?;
+        }
+        if noted {
+            self.client.note_unwritten(0);
         }
         if self.out.len() > KEPT {
             self.out.take();

@@ -21,6 +21,7 @@ use perigee_commands::Engine;
 use perigee_commands::config::Param;
 use perigee_net::{BindError, Listener, Server};
 use perigee_scripting::LuaHost;
+use settings::Settings;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -34,8 +35,12 @@ fn main() -> ExitCode {
         }
         Ok(Invocation::Help) => eprintln!("{USAGE}"),
         Ok(Invocation::Refuse(why)) => eprintln!("{why}"),
-        Ok(Invocation::Serve { config_path, directives }) => match serve(config_path, &directives) {
-            Ok(()) => return ExitCode::SUCCESS,
+        Ok(Invocation::Serve { config_path, directives }) => match configure(&directives) {
+            Ok(None) => return ExitCode::SUCCESS,
+            Ok(Some(settings)) => match serve(config_path, settings) {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(error) => tracing::warn!("{error}"),
+            },
             Err(error) => eprintln!("{error}"),
         },
         Err(error) => eprintln!("{error}"),
@@ -43,12 +48,18 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(config_path: Option<PathBuf>, directives: &[Directive]) -> anyhow::Result<()> {
+/// Reads the settings and starts the log; nothing if a child process goes on as a daemon.
+fn configure(directives: &[Directive]) -> anyhow::Result<Option<Settings>> {
     let settings = settings::read(directives)?;
     if settings.config.is_on(Param::Daemonize) && !daemon::is_child() {
-        return daemon::start_child();
+        daemon::start_child()?;
+        return Ok(None);
     }
     logging::start(&settings.config)?;
+    Ok(Some(settings))
+}
+
+fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()> {
     let directory = settings.config.text(Param::Dir);
     std::env::set_current_dir(&directory)
         .map_err(|error| anyhow::anyhow!("Can't chdir to '{directory}': {error}"))?;
@@ -66,7 +77,7 @@ fn serve(config_path: Option<PathBuf>, directives: &[Directive]) -> anyhow::Resu
     tracing::warn!("Server initialized");
     let _pid_file = process::PidFile::create(&engine.config);
     process::stop_on_signals(&engine)?;
-    Server { engine: engine.clone(), listeners, workers, make_host: Arc::new(LuaHost::boxed) }
+    Server { engine, listeners, workers, make_host: Arc::new(LuaHost::boxed) }
         .run(|| welcome(port))?;
     tracing::warn!("Perigee is now ready to exit, bye bye...");
     Ok(())

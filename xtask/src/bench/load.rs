@@ -65,8 +65,9 @@ pub(super) fn run(workload: &Workload, server: &Server, quick: bool) -> Result<S
 /// Sends the requests over all connections, and returns how many there were.
 fn send_all(workload: &Workload, server: &Server, requests: u64) -> Result<u64> {
     let rounds = requests.div_ceil(workload.connections * workload.pipeline).max(1);
-    let mut clients =
-        (0..workload.connections).map(|number| Client::open(server, workload, number)).collect::<Result<Vec<_>>>()?;
+    let mut clients = (0..workload.connections)
+        .map(|number| Client::open(server, workload, number))
+        .collect::<Result<Vec<_>>>()?;
     for client in &mut clients {
         client.send()?;
     }

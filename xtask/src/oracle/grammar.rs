@@ -22,9 +22,42 @@ pub(super) fn request(dice: &mut Dice, name: &str, arity: i64) -> Request {
             request.extend((0..least + more).map(|_| anything(dice)));
         }
     }
-    // A misshapen timeout could be a long one.
-    if dice.one_in(8) && !name.starts_with('B') {
+    // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, and a key of equal scores stays one.
+    let may_misshape = !name.starts_with('B') && !name.ends_with("RANK");
+    let lexical = request.get(own).is_some_and(|word| word.starts_with(b"y"));
+    if dice.one_in(8) && may_misshape && !lexical {
         misshape(dice, &mut request, own);
+    }
+    request
+}
+
+/// A random request of a shape, which begins with the command's name.
+pub(super) fn written(dice: &mut Dice, shape: &str) -> Request {
+    let mut request = Request::new();
+    sequence(dice, &mut tokenize(shape), &mut request, true);
+    request
+}
+
+/// A request that makes a collection large.
+pub(super) fn many(dice: &mut Dice) -> Request {
+    let (shape, numbered) = *dice.pick(&[
+        ("RPUSH klist", "val"),
+        ("SADD kset", ""),
+        ("SADD kset", "int"),
+        ("HSET khash", "val"),
+        ("ZADD kzset", ""),
+    ]);
+    let mut request = written(dice, shape);
+    let score = shape.starts_with("ZADD");
+    for number in 0..100 + dice.below(500) {
+        if score {
+            request.push(dice.below(40).to_string().into_bytes());
+        }
+        let element = if numbered == "int" { number.to_string() } else { format!("m{number}") };
+        request.push(element.into_bytes());
+        if shape.starts_with("HSET") {
+            request.extend(word(dice, numbered));
+        }
     }
     request
 }
@@ -210,7 +243,10 @@ const SHAPES: &[(&str, &str)] = &[
     ("SUNION", "< kset >+"),
     ("SUNIONSTORE", "kset < kset >+"),
     // sorted sets
-    ("ZADD", "kzset [ NX | XX | GT | LT | CH | INCR ]* < score member >+"),
+    (
+        "ZADD",
+        "< kzset [ NX | XX | GT | LT | CH | INCR ]* < score member >+ | klex < 0 member >+ | klex < 0 member >+ >",
+    ),
     ("ZCARD", "kzset"),
     ("ZCOUNT", "kzset bound bound"),
     ("ZDIFF", "n:kzset [ WITHSCORES ]"),
@@ -219,7 +255,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("ZINTER", "n:kzset [ WEIGHTS < weight >+ | AGGREGATE < SUM | MIN | MAX | X > | WITHSCORES ]*"),
     ("ZINTERCARD", "n:kzset [ LIMIT cnt ]"),
     ("ZINTERSTORE", "kzset n:kzset [ WEIGHTS < weight >+ | AGGREGATE < SUM | MIN | MAX > ]*"),
-    ("ZLEXCOUNT", "kzset lex lex"),
+    ("ZLEXCOUNT", "klex lex lex"),
     ("ZMPOP", "n:kzset < MIN | MAX > [ COUNT cnt ]"),
     ("ZMSCORE", "kzset < member >+"),
     ("ZPOPMAX", "kzset [ cnt ]"),
@@ -227,18 +263,21 @@ const SHAPES: &[(&str, &str)] = &[
     ("ZRANDMEMBER", "kzset [ draws | draws WITHSCORES ]"),
     (
         "ZRANGE",
-        "kzset < idx idx | bound bound BYSCORE | lex lex BYLEX > [ REV | LIMIT idx cnt | WITHSCORES | BYSCORE ]*",
+        "< kzset < idx idx | bound bound BYSCORE > | klex lex lex BYLEX > [ REV | LIMIT idx cnt | WITHSCORES ]*",
     ),
-    ("ZRANGEBYLEX", "kzset lex lex [ LIMIT idx cnt ]"),
+    ("ZRANGEBYLEX", "klex lex lex [ LIMIT idx cnt ]"),
     ("ZRANGEBYSCORE", "kzset bound bound [ WITHSCORES | LIMIT idx cnt ]*"),
-    ("ZRANGESTORE", "kzset kzset < idx idx | bound bound BYSCORE | lex lex BYLEX > [ REV | LIMIT idx cnt ]*"),
+    (
+        "ZRANGESTORE",
+        "kzset < kzset < idx idx | bound bound BYSCORE > | klex lex lex BYLEX > [ REV | LIMIT idx cnt ]*",
+    ),
     ("ZRANK", "kzset member"),
     ("ZREM", "kzset < member >+"),
-    ("ZREMRANGEBYLEX", "kzset lex lex"),
+    ("ZREMRANGEBYLEX", "klex lex lex"),
     ("ZREMRANGEBYRANK", "kzset idx idx"),
     ("ZREMRANGEBYSCORE", "kzset bound bound"),
     ("ZREVRANGE", "kzset idx idx [ WITHSCORES ]"),
-    ("ZREVRANGEBYLEX", "kzset lex lex [ LIMIT idx cnt ]"),
+    ("ZREVRANGEBYLEX", "klex lex lex [ LIMIT idx cnt ]"),
     ("ZREVRANGEBYSCORE", "kzset bound bound [ WITHSCORES | LIMIT idx cnt ]*"),
     ("ZREVRANK", "kzset member"),
     ("ZSCAN", "kzset cursor [ MATCH pattern | COUNT cnt ]*"),
@@ -265,9 +304,16 @@ const SHAPES: &[(&str, &str)] = &[
     ("PEXPIRE", "key pttl [ NX | XX | GT | LT ]*"),
     ("PEXPIREAT", "key pat [ NX | XX | GT | LT ]*"),
     ("PEXPIRETIME", "key"),
+    ("OBJECT IDLETIME", "key"),
+    ("OBJECT FREQ", "key"),
     ("PING", "[ val ]"),
     ("PTTL", "key"),
-    ("PUBLISH", "key val"),
+    ("PUBLISH", "channel val"),
+    ("PUBSUB CHANNELS", "[ chpattern ]"),
+    ("PUBSUB NUMPAT", ""),
+    ("PUBSUB NUMSUB", "< channel >*"),
+    ("PUBSUB SHARDCHANNELS", "[ chpattern ]"),
+    ("PUBSUB SHARDNUMSUB", "< channel >*"),
     ("RANDOMKEY", ""),
     ("RENAME", "key key"),
     ("RENAMENX", "key key"),
@@ -280,11 +326,17 @@ const SHAPES: &[(&str, &str)] = &[
         "SORT_RO",
         "< klist | kset | kzset > [ ALPHA | ASC | DESC | LIMIT idx cnt | BY by | GET get | STORE klist ]*",
     ),
+    ("SELECT", "db"),
+    ("SPUBLISH", "channel val"),
     ("SWAPDB", "db db"),
     ("TOUCH", "< key >+"),
     ("TTL", "key"),
     ("TYPE", "key"),
     ("UNLINK", "< key >+"),
+    ("UNWATCH", ""),
+    ("WATCH", "< key >+"),
+    ("FLUSHALL", "[ ASYNC | SYNC | X ]"),
+    ("FLUSHDB", "[ ASYNC | SYNC | X ]"),
 ];
 
 #[cfg(test)]

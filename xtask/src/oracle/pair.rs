@@ -31,7 +31,8 @@ impl Pair {
                 bail!("{} has stopped:\n{}", server.name, server.log_tail());
             }
             let mut connection = server.connect()?;
-            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"]] {
+            let silence = &["CONFIG", "SET", "notify-keyspace-events", ""];
+            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"], silence] {
                 connection.call(request)?;
             }
         }
@@ -45,6 +46,11 @@ impl Pair {
             self.connections.insert(number, pair);
         }
         self.connections.get_mut(&number).ok_or_else(|| anyhow::anyhow!("no connection {number}"))
+    }
+
+    /// Whether that connection is open, as far as we know.
+    pub(super) fn is_connected(&self, number: u32) -> bool {
+        self.connections.contains_key(&number)
     }
 
     /// Forgets a connection, as a client that leaves.

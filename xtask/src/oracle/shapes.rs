@@ -50,6 +50,8 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "cursor" => CURSORS,
         "timeout" => TIMEOUTS,
         "db" => DATABASES,
+        "channel" => CHANNELS,
+        "chpattern" => CHANNEL_PATTERNS,
         "bitoff" => BIT_OFFSETS,
         "bit" => BITS,
         "enc" => BIT_TYPES,
@@ -81,13 +83,17 @@ fn key_prefix(category: &str) -> Option<char> {
         "khash" => 'h',
         "kset" => 't',
         "kzset" => 'z',
+        "klex" => 'y',
         _ => return None,
     })
 }
 
 fn key(dice: &mut Dice, prefix: char) -> Vec<u8> {
-    let prefix =
-        if prefix == '*' || dice.one_in(12) { *dice.pick(&['s', 'l', 'h', 't', 'z']) } else { prefix };
+    let prefix = if prefix == '*' || (prefix != 'y' && dice.one_in(12)) {
+        *dice.pick(&['s', 'l', 'h', 't', 'z'])
+    } else {
+        prefix
+    };
     format!("{prefix}{}", dice.below(3)).into_bytes()
 }
 
@@ -284,6 +290,8 @@ const GET_PATTERNS: &[&str] = &["#", "s*", "h0->*", "none_*", "h*->a", "*", "x",
 const CURSORS: &[&str] = &["0", "0", "0", "0", "abc", "-1", "", "18446744073709551616", "0x1"];
 const TIMEOUTS: &[&str] = &["0.01", "0.01", "0.001", "-1", "abc", "", "1e400", "-0.1", "9223372036854775807"];
 const DATABASES: &[&str] = &["0", "1", "0", "1", "15", "16", "-1", "abc", ""];
+const CHANNELS: &[&str] = &["c0", "c1", "c2", "s0", ""];
+const CHANNEL_PATTERNS: &[&str] = &["c*", "c0", "[cs]?", "*", "\\c1", ""];
 const BIT_OFFSETS: &[&str] = &["0", "1", "7", "8", "30", "100", "-1", "4294967296", "abc", ""];
 const BITS: &[&str] = &["0", "1", "1", "0", "2", "-1", "abc"];
 const BIT_TYPES: &[&str] = &["u8", "i8", "u4", "i16", "u63", "i64", "u1", "u64", "i65", "u0", "x8", "u", ""];

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::pair::Pair;
 use crate::value::Value;
 
-const DATABASES: u32 = 2;
+const DATABASES: u32 = 16;
 const TTL_TOLERANCE_MS: i64 = 1_500;
 
 /// The first difference between the two servers' data, as each has it.

@@ -56,7 +56,7 @@ pub(super) const GETBIT: Command = command("getbit", 3, getbit)
 fn getbit(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let offset = bit_offset(call, call.args[2], None)?;
     let current = call.txn.string(call.db, call.args[1])?;
-    call.env.count_lookup(current.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], current.is_some());
     let at = (offset / 8) as usize;
     let byte = current.and_then(|value| value.as_bytes(&mut Default::default()).get(at).copied());
     call.reply.int(byte.map_or(0, |byte| i64::from(byte >> (7 - offset % 8) & 1)));

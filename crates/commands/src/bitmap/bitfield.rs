@@ -49,7 +49,7 @@ fn bitfield_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn read(call: &mut Call<'_, '_>, operations: &[Operation]) -> Result<(), Error> {
     let found = call.txn.string(call.db, call.args[1])?;
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     let mut scratch = Default::default();
     let content = found.map(|value| value.as_bytes(&mut scratch)).unwrap_or_default();
     call.reply.array(operations.len());

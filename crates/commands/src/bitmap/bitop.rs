@@ -24,7 +24,7 @@ fn bitop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut contents = Vec::with_capacity(sources.len());
     for (key, scratch) in sources.iter().zip(&mut scratches) {
         let found = call.txn.string(call.db, key)?;
-        call.env.count_lookup(found.is_some());
+        call.env.count_lookup(call.txn, call.db, key, found.is_some());
         contents.push(found.map(|value| value.as_bytes(scratch)).unwrap_or_default());
     }
     let result = operation.apply(&contents);

@@ -13,7 +13,7 @@ pub(super) const BITCOUNT: Command = command("bitcount", -2, bitcount)
 
 fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let found = call.txn.string(call.db, call.args[1])?;
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     let mut scratch = Default::default();
     let Some(content) = found.map(|value| value.as_bytes(&mut scratch)) else {
         call.reply.int(0);
@@ -48,7 +48,7 @@ fn bitpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
         _ => return Err(Error::Text("ERR The bit argument must be 1 or 0.")),
     };
     let found = call.txn.string(call.db, call.args[1])?;
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     let mut scratch = Default::default();
     let Some(content) = found.map(|value| value.as_bytes(&mut scratch)) else {
         call.reply.int(if on { -1 } else { 0 });

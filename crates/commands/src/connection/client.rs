@@ -152,7 +152,7 @@ const UNBLOCK: Command = operator("unblock", "client|unblock", -3, unblock).docs
 
 fn unblock(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.args.len() > 4 {
-        return Err(Error::UnknownSubcommandOrArity("unblock", "CLIENT"));
+        return Err(Error::unknown_subcommand_or_arity(call.args));
     }
     let with_error = match call.args.get(3).map(|&word| Word(word)) {
         None => false,
@@ -179,7 +179,7 @@ fn pause(call: &mut Call<'_, '_>) -> Result<(), Error> {
         [_, _, _, mode] if Word(mode).is("WRITE") => true,
         [_, _, _, mode] if Word(mode).is("ALL") => false,
         [_, _, _, _] => return Err(Error::Text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(Error::UnknownSubcommandOrArity("pause", "CLIENT")),
+        _ => return Err(Error::unknown_subcommand_or_arity(call.args)),
     };
     let ms = call.integer(2).map_err(|_| Error::Text("ERR timeout is not an integer or out of range"))?;
     let ms = u64::try_from(ms).map_err(|_| Error::Text("ERR timeout is negative"))?;

@@ -78,8 +78,7 @@ impl<'a> Greeting<'a> {
             } else if word.is("SETNAME") && options.left() >= 1 {
                 wanted.name = Some(options.value()?);
             } else {
-                let word = String::from_utf8_lossy(word.0);
-                return Err(Error::Owned(format!("ERR Syntax error in HELLO option '{word}'")));
+                return Err(Error::quoting("ERR Syntax error in HELLO option '", word.0, "'"));
             }
         }
         Ok(wanted)

@@ -86,8 +86,7 @@ impl<'a> Filter<'a> {
             } else if option.is("USER") {
                 // Every client is the default user.
                 if value != b"default" {
-                    let user = String::from_utf8_lossy(value);
-                    return Err(Error::Owned(format!("ERR No such user '{user}'")));
+                    return Err(Error::quoting("ERR No such user '", value, "'"));
                 }
             } else if option.is("SKIPME") {
                 filter.skip_me = match Word(value) {

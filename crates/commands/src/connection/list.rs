@@ -87,9 +87,8 @@ impl Class {
             ("pubsub", Class::Pubsub),
         ];
         let found = known.into_iter().find(|(name, _)| Word(word).is(name));
-        found.map(|(_, class)| class).ok_or_else(|| {
-            Error::Owned(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(word)))
-        })
+        let found = found.map(|(_, class)| class);
+        found.ok_or_else(|| Error::quoting("ERR Unknown client type '", word, "'"))
     }
 
     pub(super) fn of(client: &Client) -> Self {
@@ -104,7 +103,7 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     let [channels, patterns, shard_channels] =
         client.subscriptions.each_ref().map(|count| count.load(relaxed));
     let command = env.engine.commands.by_id(client.last_command.load(relaxed));
-    let (waiting, waiting_bytes) = (client.mailbox.len(), client.mailbox.bytes());
+    let (waiting, waiting_bytes) = (client.mailbox.len(), client.output_bytes());
     lines.extend_from_slice(
         format!(
             "id={} addr={} laddr={} fd={} name=",

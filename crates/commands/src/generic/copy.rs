@@ -37,13 +37,13 @@ fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
         return Err(SAME_OBJECT);
     }
     let source = call.txn.entry(call.db, from);
-    call.env.count_lookup(source.is_some());
+    call.env.count_lookup(call.txn, call.db, from, source.is_some());
     let vacant = replace || !call.txn.contains(db, to);
     if let Some(source) = source.filter(|_| vacant) {
         let value = source.value().clone();
         let deadline = source.deadline().map_or(Deadline::Never, Deadline::At);
         call.txn.insert(db, to, value, deadline);
-        call.effects.notify(call.env.engine, Event::Generic, "copy_to", db, to);
+        call.effects.notify(call.env.engine, call.txn, Event::Generic, "copy_to", db, to);
         call.reply.int(1);
     } else {
         call.reply.int(0);
@@ -69,7 +69,7 @@ fn move_to_database(call: &mut Call<'_, '_>) -> Result<(), Error> {
         call.txn.expire_if_due(db, key);
         call.txn.rename((call.db, key), (db, key));
         call.notify(Event::Generic, "move_from", key);
-        call.effects.notify(call.env.engine, Event::Generic, "move_to", db, key);
+        call.effects.notify(call.env.engine, call.txn, Event::Generic, "move_to", db, key);
     }
     call.reply.int(i64::from(possible));
     Ok(())

@@ -43,12 +43,7 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
             call.reply.ok();
             Ok(())
         }
-        _ => {
-            let word = String::from_utf8_lossy(call.args[1]);
-            Err(Error::Owned(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."
-            )))
-        }
+        _ => Err(Error::unknown_subcommand_or_arity(call.args)),
     }
 }
 

@@ -84,8 +84,7 @@ impl Condition {
             } else if word.is("LT") {
                 &mut condition.if_sooner
             } else {
-                let word = String::from_utf8_lossy(word.0);
-                return Err(Error::Owned(format!("ERR Unsupported option {word}")));
+                return Err(Error::quoting("ERR Unsupported option ", word.0, ""));
             };
             *option = true;
         }

@@ -41,7 +41,7 @@ fn count(call: &mut Call<'_, '_>, is_there: fn(&Call<'_, '_>, &[u8]) -> bool) {
     let mut found = 0;
     for key in &call.args[1..] {
         let hit = is_there(call, key);
-        call.env.count_lookup(hit);
+        call.env.count_lookup(call.txn, call.db, key, hit);
         found += i64::from(hit);
     }
     call.reply.int(found);
@@ -55,7 +55,7 @@ pub(super) const TYPE: Command = command("type", 2, type_of)
 
 fn type_of(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let name = call.txn.peek(call.db, call.args[1]).map(|entry| entry.value().type_name());
-    call.env.count_lookup(name.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], name.is_some());
     call.reply.simple(name.unwrap_or("none").as_bytes());
     Ok(())
 }

@@ -42,7 +42,7 @@ const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the
 fn sort(call: &mut Call<'_, '_>, may_store: bool) -> Result<(), Error> {
     let mut options = Options::parse(call, may_store)?;
     let source = call.txn.value(call.db, call.args[1]);
-    call.env.count_lookup(source.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], source.is_some());
     let mut elements = elements(source, &options)?;
     // The order of a set is nobody's business: what is kept, and what a script sees, must not depend on it.
     if options.keeps_order

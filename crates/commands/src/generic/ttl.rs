@@ -45,7 +45,7 @@ pub(super) const PEXPIRETIME: Command = remaining(
 
 fn reply_deadline(call: &mut Call<'_, '_>, show: fn(u64, u64) -> u64) -> Result<(), Error> {
     let found = call.txn.peek(call.db, call.args[1]);
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     let answer = match found.map(|entry| entry.deadline()) {
         None => -2,
         Some(None) => -1,

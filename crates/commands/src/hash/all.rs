@@ -37,7 +37,7 @@ enum Part {
 
 fn answer(call: &mut Call<'_, '_>, part: Part) -> Result<(), Error> {
     let hash = call.txn.hash(call.db, call.args[1])?;
-    call.env.count_lookup(hash.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], hash.is_some());
     let len = hash.map_or(0, |hash| hash.len());
     match part {
         Part::Both => call.reply.map(len),

@@ -27,7 +27,7 @@ fn hrandfield(call: &mut Call<'_, '_>) -> Result<(), Error> {
         return Err(Error::Text("ERR value is out of range"));
     }
     let hash = call.txn.hash(call.db, call.args[1])?;
-    call.env.count_lookup(hash.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], hash.is_some());
     let mut rng = call.env.worker.rng.borrow_mut();
     match (hash, count) {
         (None, None) => call.reply.null(),

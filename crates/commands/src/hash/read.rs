@@ -83,6 +83,6 @@ fn hexists(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn lookup<'t>(env: Env<'_>, txn: &'t Txn<'_>, db: u16, key: &[u8]) -> Result<Option<&'t Hash>, Error> {
     let hash = txn.hash(db, key)?;
-    env.count_lookup(hash.is_some());
+    env.count_lookup(txn, db, key, hash.is_some());
     Ok(hash)
 }

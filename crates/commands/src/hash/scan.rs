@@ -16,7 +16,7 @@ pub(super) const HSCAN: Command = on_hash("hscan", -3, hscan, READ).docs(
 fn hscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = scan::cursor(call.args[2])?;
     let hash = call.txn.hash(call.db, call.args[1])?;
-    call.env.count_lookup(hash.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], hash.is_some());
     let Some(hash) = hash else {
         scan::reply_header(call.reply, 0, 0);
         return Ok(());

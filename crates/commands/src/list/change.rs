@@ -100,6 +100,7 @@ fn ltrim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let kept = span(start, stop, len);
     list.remove_range(kept.end, len - kept.end);
     list.remove_range(0, kept.start);
+    list.mark_changed();
     let emptied = list.is_empty();
     drop(list);
     call.notify(Event::List, "ltrim", call.args[1]);

@@ -18,7 +18,7 @@ pub(super) const LPOS: Command = on_list("lpos", -3, lpos, Flags::READONLY).docs
 fn lpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let search = Search::parse(call)?;
     let list = call.txn.list(call.db, call.args[1])?;
-    call.env.count_lookup(list.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], list.is_some());
     let mut found = SmallVec::<[usize; 8]>::new();
     if let Some(list) = list {
         let len = list.len();

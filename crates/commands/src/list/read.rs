@@ -14,7 +14,7 @@ pub(super) const LLEN: Command = on_list("llen", 2, llen, Flags::READONLY.or(Fla
 
 fn llen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let list = call.txn.list(call.db, call.args[1])?;
-    call.env.count_lookup(list.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], list.is_some());
     call.reply.int(list.map_or(0, |list| list.len()) as i64);
     Ok(())
 }
@@ -28,7 +28,7 @@ pub(super) const LINDEX: Command = on_list("lindex", 3, lindex, Flags::READONLY)
 
 fn lindex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let list = call.txn.list(call.db, call.args[1])?;
-    call.env.count_lookup(list.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], list.is_some());
     let element = match list {
         None => None,
         Some(list) => position(call.integer(2)?, list.len()).and_then(|at| list.get(at)),
@@ -50,7 +50,7 @@ pub(super) const LRANGE: Command = on_list("lrange", 4, lrange, Flags::READONLY)
 fn lrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
     let list = call.txn.list(call.db, call.args[1])?;
-    call.env.count_lookup(list.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], list.is_some());
     let Some(list) = list else {
         call.reply.array(0);
         return Ok(());

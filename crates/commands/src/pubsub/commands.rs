@@ -162,11 +162,7 @@ const SHARDCHANNELS: Command = inspect("shardchannels", "pubsub|shardchannels", 
 
 fn channels(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     if call.args.len() > 3 {
-        return Err(Error::WrongArity(if kind == Kind::Shard {
-            "pubsub|shardchannels"
-        } else {
-            "pubsub|channels"
-        }));
+        return Err(Error::unknown_subcommand_or_arity(call.args));
     }
     let names = call.env.engine.pubsub.channel_names(kind, call.args.get(2).copied());
     call.reply.array(names.len());

@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn refusals_are_those_of_redis() {
-        let text = |source: &str| ScriptFlags::parse(source.as_bytes()).unwrap_err().text();
+        let text = |source: &str| {
+            let error = ScriptFlags::parse(source.as_bytes()).unwrap_err();
+            String::from_utf8_lossy(&error.text()).into_owned()
+        };
         assert_eq!(text("#!foo\nreturn 1"), "ERR Unexpected engine in script shebang: #!foo");
         assert_eq!(text("#!lua foo=bar\nreturn 1"), "ERR Unknown lua shebang option: foo=bar");
         assert_eq!(text("#!lua flags=bar\nreturn 1"), "ERR Unexpected flag in script shebang: bar");

@@ -29,7 +29,7 @@ fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
             let count = call.integer(2).ok().filter(|count| *count >= -1);
             count.ok_or(Error::Text("ERR count should be greater than or equal to -1"))?
         }
-        _ => return Err(Error::UnknownSubcommandOrArity("get", "SLOWLOG")),
+        _ => return Err(Error::unknown_subcommand_or_arity(call.args)),
     };
     let entries = call.env.engine.slowlog.latest(usize::try_from(count).unwrap_or(usize::MAX));
     call.reply.array(entries.len());

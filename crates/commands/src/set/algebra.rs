@@ -141,7 +141,7 @@ fn lookup<'t>(env: Env<'_>, txn: &'t Txn<'_>, db: u16, keys: &[&[u8]]) -> Result
     let mut sets = Sets::new();
     for key in keys {
         let set = txn.set(db, key)?;
-        env.count_lookup(set.is_some());
+        env.count_lookup(txn, db, key, set.is_some());
         sets.push(set);
     }
     Ok(sets)

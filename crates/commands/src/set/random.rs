@@ -69,7 +69,7 @@ fn srandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
         _ => return Err(Error::Syntax),
     };
     let set = call.txn.set(call.db, call.args[1])?;
-    call.env.count_lookup(set.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], set.is_some());
     let mut rng = call.env.worker.rng.borrow_mut();
     match (set, count) {
         (None, None) => call.reply.null(),

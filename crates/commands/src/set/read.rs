@@ -70,6 +70,6 @@ fn scard(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn lookup<'t>(env: Env<'_>, txn: &'t Txn<'_>, db: u16, key: &[u8]) -> Result<Option<&'t Set>, Error> {
     let set = txn.set(db, key)?;
-    env.count_lookup(set.is_some());
+    env.count_lookup(txn, db, key, set.is_some());
     Ok(set)
 }

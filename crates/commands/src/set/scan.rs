@@ -16,7 +16,7 @@ pub(super) const SSCAN: Command = on_set("sscan", -3, sscan, READ).docs(
 fn sscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = scan::cursor(call.args[2])?;
     let set = call.txn.set(call.db, call.args[1])?;
-    call.env.count_lookup(set.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], set.is_some());
     let Some(set) = set else {
         scan::reply_header(call.reply, 0, 0);
         return Ok(());

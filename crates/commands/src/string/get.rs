@@ -23,7 +23,7 @@ fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
 #[inline]
 pub(super) fn reply_current(call: &mut Call<'_, '_>, key: &[u8]) -> Result<bool, Error> {
     let found = call.txn.string(call.db, key)?;
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, key, found.is_some());
     match found {
         Some(value) => call.reply.bulk(value.as_bytes(&mut Default::default())),
         None => call.reply.null(),
@@ -77,7 +77,7 @@ fn getex(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
     }
     if call.txn.string(call.db, key)?.is_none() {
-        call.env.count_lookup(false);
+        call.env.count_lookup(call.txn, call.db, key, false);
         call.reply.null();
         return Ok(());
     }

@@ -21,7 +21,7 @@ fn mget(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.array(call.args.len() - 1);
     for key in &call.args[1..] {
         let found = call.txn.value(call.db, key);
-        call.env.count_lookup(found.is_some());
+        call.env.count_lookup(call.txn, call.db, key, found.is_some());
         match found {
             Some(Value::Str(value)) => call.reply.bulk(value.as_bytes(&mut Default::default())),
             _ => call.reply.null(),

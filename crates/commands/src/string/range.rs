@@ -55,7 +55,7 @@ pub(super) const SUBSTR: Command = substring("substr", "1.0.0");
 fn getrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (first, last) = (call.integer(2)?, call.integer(3)?);
     let found = call.txn.string(call.db, call.args[1])?;
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     let mut scratch = Default::default();
     let content = found.map(|value| value.as_bytes(&mut scratch)).unwrap_or_default();
     let part = inclusive_range(first, last, content.len()).map(|(first, last)| &content[first..=last]);
@@ -109,7 +109,7 @@ pub(super) const STRLEN: Command = command("strlen", 2, strlen)
 
 fn strlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let found = call.txn.string(call.db, call.args[1])?.map(Str::len);
-    call.env.count_lookup(found.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     call.reply.int(found.unwrap_or(0) as i64);
     Ok(())
 }

@@ -159,7 +159,7 @@ impl Form {
         let keys = keys(args, self.number_at, self.name)?.iter();
         let find = |key: &&[u8]| {
             let source = Source::find(txn, db, key)?;
-            env.count_lookup(!matches!(source, Source::Missing));
+            env.count_lookup(txn, db, key, !matches!(source, Source::Missing));
             Ok(source)
         };
         keys.map(find).collect()

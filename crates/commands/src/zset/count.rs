@@ -36,7 +36,7 @@ const fn counting(
 
 fn count(call: &mut Call<'_, '_>, bounds: Bounds<'_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     call.reply.int(zset.map_or(0, |zset| Range::all(bounds).interval(zset).len() as i64));
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) const ZRANDMEMBER: Command = reading("zrandmember", -2, zrandmember).
 fn zrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wish = Wish::parse(&call.args[2..])?;
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     let mut rng = call.env.worker.rng.borrow_mut();
     match (zset, wish) {
         (None, None) => call.reply.null(),

@@ -70,7 +70,7 @@ const fn limited(
 fn query(call: &mut Call<'_, '_>, form: Form) -> Result<(), Error> {
     let (range, with_scores) = form.parse(&call.args[2..])?;
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     match zset {
         Some(zset) => reply_with(call.reply, zset, &range, with_scores),
         None => call.reply.array(0),

@@ -24,7 +24,7 @@ pub(super) const ZRANGESTORE: Command = writing("zrangestore", -5, zrangestore)
 fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (range, _) = Form::STORED.parse(&call.args[3..])?;
     let source = call.txn.zset(call.db, call.args[2])?;
-    call.env.count_lookup(source.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[2], source.is_some());
     let limits = call.txn.limits();
     let mut result = ZSet::default();
     if let Some(source) = source {

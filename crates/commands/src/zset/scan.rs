@@ -18,7 +18,7 @@ pub(super) const ZSCAN: Command = reading("zscan", -3, zscan).docs(
 fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = cursor(call.args[2])?;
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     let Some(zset) = zset else {
         reply_header(call.reply, 0, 0);
         return Ok(());

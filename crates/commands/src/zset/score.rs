@@ -14,7 +14,7 @@ pub(super) const ZCARD: Command = reading("zcard", 2, zcard).flags(Flags::FAST).
 
 fn zcard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     call.reply.int(zset.map_or(0, |zset| zset.len() as i64));
     Ok(())
 }
@@ -28,7 +28,7 @@ pub(super) const ZSCORE: Command = reading("zscore", 3, zscore).flags(Flags::FAS
 
 fn zscore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     match zset.and_then(|zset| zset.score(call.args[2])) {
         Some(score) => call.reply.double(score),
         None => call.reply.null(),
@@ -45,7 +45,7 @@ pub(super) const ZMSCORE: Command = reading("zmscore", -3, zmscore).flags(Flags:
 
 fn zmscore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     call.reply.array(call.args.len() - 2);
     for member in &call.args[2..] {
         match zset.and_then(|zset| zset.score(member)) {
@@ -81,7 +81,7 @@ fn rank(call: &mut Call<'_, '_>, reversed: bool) -> Result<(), Error> {
         Some(_) => return Err(Error::Syntax),
     };
     let zset = call.txn.zset(call.db, call.args[1])?;
-    call.env.count_lookup(zset.is_some());
+    call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
     let member = call.args[2];
     let found = zset.and_then(|zset| {
         let rank = zset.rank(member)?;

@@ -94,8 +94,10 @@ impl<T> Chunks<T> {
         let (low_chunk, high_chunk) = match low / CHUNK {
             0 => (&mut self.first, &mut self.others[high / CHUNK - 1]),
             chunk => {
-                let [one, other] =
-                    self.others.get_disjoint_mut([chunk - 1, high / CHUNK - 1]).expect("two chunks that exist");
+                let [one, other] = self
+                    .others
+                    .get_disjoint_mut([chunk - 1, high / CHUNK - 1])
+                    .expect("two chunks that exist");
                 (one, other)
             }
         };

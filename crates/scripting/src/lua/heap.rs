@@ -6,6 +6,10 @@ use std::ffi::c_void;
 /// The allocator state of one VM.
 pub(crate) struct Heap {
     used_bytes: usize,
+    /// Scripts that have begun and not ended.
+    runs: usize,
+    /// What was in use when the first of them began.
+    floor_bytes: usize,
     limit_bytes: usize,
     /// The limit does not count: a reply is being handed to Lua, and must not raise.
     unlimited: bool,
@@ -15,12 +19,27 @@ const ALIGNMENT: usize = 16;
 
 impl Heap {
     pub(crate) fn new() -> Self {
-        Heap { used_bytes: 0, limit_bytes: usize::MAX, unlimited: true }
+        Heap { used_bytes: 0, runs: 0, floor_bytes: 0, limit_bytes: usize::MAX, unlimited: true }
     }
 
-    /// Lets scripts use so many bytes more than are in use now; 0 for no limit.
+    /// A script begins.
+    pub(crate) fn enter(&mut self) {
+        if self.runs == 0 {
+            self.floor_bytes = self.used_bytes;
+        }
+        self.runs += 1;
+    }
+
+    /// A script has ended.
+    pub(crate) fn leave(&mut self) {
+        self.runs -= 1;
+    }
+
+    /// Lets each script that has begun use so many bytes; 0 for no limit. They have them in common: nobody knows whose
+    /// garbage a collection frees.
     pub(crate) fn allow(&mut self, bytes: usize) {
-        self.limit_bytes = if bytes == 0 { usize::MAX } else { self.used_bytes.saturating_add(bytes) };
+        let all = if bytes == 0 { usize::MAX } else { bytes.saturating_mul(self.runs) };
+        self.limit_bytes = self.floor_bytes.saturating_add(all);
     }
 
     #[inline]

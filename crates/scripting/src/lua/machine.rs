@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
-use std::sync::Arc;
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
@@ -61,8 +60,6 @@ impl Machine {
             let slot = Box::into_raw(Box::new(Slot {
                 context: null_mut(),
                 main: state,
-                coroutine: null_mut(),
-                script: None,
                 stop: None,
                 preempted: false,
                 panic: None,
@@ -125,6 +122,7 @@ impl Machine {
 
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
+        self.slot().heap.enter();
         // SAFETY: no slice runs; the limit is lifted.
         unsafe {
             let thread = self.idle.pop().unwrap_or_else(|| {
@@ -138,6 +136,7 @@ impl Machine {
 
     /// Takes a coroutine back; only one that has ended by returning can be used again.
     pub(crate) fn release(&mut self, thread: Thread, reusable: bool) {
+        self.slot().heap.leave();
         // SAFETY: the coroutine is not running.
         unsafe {
             if reusable && self.idle.len() < IDLE {
@@ -206,14 +205,13 @@ impl Machine {
         unsafe { self.sandbox.exchange(run) };
     }
 
-    /// Prepares the next slices: which script runs, how much memory it may use (0: any), whether replies are sorted.
-    pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
+    /// Prepares the next slices: how much memory a script may use (0: any), whether replies are sorted.
+    pub(crate) fn prepare(&mut self, memory_limit_bytes: usize, deterministic: bool) {
         if self.slot().deterministic != deterministic {
             // SAFETY: no slice runs; the limit is lifted.
             unsafe { self.sandbox.set_ordered(self.state, deterministic) };
         }
         let slot = self.slot();
-        slot.script = Some(script.clone());
         slot.heap.allow(memory_limit_bytes);
         slot.deterministic = deterministic;
     }
@@ -229,7 +227,6 @@ impl Machine {
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
             (*slot).context = (&raw mut *context).cast();
-            (*slot).coroutine = thread.state;
             (*slot).stop = None;
             (*slot).preempted = false;
             CURRENT.set(slot);
@@ -270,8 +267,9 @@ impl Machine {
         }
     }
 
-    /// Where the coroutine stands: source and line, as `@user_script:3`.
-    pub(crate) fn position(&self, thread: &Thread) -> Option<String> {
+    /// Where the coroutine stands: source and line, as `@user_script:3`. A function that was ended by an error of the VM
+    /// itself no longer knows its line; then the place at the head of the error's text counts.
+    pub(crate) fn position(&self, thread: &Thread, text: &[u8]) -> Option<String> {
         // SAFETY: the coroutine is suspended or dead by an error, its frames intact; the record is ours.
         unsafe {
             let mut record: lua_Debug = std::mem::zeroed();
@@ -283,8 +281,15 @@ impl Machine {
                     return None;
                 }
                 let source = CStr::from_ptr(record.source).to_string_lossy();
-                if record.currentline > 0 && !source.starts_with("=[C]") {
+                if source.starts_with("=[C]") {
+                    continue;
+                }
+                if record.currentline > 0 {
                     return Some(format!("{source}:{}", record.currentline));
+                }
+                let place = CStr::from_ptr(record.short_src.as_ptr()).to_bytes();
+                if let Some(line) = leading_line(text, place) {
+                    return Some(format!("{source}:{line}"));
                 }
             }
             None
@@ -318,6 +323,13 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
         opened.write(Some(sandbox));
     }
     0
+}
+
+/// The line in `ERR place:line: message`.
+fn leading_line(text: &[u8], place: &[u8]) -> Option<u32> {
+    let rest = text.strip_prefix(b"ERR ")?.strip_prefix(place)?.strip_prefix(b":")?;
+    let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
 /// The text of the error value on top.

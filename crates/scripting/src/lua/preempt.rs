@@ -1,9 +1,10 @@
 //! Stopping a script: for a while at the end of its slice, or for good.
 //!
 //! The watchdog's signal sets a hook, which the VM calls at its next instruction, also in compiled loops. The hook
-//! suspends the script's coroutine, and the worker goes on with other things. Where the VM is inside a C function that
-//! cannot be suspended, or in a coroutine of the script's own, the hook looks again a little later; a script that must
-//! end there is ended by errors, one after the other, until nothing catches them.
+//! suspends the running coroutine, and the worker goes on with other things. If that was one of the script's own
+//! coroutines, those who had resumed it follow by [`pause`], from the inside out. Where the VM is inside a C function that
+//! cannot be suspended, the hook looks again a little later; a script that must end there is ended by errors, one
+//! after the other, until nothing catches them.
 
 use std::ffi::c_int;
 
@@ -71,6 +72,11 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
             return Verdict::Go;
         }
         let slot = &mut *slot;
+        if slot.preempted {
+            // On the way out already: the next is to go by `pause`.
+            ffi::lua_sethook(state, None, 0, 0);
+            return Verdict::Go;
+        }
         if slot.stop.is_none() && !slot.pulse.is_slice_over() {
             ffi::lua_sethook(state, None, 0, 0);
             return Verdict::Go;
@@ -80,7 +86,7 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
         if killed && slot.stop.is_none() {
             slot.stop = Some(Stop::Killed);
         }
-        if may_suspend(slot, state) {
+        if lua_isyieldable(state) != 0 {
             ffi::lua_sethook(state, None, 0, 0);
             slot.preempted = true;
             return Verdict::Suspend;
@@ -101,24 +107,48 @@ fn register(slot: &mut Slot) {
     }
     // SAFETY: the context belongs to the running slice.
     let context = unsafe { &*slot.context };
-    if let Some(script) = &slot.script {
-        slot.registration = Some(context.register(script));
-    }
-}
-
-unsafe fn may_suspend(slot: &Slot, state: *mut lua_State) -> bool {
-    // SAFETY: a live state.
-    state == slot.coroutine && unsafe { lua_isyieldable(state) } != 0
+    slot.registration = Some(context.register());
 }
 
 /// Ends the slice of a script that is to be stopped for good, from a C function.
 pub(super) unsafe fn halt(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of the running slice.
     unsafe {
-        let slot = &*CURRENT.get();
-        if may_suspend(slot, state) {
+        if lua_isyieldable(state) != 0 {
+            (*CURRENT.get()).preempted = true;
             return ffi::lua_yield(state, 0);
         }
+        raise(state)
+    }
+}
+
+/// Called by who has resumed a coroutine of the script's own that answered with nothing: false if it has stopped by itself.
+/// If it was suspended, then so is the caller, who gets true or nothing when it goes on.
+pub(crate) unsafe extern "C-unwind" fn pause(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of a VM; the slot is null where no script runs.
+    unsafe {
+        let slot = CURRENT.get();
+        if slot.is_null() || !(*slot).preempted {
+            ffi::lua_pushboolean(state, 0);
+            return 1;
+        }
+        if lua_isyieldable(state) != 0 {
+            return ffi::lua_yield(state, 0);
+        }
+        (*slot).preempted = false;
+        if (*slot).stop.is_some() {
+            raise(state)
+        }
+        ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, SOON);
+        ffi::lua_pushboolean(state, 1);
+        1
+    }
+}
+
+/// Begins to end a script by errors.
+unsafe fn raise(state: *mut lua_State) -> ! {
+    // SAFETY: a C function of the running slice.
+    unsafe {
         ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, 1);
         ffi::lua_pushlstring_(state, c"stopped".as_ptr(), 7);
         ffi::lua_error(state)

@@ -1,5 +1,6 @@
 //! What a script returns, as a reply.
 
+use std::cmp::Ordering;
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
@@ -15,6 +16,15 @@ const SLOTS: c_int = 6;
 pub(crate) unsafe fn reply_with_top(state: *mut lua_State, protocol: Protocol, reply: &mut dyn Reply) {
     let converter = Converter { state, protocol };
     converter.top(reply);
+}
+
+/// A key of a map or set, in the order in which they are answered.
+#[derive(PartialEq, PartialOrd)]
+enum Key<'k> {
+    Number(f64),
+    Text(&'k [u8]),
+    Boolean(bool),
+    Other,
 }
 
 struct Converter {
@@ -121,43 +131,79 @@ impl Converter {
 
     fn map(&self, reply: &mut dyn Reply) {
         let state = self.state;
-        reply.map(self.count());
-        // SAFETY: see impl; the key stays below for lua_next, a copy of it is answered.
+        let count = self.keys();
+        reply.map(count as usize);
+        // SAFETY: see impl; the table of keys lies on the map.
         unsafe {
-            ffi::lua_pushnil(state);
-            while ffi::lua_next(state, -2) != 0 {
-                ffi::lua_pushvalue(state, -2);
+            for at in 1..=count {
+                ffi::lua_rawgeti_(state, -1, at);
+                ffi::lua_pushvalue(state, -1);
                 self.top(reply);
+                ffi::lua_rawget_(state, -3);
                 self.top(reply);
             }
+            ffi::lua_settop(state, -2);
         }
     }
 
     fn set(&self, reply: &mut dyn Reply) {
         let state = self.state;
-        reply.set(self.count());
+        let count = self.keys();
+        reply.set(count as usize);
         // SAFETY: as in map.
         unsafe {
-            ffi::lua_pushnil(state);
-            while ffi::lua_next(state, -2) != 0 {
-                ffi::lua_settop(state, -2);
-                ffi::lua_pushvalue(state, -1);
+            for at in 1..=count {
+                ffi::lua_rawgeti_(state, -1, at);
                 self.top(reply);
             }
+            ffi::lua_settop(state, -2);
         }
     }
 
-    fn count(&self) -> usize {
-        let mut count = 0;
-        // SAFETY: see impl.
+    /// Pushes a table of the keys of the table on top: numbers first, ascending, then texts by their bytes, then the others; LuaJIT's
+    /// own order differs from VM to VM. Returns their count.
+    fn keys(&self) -> c_int {
+        let state = self.state;
+        let (mut keys, mut count) = (Vec::new(), 0);
+        // SAFETY: see impl; the texts stay in the table while they are compared. Nothing here raises, the limit being lifted.
         unsafe {
-            ffi::lua_pushnil(self.state);
-            while ffi::lua_next(self.state, -2) != 0 {
-                ffi::lua_settop(self.state, -2);
+            ffi::lua_createtable(state, 0, 0);
+            ffi::lua_pushnil(state);
+            while ffi::lua_next(state, -3) != 0 {
+                ffi::lua_settop(state, -2);
                 count += 1;
+                keys.push((self.key(), count));
+                ffi::lua_pushvalue(state, -1);
+                ffi::lua_rawseti_(state, -3, count);
             }
+            keys.sort_by(|(a, _), (b, _)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+            ffi::lua_createtable(state, count, 0);
+            for (to, &(_, from)) in keys.iter().enumerate() {
+                ffi::lua_rawgeti_(state, -2, from);
+                ffi::lua_rawseti_(state, -2, to as c_int + 1);
+            }
+            ffi::lua_insert(state, -2);
+            ffi::lua_settop(state, -2);
         }
         count
+    }
+
+    /// The key on top, as it is compared.
+    fn key<'k>(&self) -> Key<'k> {
+        let state = self.state;
+        // SAFETY: see impl; a text's bytes live as long as the table that it is a key of.
+        unsafe {
+            match ffi::lua_type(state, -1) {
+                ffi::LUA_TNUMBER => Key::Number(ffi::lua_tonumber(state, -1)),
+                ffi::LUA_TSTRING => {
+                    let mut len = 0;
+                    let start = ffi::lua_tolstring(state, -1, &mut len);
+                    Key::Text(std::slice::from_raw_parts(start.cast(), len))
+                }
+                ffi::LUA_TBOOLEAN => Key::Boolean(ffi::lua_toboolean(state, -1) != 0),
+                _ => Key::Other,
+            }
+        }
     }
 
     /// `{format = .., string = ..}` on top; `false` if it is not one.

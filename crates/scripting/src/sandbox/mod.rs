@@ -232,7 +232,10 @@ unsafe fn push_natives(stack: Stack, shared: *mut Shared) {
         register(stack, shared, "clock", clock);
         register(stack, shared, "require_function", |_, _| Err(Raise::Type(1, c"function")));
         register(stack, shared, "require_table", |_, _| Err(Raise::Type(1, c"table")));
+        register(stack, shared, "require_text", |_, _| Err(Raise::Type(2, c"string")));
         register(stack, shared, "require_order", |_, _| Err(Raise::Type(2, c"function")));
+        ffi::lua_pushcclosure(stack.state(), crate::lua::pause, 0);
+        stack.set_field(-2, "pause");
         push_function(stack, shared, refuse_option);
         stack.set_field(-2, "refuse_option");
     }

@@ -13,6 +13,8 @@ local collectgarbage, xpcall = engine.collectgarbage, engine.xpcall
 local concat, insert, foreach = engine.table.concat, engine.table.insert, engine.table.foreach
 local find, gsub, rep, sub = engine.string.find, engine.string.gsub, engine.string.rep, engine.string.sub
 local ceil, floor, tonumber = engine.math.ceil, engine.math.floor, engine.tonumber
+local create, resume, wrap = engine.coroutine.create, engine.coroutine.resume, engine.coroutine.wrap
+local assert, pause = engine.assert, native.pause
 
 local READ_ONLY = "Attempt to modify a readonly table"
 
@@ -46,7 +48,7 @@ local function pick(source, names)
   return result
 end
 
-local globals = pick(engine, [[assert error ipairs pcall rawequal select tonumber tostring type unpack gcinfo]])
+local globals = pick(engine, [[error ipairs rawequal select tonumber tostring type unpack gcinfo]])
 globals._VERSION = "Lua 5.1"
 
 function globals.getmetatable(...)
@@ -85,6 +87,38 @@ function globals.rawget(...)
     return rawget(real, key)
   end
   return rawget(...)
+end
+
+-- What pcall gives of an error that is a table with `err`: its text. The table itself, and then what it has under `err`,
+-- if that is no text.
+local function caught(ok, ...)
+  if ok then
+    return true, ...
+  end
+  local value = ...
+  if type(value) == "table" then
+    local text = value.err
+    if type(text) == "string" or type(text) == "number" then
+      return false, text
+    end
+    return false, value, text
+  end
+  return false, value
+end
+
+function globals.pcall(...)
+  if select("#", ...) == 0 then
+    return pcall()
+  end
+  return caught(pcall(...))
+end
+
+function globals.assert(...)
+  local value, message = ...
+  if not value and message ~= nil and type(message) ~= "string" and type(message) ~= "number" then
+    return native.require_text(value, message)
+  end
+  return assert(...)
 end
 
 function globals.xpcall(...)
@@ -443,11 +477,53 @@ local function missing(_, name)
   error("Script attempted to access nonexistent global variable '" .. name .. "'", 2)
 end
 
+-- Coroutines. The end of a slice can meet a script inside a coroutine of its own, which is then suspended without the
+-- script's doing. Whoever has resumed it must not see that: `pause` notices it and suspends the resumer in its turn, and
+-- so on outwards to the worker. When the script goes on, each resumes what it had resumed.
+
+local coroutine = pick(engine.coroutine, [[create running status yield]])
+
+-- Passes on what `resume` answered, once the coroutine has stopped by itself.
+local function settled(thread, ...)
+  if select("#", ...) == 1 and pause() ~= false then
+    return settled(thread, resume(thread))
+  end
+  return ...
+end
+
+function coroutine.resume(...)
+  local thread = ...
+  if type(thread) ~= "thread" then
+    return resume(...)
+  end
+  return settled(thread, resume(...))
+end
+
+local function unwrapped(thread, ok, ...)
+  if not ok then
+    error((...), 2)
+  elseif select("#", ...) == 0 and pause() ~= false then
+    return unwrapped(thread, resume(thread))
+  end
+  return ...
+end
+
+function coroutine.wrap(...)
+  local body = ...
+  if type(body) ~= "function" then
+    return wrap(...)
+  end
+  local thread = create(body)
+  return function(...)
+    return unwrapped(thread, resume(thread, ...))
+  end
+end
+
 globals.math = view(math)
 globals.string = view(string)
 globals.table = view(table)
 globals.os = view({ clock = native.clock })
-globals.coroutine = view(pick(engine.coroutine, [[create resume running status wrap yield]]))
+globals.coroutine = view(coroutine)
 globals.bit = view(native.bit)
 globals.struct = view(native.struct)
 globals.cmsgpack = view(native.cmsgpack)

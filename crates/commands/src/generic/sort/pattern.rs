@@ -16,7 +16,7 @@ pub(super) fn look_up(call: &Call<'_, '_>, pattern: &[u8], element: &[u8]) -> Op
     }
     let (key, field) = resolve(pattern, element)?;
     let value = call.txn.value(call.db, &key);
-    call.env.count_lookup(value.is_some());
+    call.env.count_lookup(call.txn, call.db, &key, value.is_some());
     match (value?, field) {
         (Value::Str(text), None) => Some(text.as_bytes(&mut Default::default()).to_vec()),
         (Value::Hash(hash), Some(field)) => hash.get(field).map(<[u8]>::to_vec),

@@ -1,0 +1,8 @@
+//! Scripts as clients meet them, on a server without a socket.
+
+mod atomicity;
+mod determinism;
+mod keys;
+mod killing;
+mod preemption;
+mod server;

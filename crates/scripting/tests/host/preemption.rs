@@ -1,0 +1,164 @@
+//! Long scripts take turns with everybody else on their worker, and nothing of them is visible before they end.
+
+use crate::server::Server;
+
+/// A while, at full speed.
+const LONG: &str = "local n = 0 for i = 1, 3e7 do n = n + i % 7 end ";
+
+#[test]
+fn others_are_served_while_a_script_runs() {
+    let server = Server::new(&[]);
+    server.call(&["SET", "other", "here"]);
+    let (slow, quick) = (server.connect(), server.connect());
+    let mut script = slow.send(&["EVAL", &format!("{LONG} return n"), "1", "k"]);
+    let mut turns = 0;
+    let answer = loop {
+        if let Some(answer) = script.go_on() {
+            break answer;
+        }
+        turns += 1;
+        assert_eq!(quick.call(&["GET", "other"]), "$4\r\nhere\r\n");
+    };
+    assert_eq!(answer, ":89999997\r\n");
+    assert!(turns > 2, "{turns}");
+}
+
+#[test]
+fn scripts_take_turns_and_keep_their_own_arguments() {
+    let server = Server::new(&[]);
+    let (first, second) = (server.connect(), server.connect());
+    let script = format!("redis.setresp(3) local own = ARGV[1] {LONG} return {{own, ARGV[1], KEYS[1]}}");
+    let mut a = first.send(&["EVAL", &script, "1", "a", "of a"]);
+    let mut b = second.send(&["EVAL", &script, "1", "b", "of b"]);
+    a.slices(2);
+    b.slices(2);
+    assert_eq!(
+        server.call(&["EVAL", "return {KEYS[1], ARGV[1]}", "1", "c", "of c"]),
+        "*2\r\n$1\r\nc\r\n$4\r\nof c\r\n"
+    );
+    a.slices(1);
+    b.slices(1);
+    assert_eq!(a.finish(), "*3\r\n$4\r\nof a\r\n$4\r\nof a\r\n$1\r\na\r\n");
+    assert_eq!(b.finish(), "*3\r\n$4\r\nof b\r\n$4\r\nof b\r\n$1\r\nb\r\n");
+}
+
+/// Runs a script whose loop is somewhere deep, and expects it to be suspended there and to end with this answer.
+#[track_caller]
+fn check(script: &str, expected: &str) {
+    let server = Server::new(&[]);
+    let client = server.connect();
+    let mut pending = client.send(&["EVAL", script, "0"]);
+    let mut turns = 0;
+    let answer = loop {
+        if let Some(answer) = pending.go_on() {
+            break answer;
+        }
+        turns += 1;
+        assert_eq!(server.eval("return 'quick'"), "$5\r\nquick\r\n");
+    };
+    assert_eq!(answer, expected, "{script}");
+    assert!(turns > 2, "{script}: {turns} turns");
+}
+
+#[test]
+fn a_slice_ends_anywhere_in_lua() {
+    check(&format!("return pcall(function() {LONG} return n end)"), ":1\r\n");
+    check(&format!("return select(2, pcall(function() {LONG} return n end))"), ":89999997\r\n");
+    check(&format!("return (string.gsub('x', '.', function() {LONG} return n end))"), "$8\r\n89999997\r\n");
+    check(
+        &format!("local t = {{2, 1}} table.sort(t, function(a, b) {LONG} return a < b end) return t"),
+        "*2\r\n:1\r\n:2\r\n",
+    );
+    check(
+        &format!("return setmetatable({{}}, {{__index = function() {LONG} return n end}}).x"),
+        ":89999997\r\n",
+    );
+}
+
+#[test]
+fn a_slice_ends_in_a_coroutine_of_the_script() {
+    check(&format!("return coroutine.wrap(function() {LONG} return n end)()"), ":89999997\r\n");
+    check(
+        &format!("return {{coroutine.resume(coroutine.create(function(a) {LONG} return a, n end), 'a')}}"),
+        "*3\r\n:1\r\n$1\r\na\r\n:89999997\r\n",
+    );
+    check(
+        &format!(
+            "local function deep(level)
+                 if level == 0 then {LONG} coroutine.yield('inner') return n end
+                 local inner = coroutine.create(deep)
+                 local _, first = coroutine.resume(inner, level - 1)
+                 coroutine.yield(first)
+                 return select(2, coroutine.resume(inner))
+             end
+             local outer = coroutine.create(deep)
+             local _, a = coroutine.resume(outer, 4)
+             local ok, b = coroutine.resume(outer)
+             return {{a, b, coroutine.status(outer)}}"
+        ),
+        "*3\r\n$5\r\ninner\r\n:89999997\r\n$4\r\ndead\r\n",
+    );
+    // Coroutines that yield nothing, or whose own yields and slices' ends alternate.
+    check(
+        "local c = coroutine.wrap(function() for i = 1, 2e6 do coroutine.yield() end return 'end' end)
+         local count = -1
+         repeat count = count + 1 local value = c() until value
+         return count",
+        ":2000000\r\n",
+    );
+    check(
+        "local sum = 0
+         for x in coroutine.wrap(function() for i = 1, 1e6 do coroutine.yield(i) end end) do sum = sum + x % 10 end
+         return sum",
+        ":4500000\r\n",
+    );
+}
+
+/// A slice that ends in a coroutine behind a C function is put off; the script goes on all the same.
+#[test]
+fn a_coroutine_within_a_callback_goes_on() {
+    let server = Server::new(&[]);
+    let script = format!(
+        "local result table.foreachi({{1}}, function()
+             result = coroutine.wrap(function() {LONG} return n end)()
+         end) return result"
+    );
+    assert_eq!(server.eval(&script), ":89999997\r\n");
+}
+
+#[test]
+fn nothing_is_visible_before_the_end() {
+    let server = Server::new(&[]);
+    let (writer, subscriber, popper) = (server.connect(), server.connect(), server.connect());
+    subscriber.call(&["SUBSCRIBE", "news"]);
+    subscriber.messages();
+    let mut popped = popper.send(&["BLPOP", "list", "0"]);
+    assert_eq!(popped.go_on(), None);
+    let script = format!(
+        "redis.call('set', KEYS[1], 'new') redis.call('publish', 'news', 'told') redis.call('rpush', KEYS[2], 'x')
+         {LONG} return redis.call('get', KEYS[1])"
+    );
+    let mut written = writer.send(&["EVAL", &script, "2", "k", "list"]);
+    written.slices(2);
+    let reader = server.connect();
+    let mut read = reader.send(&["GET", "k"]);
+    assert_eq!(read.go_on(), None, "the reader waits for the script's key");
+    assert_eq!(popped.go_on(), None);
+    assert_eq!(subscriber.messages(), "");
+    assert_eq!(written.finish(), "$3\r\nnew\r\n");
+    assert_eq!(read.finish(), "$3\r\nnew\r\n");
+    assert_eq!(popped.finish(), "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
+    assert_eq!(subscriber.messages(), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\ntold\r\n");
+}
+
+#[test]
+fn time_stands_still_within_a_script() {
+    let server = Server::new(&[]);
+    let client = server.connect();
+    let script =
+        format!("local a = redis.call('time') {LONG} local b = redis.call('time') return a[1] == b[1]");
+    let mut pending = client.send(&["EVAL", &script, "0"]);
+    pending.slices(1);
+    server.pass_ms(5_000);
+    assert_eq!(pending.finish(), ":1\r\n");
+}

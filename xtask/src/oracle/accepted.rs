@@ -1,0 +1,138 @@
+//! The differences that are meant: `xtask/oracle/accepted.list`.
+//!
+//! An entry is a paragraph of `field: value` lines. `why` says the reason, `request` is the request as a transcript or the
+//! report shows it, `redis` and `subject` are the two answers as the report shows them (default: any answer). In all
+//! three `*` stands for any text. What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
+//! meets is an error, so that the list holds nothing that has been mended.
+
+use std::cell::Cell;
+use std::fs;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::programs;
+
+/// The list, with how often each entry was met.
+#[derive(Default)]
+pub(super) struct Accepted {
+    entries: Vec<Entry>,
+}
+
+#[derive(Default)]
+struct Entry {
+    line: usize,
+    why: String,
+    request: String,
+    redis: String,
+    subject: String,
+    met: Cell<u64>,
+}
+
+impl Accepted {
+    /// Reads the list.
+    pub(super) fn read() -> Result<Self> {
+        let path = programs::root().join("xtask/oracle/accepted.list");
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Self::parse(&text).context("accepted.list")
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut inside = false;
+        for (index, line) in text.lines().enumerate() {
+            let (line, number) = (line.trim(), index + 1);
+            if line.is_empty() || line.starts_with('#') {
+                inside = false;
+                continue;
+            }
+            if !std::mem::replace(&mut inside, true) {
+                entries.push(Entry {
+                    line: number,
+                    redis: "*".into(),
+                    subject: "*".into(),
+                    ..Entry::default()
+                });
+            }
+            let entry = entries.last_mut().context("an entry has begun")?;
+            let (field, value) = line.split_once(": ").with_context(|| format!("line {number}: no field"))?;
+            let value = value.trim().to_owned();
+            match field {
+                "why" => entry.why = value,
+                "request" => entry.request = value,
+                "redis" => entry.redis = value,
+                "subject" => entry.subject = value,
+                _ => bail!("line {number}: unknown field {field}"),
+            }
+        }
+        for entry in &entries {
+            let complete = !entry.why.is_empty() && !entry.request.is_empty();
+            ensure!(complete, "line {}: an entry needs why and request", entry.line);
+        }
+        Ok(Self { entries })
+    }
+
+    /// Whether a difference is meant.
+    pub(super) fn accepts(&self, request: &str, redis: &str, subject: &str) -> bool {
+        let meant = self.entries.iter().find(|entry| {
+            glob(&entry.request, request) && glob(&entry.redis, redis) && glob(&entry.subject, subject)
+        });
+        if let Some(entry) = meant {
+            entry.met.set(entry.met.get() + 1);
+        }
+        meant.is_some()
+    }
+
+    /// How many differences were accepted.
+    pub(super) fn met(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.met.get()).sum()
+    }
+
+    /// The entries that nothing has met, but for those about data, which only random commands meet.
+    pub(super) fn stale(&self) -> Vec<String> {
+        let stale = |entry: &&Entry| entry.met.get() == 0 && !entry.request.starts_with("state ");
+        let entries = self.entries.iter().filter(stale);
+        entries.map(|entry| format!("accepted.list line {}: {}", entry.line, entry.request)).collect()
+    }
+}
+
+/// Whether the text is the pattern's, `*` standing for any text.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((head, mut pattern)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(head) else { return false };
+    while let Some((piece, rest)) = pattern.split_once('*') {
+        let Some(at) = text.find(piece) else { return false };
+        (text, pattern) = (&text[at + piece.len()..], rest);
+    }
+    text.ends_with(pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, text) in [("a", "a"), ("*", ""), ("a*", "abc"), ("*c", "abc"), ("a*b*c", "a1b2b3c")] {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a", "ab"), ("a*", "ba"), ("*c", "cd"), ("ab*ba", "aba"), ("a*b*c", "acb")] {
+            assert!(!glob(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn entries_are_met_or_stale() {
+        let list = "# head\n\nwhy: newer\nrequest: HELLO*\nredis: *7.0*\n\nwhy: x\nrequest: GONE\n";
+        let accepted = Accepted::parse(list).expect("a valid list");
+        assert!(accepted.accepts("HELLO 3", "7.0.15", "7.2.4"));
+        assert!(!accepted.accepts("HELLO 3", "7.2.4", "7.0.15"));
+        assert_eq!(accepted.met(), 1);
+        assert_eq!(accepted.stale(), ["accepted.list line 7: GONE"]);
+    }
+
+    #[test]
+    fn an_entry_without_its_reason_is_refused() {
+        assert!(Accepted::parse("request: GET k\n").is_err());
+        assert!(Accepted::parse("why: x\nrequests: GET k\n").is_err());
+    }
+}

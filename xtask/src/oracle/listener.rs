@@ -1,0 +1,62 @@
+//! A client that listens on a connection of its own, and hears the same from both servers in the same order.
+
+use anyhow::Result;
+
+use super::pair::{Pair, Request};
+use crate::connection::{Outcome, REPLY_WITHIN};
+use crate::value::Value;
+
+/// Sends a request as the listener; the answer is among what is heard next.
+pub(super) fn ask(pair: &mut Pair, request: &Request) -> Result<()> {
+    if !pair.is_connected(LISTENER) {
+        pair.call(LISTENER, &["SUBSCRIBE", END])?;
+    }
+    pair.send(LISTENER, request)
+}
+
+/// All that came to the listener since the last time. What is published last marks the end.
+pub(super) fn hear(pair: &mut Pair) -> Result<[Outcome; 2]> {
+    let mut heard = [Outcome::Silent, Outcome::Silent];
+    if !pair.is_connected(LISTENER) {
+        return Ok(heard);
+    }
+    for (which, heard) in heard.iter_mut().enumerate() {
+        // The listener's own request comes first only if it was answered before.
+        let connection = &mut pair.connections(LISTENER)?[which];
+        connection.send(&["SUBSCRIBE", END])?;
+        let mut messages = Vec::new();
+        let mut publish = false;
+        *heard = loop {
+            match pair.connections(LISTENER)?[which].read(REPLY_WITHIN) {
+                Outcome::Reply(message) if !publish && is_end(&message, b"subscribe") => {
+                    publish = true;
+                    pair.ask(which, &[b"PUBLISH", END.as_bytes(), b""])?;
+                }
+                Outcome::Reply(message) if is_end(&message, b"message") => {
+                    sort_patterns(&mut messages);
+                    break Outcome::Reply(Value::Array(messages));
+                }
+                Outcome::Reply(message) => messages.push(message),
+                broken => break broken,
+            }
+        };
+    }
+    Ok(heard)
+}
+
+/// One message comes once for each pattern, in an order that Redis takes from a hash table.
+fn sort_patterns(messages: &mut [Value]) {
+    let is_same = |a: &Value, b: &Value| match (a.items(), b.items()) {
+        (Some([kind, _, a @ ..]), Some([_, _, b @ ..])) => kind.bytes() == Some(b"pmessage") && a == b,
+        _ => false,
+    };
+    messages.chunk_by_mut(is_same).for_each(<[Value]>::sort);
+}
+
+const LISTENER: u32 = 2;
+const END: &str = "~end";
+
+fn is_end(message: &Value, kind: &[u8]) -> bool {
+    let Some([first, channel, ..]) = message.items() else { return false };
+    first.bytes() == Some(kind) && channel.bytes() == Some(END.as_bytes())
+}

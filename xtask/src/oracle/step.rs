@@ -1,0 +1,367 @@
+//! One step of an episode: requests on one or several connections, and the comparison of what came back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::compare::{Policy, same, same_value};
+use super::listener;
+use super::pair::{Pair, Request};
+use super::report::{Report, group, show};
+use super::words;
+use crate::connection::{Outcome, REPLY_WITHIN};
+use crate::value::Value;
+
+/// How a step's requests reach the server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Face {
+    /// One request as it is.
+    Plain,
+    /// One long request: enough elements for the encodings of large collections.
+    Many,
+    /// All in one transaction.
+    Exec,
+    /// One from a script that passes every argument on.
+    Script { declared: bool, resp3: bool },
+    /// The first is a WATCH, the second is somebody else's; the rest is the transaction.
+    Watched,
+    /// The first waits on a connection of its own while the rest is called; then it is unblocked.
+    Blocked,
+    /// By the listener, whose answers are compared with all that it hears.
+    Heard,
+    /// An iteration that is followed to its end.
+    Scan,
+}
+
+/// One step of an episode.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) face: Face,
+    pub(super) requests: Vec<Request>,
+}
+
+/// What differed, printable and comparable between replays.
+pub(super) struct Mismatch {
+    pub(super) group: String,
+    pub(super) reference: String,
+    pub(super) subject: String,
+    pub(super) at: usize,
+    pub(super) silent: bool,
+}
+
+impl Step {
+    /// Plays the step on both servers; the first difference that is not meant.
+    pub(super) fn play(&self, pair: &mut Pair, report: &Report, at: usize) -> Result<Option<Mismatch>> {
+        let found = match self.face {
+            Face::Plain | Face::Many | Face::Script { .. } => self.one(pair, MAIN, 0)?,
+            Face::Exec => self.transaction(pair, 0)?,
+            Face::Watched => match self.one(pair, MAIN, 0)? {
+                None => match self.one(pair, OTHER, 1)? {
+                    None => self.transaction(pair, 2)?,
+                    found => found,
+                },
+                found => found,
+            },
+            Face::Blocked => self.blocked(pair)?,
+            Face::Heard => {
+                listener::ask(pair, &self.requests[0])?;
+                None
+            }
+            Face::Scan => self.scan(pair)?,
+        };
+        if let Some(Difference { position, reference, subject }) = found {
+            let request = &self.requests[position];
+            if !report.accepts(&words::join(request), &reference, &subject) {
+                let silent = [&reference, &subject].iter().any(|outcome| **outcome == Outcome::Silent);
+                let group = group(name_of(request).as_bytes(), &reference, &subject);
+                let (reference, subject) = (show(&reference), show(&subject));
+                return Ok(Some(Mismatch { group, reference, subject, at, silent }));
+            }
+        }
+        let [reference, subject] = listener::hear(pair)?;
+        if reference != subject && !report.accepts("(heard)", &reference, &subject) {
+            let group = format!("heard after {}", name_of(&self.requests[0]));
+            let (reference, subject) = (show(&reference), show(&subject));
+            return Ok(Some(Mismatch { group, reference, subject, at, silent: false }));
+        }
+        self.forget_random_effects(pair)?;
+        Ok(None)
+    }
+
+    /// The step's lines in a report.
+    pub(super) fn show(&self) -> Vec<String> {
+        let line = |request: &Request| words::join(request);
+        let rest = |from: usize| self.requests[from..].iter().map(line);
+        let transaction = |from| std::iter::once("MULTI".into()).chain(rest(from)).chain(["EXEC".into()]);
+        let first = &self.requests[0];
+        match self.face {
+            Face::Plain | Face::Script { .. } => vec![line(&self.wire(0))],
+            Face::Many => vec![format!("{} ... ({} words)", line(&first[..4].to_vec()), first.len())],
+            Face::Exec => transaction(0).collect(),
+            Face::Watched => [line(first), format!("(other) {}", line(&self.requests[1]))]
+                .into_iter()
+                .chain(transaction(2))
+                .collect(),
+            Face::Blocked => std::iter::once(format!("(waits) {}", line(first))).chain(rest(1)).collect(),
+            Face::Heard => vec![format!("(listener) {}", line(first))],
+            Face::Scan => vec![format!("(to the end) {}", line(first))],
+        }
+    }
+
+    fn one(&self, pair: &mut Pair, connection: u32, position: usize) -> Result<Option<Difference>> {
+        let [reference, subject] = pair.call(connection, &self.wire(position))?;
+        self.judge(pair, position, reference, subject)
+    }
+
+    fn transaction(&self, pair: &mut Pair, from: usize) -> Result<Option<Difference>> {
+        pair.call(MAIN, &["MULTI"])?;
+        let mut queued = Vec::new();
+        for position in from..self.requests.len() {
+            let [reference, subject] = pair.call(MAIN, &self.requests[position])?;
+            if reference != subject {
+                return Ok(Some(Difference { position, reference, subject }));
+            }
+            if matches!(reference, Outcome::Reply(Value::Simple(_))) {
+                queued.push(position);
+            }
+        }
+        match pair.call(MAIN, &["EXEC"])? {
+            [Outcome::Reply(Value::Array(a)), Outcome::Reply(Value::Array(b))]
+                if a.len() == b.len() && a.len() == queued.len() =>
+            {
+                for (position, (a, b)) in queued.into_iter().zip(a.into_iter().zip(b)) {
+                    let found = self.judge(pair, position, Outcome::Reply(a), Outcome::Reply(b))?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+                Ok(None)
+            }
+            [reference, subject] if reference == subject => Ok(None),
+            [reference, subject] => {
+                Ok(Some(Difference { position: from.min(self.requests.len() - 1), reference, subject }))
+            }
+        }
+    }
+
+    fn blocked(&self, pair: &mut Pair) -> Result<Option<Difference>> {
+        let ids = pair.call(WAITING, &["CLIENT", "ID"])?;
+        pair.send(WAITING, &self.requests[0])?;
+        let early = [await_block(pair, 0)?, await_block(pair, 1)?];
+        for position in 1..self.requests.len() {
+            let found = self.one(pair, MAIN, position)?;
+            if found.is_some() {
+                pair.drop_connection(WAITING);
+                return Ok(found);
+            }
+        }
+        let difference = |reference, subject| Some(Difference { position: 0, reference, subject });
+        match early {
+            [Some(reference), Some(subject)] => return self.judge(pair, 0, reference, subject),
+            [None, None] => {}
+            [reference, subject] => {
+                pair.drop_connection(WAITING);
+                let [reference, subject] = [reference, subject].map(|early| early.unwrap_or(Outcome::Silent));
+                return Ok(difference(reference, subject));
+            }
+        }
+        let mut unblocked = Vec::new();
+        for (which, id) in ids.iter().enumerate() {
+            let Outcome::Reply(Value::Int(id)) = id else { bail!("CLIENT ID does not answer with a number") };
+            unblocked.push(pair.ask(which, &[b"CLIENT", b"UNBLOCK", id.to_string().as_bytes()])?);
+        }
+        let [reference, subject] = pair.read(WAITING, REPLY_WITHIN)?;
+        if unblocked[0] != unblocked[1] || !same(policy(&self.requests[0]), &reference, &subject) {
+            return Ok(difference(reference, subject));
+        }
+        Ok(None)
+    }
+
+    fn scan(&self, pair: &mut Pair) -> Result<Option<Difference>> {
+        let request = &self.requests[0];
+        let [reference, subject] = [iterate(pair, 0, request)?, iterate(pair, 1, request)?];
+        let differs = reference != subject;
+        Ok(differs.then_some(Difference { position: 0, reference, subject }))
+    }
+
+    /// The request as it is sent, outside of transactions.
+    fn wire(&self, position: usize) -> Request {
+        let request = &self.requests[position];
+        let Face::Script { declared, resp3 } = self.face else { return request.clone() };
+        let (from, keys) = if declared && request.len() > 1 {
+            ("redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))", vec![request[1].clone()])
+        } else {
+            ("redis.call(unpack(ARGV))", Vec::new())
+        };
+        let head = if resp3 { "redis.setresp(3) return " } else { "return " };
+        let mut wire: Request = vec![b"EVAL".to_vec(), format!("{head}{from}").into_bytes()];
+        wire.push(keys.len().to_string().into_bytes());
+        wire.extend(keys.iter().cloned());
+        let rest = request.iter().enumerate().filter(|(at, _)| *at != 1 || keys.is_empty());
+        wire.extend(rest.map(|(_, word)| word.clone()));
+        wire
+    }
+
+    fn judge(
+        &self,
+        pair: &mut Pair,
+        position: usize,
+        reference: Outcome,
+        subject: Outcome,
+    ) -> Result<Option<Difference>> {
+        let request = &self.requests[position];
+        let fine = match (&reference, &subject) {
+            (Outcome::Reply(a), Outcome::Reply(b)) => {
+                same_value(policy(request), a, b)
+                    || self.follows_chance(position)
+                    || self.order_is_free(pair, request, a, b)?
+            }
+            _ => same(Policy::Exact, &reference, &subject),
+        };
+        Ok((!fine).then_some(Difference { position, reference, subject }))
+    }
+
+    /// Whether something was taken at random before, in the same step.
+    fn follows_chance(&self, position: usize) -> bool {
+        self.requests[..position].iter().any(|request| name_of(request) == "SPOP")
+    }
+
+    /// Whether the answers differ only in an order that the reference takes from a hash table.
+    fn order_is_free(&self, pair: &mut Pair, request: &Request, a: &Value, b: &Value) -> Result<bool> {
+        let relaxed = match name_of(request).as_str() {
+            "HKEYS" | "HVALS" => Policy::Unordered,
+            "HGETALL" => Policy::UnorderedPairs,
+            "SORT" | "SORT_RO" => Policy::Shape,
+            _ => return Ok(false),
+        };
+        let Some(key) = request.get(1) else { return Ok(false) };
+        let [encoding, _] = pair.call(MAIN, &[&b"OBJECT"[..], b"ENCODING", key])?;
+        let table = matches!(&encoding, Outcome::Reply(value) if value.bytes() == Some(b"hashtable"));
+        let table = table || matches!(self.face, Face::Exec | Face::Watched);
+        Ok(table && same_value(relaxed, a, b))
+    }
+
+    /// What was chosen at random differs between the servers: remove it from both.
+    fn forget_random_effects(&self, pair: &mut Pair) -> Result<()> {
+        let chance = (0..self.requests.len()).any(|position| self.follows_chance(position));
+        if chance && self.requests.len() > 1 {
+            pair.call(MAIN, &["FLUSHALL"])?;
+            listener::hear(pair)?;
+        }
+        for request in &self.requests {
+            let victim = match name_of(request).as_str() {
+                "SPOP" => request.get(1),
+                "SORT" => stored_in_free_order(request),
+                _ => None,
+            };
+            if let Some(victim) = victim {
+                pair.call(MAIN, &[&b"DEL"[..], victim])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answers to one of the step's requests.
+struct Difference {
+    position: usize,
+    reference: Outcome,
+    subject: Outcome,
+}
+
+const MAIN: u32 = 1;
+const OTHER: u32 = 3;
+const WAITING: u32 = 4;
+
+/// A request's command in upper case.
+pub(super) fn name_of(request: &Request) -> String {
+    String::from_utf8_lossy(&request[0]).to_uppercase()
+}
+
+/// The answer that comes at once, or `None` as soon as the client is blocked.
+fn await_block(pair: &mut Pair, which: usize) -> Result<Option<Outcome>> {
+    for _ in 0..2_000 {
+        match pair.connections(WAITING)?[which].read(Duration::from_millis(1)) {
+            Outcome::Silent => {}
+            outcome => return Ok(Some(outcome)),
+        }
+        let clients = pair.ask(which, &[b"INFO", b"clients"])?;
+        if String::from_utf8_lossy(clients.bytes().unwrap_or_default()).contains("blocked_clients:1") {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Outcome::Silent))
+}
+
+/// Everything that an iteration brought, each element once; or the first answer that is none.
+fn iterate(pair: &mut Pair, which: usize, request: &Request) -> Result<Outcome> {
+    let mut request = request.clone();
+    let name = name_of(&request);
+    let (cursor, group) = match name.as_str() {
+        "SCAN" => (1, 1),
+        "SSCAN" => (2, 1),
+        _ => (2, 2),
+    };
+    let mut met = BTreeSet::new();
+    for _ in 0..5_000 {
+        let connection = &mut pair.connections(MAIN)?[which];
+        connection.send(&request)?;
+        let outcome = connection.read(REPLY_WITHIN);
+        let Outcome::Reply(Value::Array(reply)) = &outcome else { return Ok(outcome) };
+        let [Value::Bulk(next), Value::Array(elements)] = &reply[..] else { return Ok(outcome) };
+        met.extend(elements.chunks(group).map(<[Value]>::to_vec));
+        if next == b"0" {
+            return Ok(Outcome::Reply(Value::Array(met.into_iter().flatten().collect())));
+        }
+        request[cursor].clone_from(next);
+    }
+    bail!("{name} does not end")
+}
+
+/// Where SORT stores what it does not sort: the order of a set is each server's own affair.
+fn stored_in_free_order(request: &Request) -> Option<&Vec<u8>> {
+    let is = |word: &Vec<u8>, name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    let store = request.iter().rposition(|word| is(word, "STORE"))?;
+    let by = request.iter().position(|word| is(word, "BY"));
+    by.and_then(|_| request.get(store + 1))
+}
+
+fn policy(request: &Request) -> Policy {
+    match name_of(request).as_str() {
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "SPOP" | "TIME" | "DUMP" | "HELLO" => {
+            Policy::Shape
+        }
+        "SMEMBERS" | "SUNION" | "SDIFF" | "SINTER" | "KEYS" | "PUBSUB" => Policy::Unordered,
+        "SCAN" => scan_policy(request.get(1)),
+        "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
+        "TTL" | "EXPIRETIME" => Policy::Near(2.0),
+        "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
+        "OBJECT" if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => {
+            Policy::Near(2.0)
+        }
+        _ => Policy::Exact,
+    }
+}
+
+/// Where a cursor other than the first leads is each server's own affair.
+fn scan_policy(cursor: Option<&Vec<u8>>) -> Policy {
+    let number = cursor.and_then(|cursor| std::str::from_utf8(cursor).ok()?.parse::<i128>().ok());
+    if number.is_some_and(|number| number != 0) { Policy::Ignore } else { Policy::Scan }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_pass_every_argument() {
+        let request: Request = ["GET", "k", "x"].map(|word| word.as_bytes().to_vec()).into();
+        let wire = |declared| {
+            let face = Face::Script { declared, resp3: false };
+            words::join(&Step { face, requests: vec![request.clone()] }.wire(0))
+        };
+        assert_eq!(wire(false), "EVAL \"return redis.call(unpack(ARGV))\" 0 GET k x");
+        assert_eq!(wire(true), "EVAL \"return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))\" 1 k GET x");
+    }
+}
