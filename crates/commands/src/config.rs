@@ -176,4 +176,16 @@ mod tests {
         config.set(Param::Hz as usize, &["20"]).unwrap();
         assert_eq!(config.inert_in_use(), ["save"]);
     }
+
+    #[test]
+    fn compat_md_names_what_has_no_effect() {
+        let page = include_str!("../../../COMPAT.md");
+        let (_, section) = page.split_once("| Area | Parameters |\n").unwrap();
+        let mut told: Vec<_> = section.split('`').skip(1).step_by(2).collect();
+        let mut inert: Vec<_> =
+            PARAMETERS.iter().filter(|parameter| parameter.inert).map(|parameter| parameter.name).collect();
+        told.sort_unstable();
+        inert.sort_unstable();
+        assert_eq!(told, inert);
+    }
 }
