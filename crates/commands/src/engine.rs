@@ -243,7 +243,16 @@ impl Worker {
         let stats = Arc::new(WorkerStats::new(engine.commands.len()));
         engine.workers.lock().push(stats.clone());
         let rng = RefCell::new(StdRng::seed_from_u64(seed));
-        Worker { id, clock, timer, scripts, stats, rng, local_scripts: RefCell::default(), last_tick_ns: Cell::new(0) }
+        Worker {
+            id,
+            clock,
+            timer,
+            scripts,
+            stats,
+            rng,
+            local_scripts: RefCell::default(),
+            last_tick_ns: Cell::new(0),
+        }
     }
 
     /// The environment for a batch of requests: samples the clock.

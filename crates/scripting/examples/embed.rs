@@ -31,7 +31,7 @@ fn main() {
         let (env, mut out) = (worker.env(&engine), Encoder::new(Protocol::Resp2));
         if let Flow::Wait(suspended) = session.dispatch(env, &args, &mut out) {
             let mut rest = pin!(session.finish(env, suspended, &mut out));
-            while let Poll::Pending = rest.as_mut().poll(&mut Context::from_waker(Waker::noop())) {}
+            while rest.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
         }
         println!("{request:?} -> {}", out.take().escape_ascii());
     }

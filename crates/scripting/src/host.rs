@@ -172,7 +172,9 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
-        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else { return ScriptFlow::Done };
+        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else {
+            return ScriptFlow::Done;
+        };
         let mut machine = self.host.machine.borrow_mut();
         let mut context = ScriptContext {
             env,
