@@ -63,6 +63,7 @@ fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()>
     let directory = settings.config.text(Param::Dir);
     std::env::set_current_dir(&directory)
         .map_err(|error| anyhow::anyhow!("Can't chdir to '{directory}': {error}"))?;
+    process::raise_file_limit(&settings.config)?;
     let engine = Engine::new(settings.config, process::describe(config_path.as_deref()), &settings.renamed);
     tracing::warn!("Perigee is starting: version={}, pid={}", env!("CARGO_PKG_VERSION"), std::process::id());
     if config_path.is_none() {

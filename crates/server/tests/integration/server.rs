@@ -27,16 +27,27 @@ impl Server {
 
     /// Starts with more options.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        Self::launch(&[], options)
+        Self::launch(command, &[], options)
+    }
+
+    /// Starts in a shell that has set limits.
+    pub(crate) fn start_limited(limits: &str, options: &[&str]) -> Self {
+        let in_shell = || {
+            let mut shell = Command::new("sh");
+            let program = env!("CARGO_BIN_EXE_perigee");
+            shell.stdin(Stdio::null()).args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), program]);
+            shell
+        };
+        Self::launch(in_shell, &[], options)
     }
 
     /// Starts with a configuration file; the port is another than there.
     pub(crate) fn start_file(path: &str) -> Self {
-        Self::launch(&[path], &[])
+        Self::launch(command, &[path], &[])
     }
 
     /// Tries another port if somebody has taken the first one meanwhile.
-    fn launch(file: &[&str], options: &[&str]) -> Self {
+    fn launch(command: impl Fn() -> Command, file: &[&str], options: &[&str]) -> Self {
         for _ in 0..10 {
             let (port, folder) = (free_port(), Folder::new());
             let log = fs::File::create(folder.path("log")).unwrap();

@@ -108,6 +108,25 @@ fn a_missing_file_a_bad_option_and_nowhere_to_listen() {
 }
 
 #[test]
+fn the_limit_of_open_files_is_raised_or_maxclients_lowered() {
+    for (limits, told, max_clients) in [
+        (
+            "ulimit -Sn 256",
+            "Increased maximum number of open files to 1040 (it was originally set to 256)",
+            "1000",
+        ),
+        ("ulimit -n 256", "maxclients has been reduced to 216", "216"),
+    ] {
+        let server = Server::start_limited(limits, &["--maxclients", "1000"]);
+        // Who may raise the hard limit does.
+        let raised = server.log().contains("Increased maximum number of open files");
+        assert!(raised || server.log().contains(told), "{}", server.log());
+        let shown: Vec<String> = ask(&mut server.client(), "CONFIG GET maxclients");
+        assert_eq!(shown[1], if raised { "1000" } else { max_clients });
+    }
+}
+
+#[test]
 fn version_and_help() {
     let version = refused(&["--version"]);
     assert_eq!(version.status.code(), Some(0));
