@@ -6,7 +6,7 @@
 )]
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use perigee_commands::config::Config;
@@ -31,7 +31,7 @@ fn main() {
         let (env, mut out) = (worker.env(&engine), Encoder::new(Protocol::Resp2));
         if let Flow::Wait(suspended) = session.dispatch(env, &args, &mut out) {
             let mut rest = pin!(session.finish(env, suspended, &mut out));
-            while let Poll::Pending = rest.as_mut().poll(&mut Context::from_waker(Waker::noop())) {}
+            while rest.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
         }
         println!("{request:?} -> {}", out.take().escape_ascii());
     }
