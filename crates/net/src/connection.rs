@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use perigee_commands::config::Param;
@@ -342,32 +342,77 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
     /// Completes a request that waits. `false` if its client has left meanwhile.
     async fn finish(&mut self, suspended: Box<Suspended<'s>>) -> bool {
         let env = self.shared.worker.env(&self.shared.engine);
-        let may_be_given_up = suspended.is_blocked();
-        let mut finish = pin!(self.session.finish(env, suspended, &mut self.out));
-        if !may_be_given_up {
+        if !suspended.is_blocked() {
             // A script goes on to its end even if its client has sent it and gone.
-            finish.await;
+            self.session.finish(env, suspended, &mut self.out).await;
             return true;
         }
-        poll_fn(|context| {
-            if finish.as_mut().poll(context).is_ready() {
-                return Poll::Ready(true);
-            }
-            self.client.mailbox.register(context);
-            if self.client.is_killed() {
-                return Poll::Ready(false);
-            }
-            // Read on, to see the client leave; what it sends meanwhile is run afterwards.
-            while self.pending.len() < WRITE_THRESHOLD {
-                self.pending.reserve(KEPT);
-                match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.pending) {
-                    Poll::Ready(Ok(1..)) => self.unrun = true,
-                    Poll::Ready(_) => return Poll::Ready(false),
-                    Poll::Pending => break,
+        let mut mail = Outgoing::default();
+        let served = {
+            let mut finish = pin!(self.session.finish(env, suspended, &mut self.out));
+            poll_fn(|context| {
+                if finish.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(true);
                 }
+                self.client.mailbox.register(context);
+                if self.client.is_killed() {
+                    return Poll::Ready(false);
+                }
+                self.client.mailbox.drain(|message| mail.bytes.extend_from_slice(&message));
+                if mail.poll_write(Pin::new(&mut self.stream), context).is_err() {
+                    return Poll::Ready(false);
+                }
+                self.client.note_unwritten(mail.waiting().len());
+                // Read on, to see the client leave; what it sends meanwhile is run afterwards.
+                while self.pending.len() < WRITE_THRESHOLD {
+                    self.pending.reserve(KEPT);
+                    match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.pending) {
+                        Poll::Ready(Ok(1..)) => self.unrun = true,
+                        Poll::Ready(_) => return Poll::Ready(false),
+                        Poll::Pending => break,
+                    }
+                }
+                Poll::Pending
+            })
+            .await
+        };
+        if !mail.waiting().is_empty() {
+            // What was being written goes first.
+            let reply = self.out.take();
+            self.out.out_mut().extend_from_slice(mail.waiting());
+            self.out.out_mut().extend_from_slice(&reply);
+            self.client.note_unwritten(0);
+        }
+        served
+    }
+}
+
+/// Messages for a client whose request waits.
+#[derive(Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outgoing {
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Writes as much as the socket takes.
+    fn poll_write(
+        &mut self,
+        mut stream: Pin<&mut impl AsyncWrite>,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        while self.written < self.bytes.len() {
+            match stream.as_mut().poll_write(context, &self.bytes[self.written..])? {
+                Poll::Ready(count) => self.written += count,
+                Poll::Pending => return Ok(()),
             }
-            Poll::Pending
-        })
-        .await
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Ok(())
     }
 }

@@ -77,8 +77,7 @@ fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()>
     tracing::warn!("Server initialized");
     let _pid_file = process::PidFile::create(&engine.config);
     process::stop_on_signals(&engine)?;
-    Server { engine, listeners, workers, make_host: Arc::new(LuaHost::boxed) }
-        .run(|| welcome(port))?;
+    Server { engine, listeners, workers, make_host: Arc::new(LuaHost::boxed) }.run(|| welcome(port))?;
     tracing::warn!("Perigee is now ready to exit, bye bye...");
     Ok(())
 }

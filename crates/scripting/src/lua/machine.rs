@@ -60,6 +60,7 @@ impl Machine {
             let slot = Box::into_raw(Box::new(Slot {
                 context: null_mut(),
                 main: state,
+                coroutine: null_mut(),
                 stop: None,
                 preempted: false,
                 panic: None,
@@ -227,6 +228,7 @@ impl Machine {
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
             (*slot).context = (&raw mut *context).cast();
+            (*slot).coroutine = thread.state;
             (*slot).stop = None;
             (*slot).preempted = false;
             CURRENT.set(slot);

@@ -15,7 +15,7 @@ mod replies;
 mod results;
 
 pub(crate) use machine::{Ended, Machine, Thread};
-pub(crate) use preempt::{Stop, on_signal, pause};
+pub(crate) use preempt::{Stop, on_signal, pause, running};
 
 use std::cell::Cell;
 use std::ptr::null_mut;
@@ -32,6 +32,8 @@ pub(crate) struct Slot {
     /// The running script's context, null between slices. Its lifetimes end with the slice.
     context: *mut ScriptContext<'static, 'static>,
     main: *mut lua_State,
+    /// The coroutine that the running script as a whole is.
+    coroutine: *mut lua_State,
     stop: Option<Stop>,
     /// The hook has suspended the running coroutine at the end of its slice, and those around it follow.
     preempted: bool,

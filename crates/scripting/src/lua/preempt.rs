@@ -145,6 +145,19 @@ pub(crate) unsafe extern "C-unwind" fn pause(state: *mut lua_State) -> c_int {
     }
 }
 
+/// `coroutine.running`: nil outside the coroutines that the script itself has made.
+pub(crate) unsafe extern "C-unwind" fn running(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of a VM; the slot is null where no script runs.
+    unsafe {
+        let slot = CURRENT.get();
+        let outermost = ffi::lua_pushthread(state) != 0 || (!slot.is_null() && (*slot).coroutine == state);
+        if outermost {
+            ffi::lua_pushnil(state);
+        }
+        1
+    }
+}
+
 /// Begins to end a script by errors.
 unsafe fn raise(state: *mut lua_State) -> ! {
     // SAFETY: a C function of the running slice.

@@ -67,17 +67,33 @@ impl Converter {
         // SAFETY: see impl.
         unsafe {
             if self.field(b"err") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.error(self.bytes(-1));
+                reply.error(line(self.bytes(-1)));
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
             if self.field(b"ok") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.simple(self.bytes(-1));
+                reply.simple(line(self.bytes(-1)));
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
             if self.field(b"double") && ffi::lua_type(state, -1) == ffi::LUA_TNUMBER {
                 reply.double(ffi::lua_tonumber(state, -1));
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"big_number") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
+                let mut digits = self.bytes(-1).to_vec();
+                for byte in digits.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
+                    *byte = b' ';
+                }
+                reply.big_number(&digits);
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"verbatim_string")
+                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
+                && self.verbatim(reply)
+            {
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
@@ -88,18 +104,6 @@ impl Converter {
             ffi::lua_settop(state, -2);
             if self.field(b"set") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
                 self.set(reply);
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"big_number") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.big_number(self.bytes(-1));
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"verbatim_string")
-                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
-                && self.verbatim(reply)
-            {
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
@@ -249,4 +253,9 @@ impl Converter {
             std::slice::from_raw_parts(start.cast(), len)
         }
     }
+}
+
+/// A text that goes out as a line: a C string to Redis, which ends at the first NUL.
+fn line(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }

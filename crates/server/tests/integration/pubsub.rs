@@ -1,6 +1,7 @@
 //! Subscribers on real connections, on whichever worker they live.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use crate::server::{Server, ask, eval, expect, wait_until};
 
@@ -60,14 +61,22 @@ fn a_resp3_subscriber_may_do_other_things() {
     let server = Server::start();
     let mut socket = server.socket();
     socket.write_all(b"HELLO 3\r\nSUBSCRIBE c\r\nPUBLISH c text\r\n").unwrap();
-    let mut seen = String::new();
-    wait_until("its own message", || {
-        let mut byte = [0];
-        std::io::Read::read_exact(&mut socket, &mut byte).unwrap();
-        seen.push(byte[0] as char);
-        seen.ends_with(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$4\r\ntext\r\n")
-    });
+    let seen = read_until(&mut socket, ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$4\r\ntext\r\n");
     assert!(seen.contains(">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"), "{seen}");
+}
+
+#[test]
+fn a_resp3_subscriber_hears_messages_while_it_is_blocked() {
+    let server = Server::start();
+    let mut socket = server.socket();
+    socket.write_all(b"HELLO 3\r\nSUBSCRIBE c\r\nBLPOP list 0\r\n").unwrap();
+    let mut client = server.client();
+    wait_until("it waits", || ask::<String>(&mut client, "INFO clients").contains("blocked_clients:1"));
+    assert_eq!(ask::<i64>(&mut client, "PUBLISH c text"), 1);
+    let message = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$4\r\ntext\r\n";
+    read_until(&mut socket, message);
+    ask::<()>(&mut client, "RPUSH list x");
+    expect(&mut socket, "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
 }
 
 #[test]
@@ -78,11 +87,17 @@ fn monitors_see_what_others_do() {
     expect(&mut monitor, "+OK\r\n");
     let mut client = server.client();
     ask::<()>(&mut client, "SET monitored 1");
+    read_until(&mut monitor, "\"SET\" \"monitored\" \"1\"\r\n");
+}
+
+/// Reads up to the end of the expected text, and gives all.
+fn read_until(socket: &mut TcpStream, expected: &str) -> String {
     let mut seen = String::new();
-    wait_until("the request is shown", || {
+    while !seen.ends_with(expected) {
         let mut byte = [0];
-        std::io::Read::read_exact(&mut monitor, &mut byte).unwrap();
+        let read = socket.read_exact(&mut byte);
+        assert!(read.is_ok(), "{read:?} after {seen:?}");
         seen.push(byte[0] as char);
-        seen.ends_with("\"SET\" \"monitored\" \"1\"\r\n")
-    });
+    }
+    seen
 }
