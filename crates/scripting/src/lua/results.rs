@@ -7,7 +7,7 @@ use mlua::ffi::{self, lua_State};
 use perigee_resp::{Protocol, Reply};
 
 /// Deeper than any reply that a client can use; each level takes a few slots of the Lua stack.
-const SLOTS: c_int = 6;
+const SLOTS: c_int = 5;
 
 /// Answers with the value on top, and pops it. `protocol` is what the script has set for itself.
 ///
