@@ -252,6 +252,10 @@ impl Scripts {
     }
 
     fn any_over_limit(&self, env: Env<'_>, concerned: impl Fn(&Running) -> bool) -> bool {
+        // As in Redis, no limit is no reason for anybody to hear of a script.
+        if env.engine.config.number(Param::BusyReplyThreshold) == 0 {
+            return false;
+        }
         let limit_ns = (env.engine.config.number(Param::BusyReplyThreshold) as u64).saturating_mul(1_000_000);
         let now_ns = env.worker.clock.ticks_ns();
         let runs = self.running.runs.lock();

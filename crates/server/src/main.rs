@@ -71,6 +71,9 @@ fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()>
             "Warning: no config file specified, using the default config. In order to specify a config file use perigee /path/to/redis.conf"
         );
     }
+    for name in engine.config.inert_in_use() {
+        tracing::warn!("Warning: '{name}' is set but has no effect in this version (see COMPAT.md)");
+    }
     let listeners = listen(&engine)?;
     let workers = process::workers(&engine.config);
     let port = engine.config.number(Param::Port);

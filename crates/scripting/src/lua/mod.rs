@@ -35,6 +35,8 @@ pub(crate) struct Slot {
     /// The coroutine that the running script as a whole is.
     coroutine: *mut lua_State,
     stop: Option<Stop>,
+    /// It is being found out whether the hook is called in compiled code.
+    probing: bool,
     /// The hook has suspended the running coroutine at the end of its slice, and those around it follow.
     preempted: bool,
     /// A panic on its way through Lua.

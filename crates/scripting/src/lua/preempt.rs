@@ -67,6 +67,11 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
     let slot = CURRENT.get();
     // SAFETY: a hook runs on the VM's thread; the slot is null when the slice is over.
     unsafe {
+        if !slot.is_null() && (*slot).probing {
+            ffi::lua_sethook(state, None, 0, 0);
+            (*slot).preempted = true;
+            return Verdict::Raise;
+        }
         if slot.is_null() || (*slot).context.is_null() {
             ffi::lua_sethook(state, None, 0, 0);
             return Verdict::Go;
