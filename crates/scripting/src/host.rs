@@ -242,7 +242,7 @@ impl Run {
         txn.rollback();
         effects.clear();
         reply.error(
-            &self.located(b"ERR Error running script: Script killed by user with SCRIPT KILL.", position),
+            &self.located(b"ERR Script killed by user with SCRIPT KILL...", position),
         );
         self.end(false);
     }
