@@ -22,6 +22,8 @@ use crate::table::Entry;
 pub(crate) enum Passage {
     /// It was refused or queued, and answered.
     Answered,
+    /// It is HTTP: somebody has a browser talk to us. No answer, not even to what was sent before.
+    Hostile,
     /// It may run.
     Run(Entry),
     /// It has to wait for the end of CLIENT PAUSE.
@@ -49,6 +51,14 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             }
             Passage::Run(entry)
         }
+        Err(_) if is_http(args[0]) => {
+            tracing::warn!(
+                "Possible SECURITY ATTACK: {} sends POST or Host: as a web browser does. The connection is closed.",
+                session.client.address
+            );
+            session.closing = true;
+            Passage::Hostile
+        }
         Err(error) => {
             if let Some(multi) = &mut session.multi {
                 multi.spoiled = true;
@@ -59,6 +69,11 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             Passage::Answered
         }
     }
+}
+
+/// Whether a line of an HTTP request was sent for a command: the guard against cross-protocol scripting.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }
 
 #[inline]
