@@ -10,7 +10,8 @@ use crate::{fuzz, programs};
 
 pub(crate) const HELP: &str = "\
 ci [STEP]...
-    Runs all steps (or those named) and prints a summary: fmt, clippy, test, doc, oracle, clients, bench, fuzz.";
+    Runs all steps (or those named) and prints a summary: fmt, clippy, test, doc, docs, oracle,
+    clients, bench, fuzz.";
 
 /// Enough for a change to be seen to be sound; longer runs are for the desk.
 const ORACLE: &[&str] = &["oracle", "--seed", "1", "--commands", "20000"];
@@ -20,6 +21,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("test", &["test", "--workspace"]),
     ("doc", &["doc", "--workspace", "--no-deps"]),
+    ("docs", &["docs", "--check"]),
     ("oracle", ORACLE),
     ("clients", &["clients", "--short"]),
     ("bench", &["bench", "--quick"]),
@@ -27,7 +29,7 @@ const STEPS: &[(&str, &[&str])] = &[
 ];
 
 /// The steps that this program does itself; cargo does the others.
-const OWN: &[&str] = &["oracle", "clients", "bench", "fuzz"];
+const OWN: &[&str] = &["docs", "oracle", "clients", "bench", "fuzz"];
 
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let names = arguments.finish()?;
@@ -51,7 +53,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
 
 fn step(name: &str, words: &[&str]) -> Result<()> {
     let own = OWN.contains(&name);
-    if own && name != "fuzz" {
+    if own && !["docs", "fuzz"].contains(&name) {
         install_redis()?;
     }
     if name == "fuzz"

@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod clients;
 mod connection;
+mod docs;
 mod fuzz;
 mod oracle;
 mod programs;
@@ -24,6 +25,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("bench", bench::run, bench::HELP),
     ("ci", ci::run, ci::HELP),
     ("clients", clients::run, clients::HELP),
+    ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
     ("oracle", oracle::run, oracle::HELP),
 ];

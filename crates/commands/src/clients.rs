@@ -11,6 +11,8 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use perigee_resp::Protocol;
 
+use crate::output_limits::{OutputLimits, Verdict};
+
 /// The registry of clients by id.
 #[derive(Default)]
 pub struct Clients {
@@ -18,6 +20,7 @@ pub struct Clients {
     last_id: AtomicU64,
     /// How many wait in a blocking command.
     pub(crate) blocked: AtomicUsize,
+    pub(crate) output_limits: Arc<OutputLimits>,
 }
 
 impl Clients {
@@ -40,6 +43,9 @@ impl Clients {
             subscriptions: Default::default(),
             requests: AtomicU64::new(0),
             killed: AtomicBool::new(false),
+            output_limits: self.output_limits.clone(),
+            soft_limit_since_ms: AtomicU64::new(0),
+            is_slow: AtomicBool::new(false),
             mailbox: Mailbox::default(),
         });
         self.by_id.insert(id, client.clone());
@@ -106,6 +112,10 @@ pub struct Client {
     pub(crate) subscriptions: [AtomicU32; 3],
     pub(crate) requests: AtomicU64,
     killed: AtomicBool,
+    output_limits: Arc<OutputLimits>,
+    /// Since when more than the soft limit waits for it, 0 if it does not.
+    soft_limit_since_ms: AtomicU64,
+    is_slow: AtomicBool,
     /// Messages that wait to be written to it.
     pub mailbox: Mailbox,
 }
@@ -179,6 +189,55 @@ impl Client {
         self.mailbox.wake();
     }
 
+    /// Leaves a message for it. A client that has let too much pile up is killed instead.
+    pub(crate) fn send(&self, message: Bytes) {
+        if self.is_killed() {
+            return;
+        }
+        self.mailbox.push(message);
+        self.check_output();
+    }
+
+    /// Notes how many bytes of replies and messages its connection holds because the socket does not take them.
+    pub fn note_unwritten(&self, bytes: usize) {
+        self.mailbox.unwritten.store(bytes, Ordering::Release);
+        self.check_output();
+    }
+
+    fn check_output(&self) {
+        if self.output_limits.judge(self, self.output_bytes()) == Verdict::Over {
+            self.give_up();
+        }
+    }
+
+    /// Kills it if more than the soft limit of `client-output-buffer-limit` has waited for too long. To be called
+    /// several times a second.
+    pub fn check_soft_limit(&self, now_ms: u64) {
+        let since = self.soft_limit_since_ms.load(Ordering::Relaxed);
+        match self.output_limits.judge(self, self.output_bytes()) {
+            Verdict::Fine if since == 0 => {}
+            Verdict::Fine => self.soft_limit_since_ms.store(0, Ordering::Relaxed),
+            Verdict::Soft { .. } if since == 0 => self.soft_limit_since_ms.store(now_ms, Ordering::Relaxed),
+            Verdict::Soft { for_ms } if now_ms.saturating_sub(since) <= for_ms => {}
+            Verdict::Soft { .. } | Verdict::Over => self.give_up(),
+        }
+    }
+
+    fn give_up(&self) {
+        self.is_slow.store(true, Ordering::Relaxed);
+        self.kill();
+    }
+
+    /// Whether it was killed because it did not read what it was sent.
+    pub fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait until it reads.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.mailbox.bytes() + self.mailbox.unwritten.load(Ordering::Acquire)
+    }
+
     /// When it last sent a request, in milliseconds since the epoch.
     pub fn active_ms(&self) -> u64 {
         self.active_ms.load(Ordering::Relaxed)
@@ -195,12 +254,13 @@ impl Client {
 pub struct Mailbox {
     messages: Mutex<VecDeque<Bytes>>,
     bytes: AtomicUsize,
+    /// What the connection has taken out, or answered itself, and not yet written.
+    unwritten: AtomicUsize,
     waker: AtomicWaker,
 }
 
 impl Mailbox {
-    /// Leaves a message.
-    pub fn push(&self, message: Bytes) {
+    fn push(&self, message: Bytes) {
         self.bytes.fetch_add(message.len(), Ordering::Relaxed);
         self.messages.lock().push_back(message);
         self.wake();
@@ -240,5 +300,54 @@ impl Mailbox {
 
     pub(crate) fn wake(&self) {
         self.waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(limits: &str) -> (Clients, Arc<Client>) {
+        let clients = Clients::default();
+        clients.output_limits.set(limits);
+        let client = clients.connect(String::new(), String::new(), 0, 1000);
+        client.mark(Mark::Subscribed, true);
+        (clients, client)
+    }
+
+    #[test]
+    fn a_client_over_the_hard_limit_is_killed() {
+        let (_clients, client) = client("normal 1 1 1 slave 1 1 1 pubsub 10 0 0");
+        client.send(Bytes::from_static(b"12345"));
+        client.note_unwritten(4);
+        assert!(!client.is_killed());
+        client.send(Bytes::from_static(b"6"));
+        assert!(client.is_killed() && client.is_slow());
+        client.send(Bytes::from_static(b"7"));
+        assert_eq!(client.mailbox.bytes(), 6, "nobody will read that");
+    }
+
+    #[test]
+    fn a_client_that_stays_over_the_soft_limit_is_killed() {
+        let (_clients, client) = client("pubsub 0 5 2");
+        client.send(Bytes::from_static(b"12345"));
+        client.check_soft_limit(1000);
+        client.check_soft_limit(3000);
+        client.mailbox.drain(|_| {});
+        client.check_soft_limit(3001);
+        client.note_unwritten(5);
+        client.check_soft_limit(3002);
+        client.check_soft_limit(5002);
+        assert!(!client.is_killed());
+        client.check_soft_limit(5003);
+        assert!(client.is_killed());
+    }
+
+    #[test]
+    fn without_limits_anything_may_wait() {
+        let (_clients, client) = client("normal 1 1 0 pubsub 0 0 0");
+        client.note_unwritten(usize::MAX);
+        client.check_soft_limit(u64::MAX);
+        assert!(!client.is_killed());
     }
 }

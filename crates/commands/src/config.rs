@@ -114,6 +114,7 @@ impl Config {
 
     /// Carries values to where the engine keeps copies of them.
     pub(crate) fn apply_to(&self, engine: &Engine) {
+        engine.clients.output_limits.set(&self.text(Param::ClientOutputBufferLimit));
         let size = |param| usize::try_from(self.number(param)).unwrap_or(0);
         engine.keyspace.set_limits(perigee_keyspace::Limits {
             hash_max_listpack_entries: size(Param::HashMaxListpackEntries),
@@ -174,5 +175,17 @@ mod tests {
         config.set(Param::Save as usize, &[""]).unwrap();
         config.set(Param::Hz as usize, &["20"]).unwrap();
         assert_eq!(config.inert_in_use(), ["save"]);
+    }
+
+    #[test]
+    fn compat_md_names_what_has_no_effect() {
+        let page = include_str!("../../../COMPAT.md");
+        let (_, section) = page.split_once("| Area | Parameters |\n").unwrap();
+        let mut told: Vec<_> = section.split('`').skip(1).step_by(2).collect();
+        let mut inert: Vec<_> =
+            PARAMETERS.iter().filter(|parameter| parameter.inert).map(|parameter| parameter.name).collect();
+        told.sort_unstable();
+        inert.sort_unstable();
+        assert_eq!(told, inert);
     }
 }

@@ -19,7 +19,7 @@ use crate::config::{Config, Param};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
-use crate::scripts::{ScriptHost, Scripts};
+use crate::scripts::{LocalScripts, ScriptHost, Scripts};
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
 
@@ -225,6 +225,7 @@ pub struct Worker {
     pub(crate) scripts: Option<Box<dyn ScriptHost>>,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) rng: RefCell<StdRng>,
+    pub(crate) local_scripts: RefCell<LocalScripts>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -242,7 +243,16 @@ impl Worker {
         let stats = Arc::new(WorkerStats::new(engine.commands.len()));
         engine.workers.lock().push(stats.clone());
         let rng = RefCell::new(StdRng::seed_from_u64(seed));
-        Worker { id, clock, timer, scripts, stats, rng, last_tick_ns: Cell::new(0) }
+        Worker {
+            id,
+            clock,
+            timer,
+            scripts,
+            stats,
+            rng,
+            local_scripts: RefCell::default(),
+            last_tick_ns: Cell::new(0),
+        }
     }
 
     /// The environment for a batch of requests: samples the clock.

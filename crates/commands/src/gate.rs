@@ -52,10 +52,7 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             Passage::Run(entry)
         }
         Err(_) if is_http(args[0]) => {
-            tracing::warn!(
-                "Possible SECURITY ATTACK: {} sends POST or Host: as a web browser does. The connection is closed.",
-                session.client.address
-            );
+            (env.engine.process.log)(3, POSSIBLE_ATTACK);
             session.closing = true;
             Passage::Hostile
         }
@@ -71,10 +68,13 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
     }
 }
 
-/// Whether a line of an HTTP request was sent for a command: the guard against cross-protocol scripting.
+/// Whether it is a line of an HTTP request: a web page that makes a browser send commands to a server that only the
+/// browser can reach. Redis closes the connection at once; commands may follow in the body.
 fn is_http(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }
+
+const POSSIBLE_ATTACK: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.";
 
 #[inline]
 fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error> {

@@ -23,6 +23,7 @@ mod help;
 mod list;
 mod long_double;
 mod multi;
+mod output_limits;
 pub mod parse;
 mod pause;
 mod pubsub;

@@ -132,6 +132,6 @@ fn send(clients: &[Arc<Client>], parts: &[&[u8]]) {
             parts.iter().for_each(|part| encoder.bulk(part));
             encoder.take().into()
         });
-        client.mailbox.push(message.clone());
+        client.send(message.clone());
     }
 }

@@ -6,7 +6,8 @@ mod cache;
 mod commands;
 mod shebang;
 
-pub use cache::{Script, Scripts, sha1_hex};
+pub(crate) use cache::LocalScripts;
+pub use cache::{Script, Scripts, SharedScript, sha1_hex};
 pub(crate) use commands::COMMANDS;
 pub use shebang::ScriptFlags;
 
@@ -46,7 +47,7 @@ pub trait ScriptHost {
 /// A script with its arguments.
 pub struct Invocation<'a> {
     /// What to run.
-    pub script: Arc<Script>,
+    pub script: SharedScript,
     /// KEYS.
     pub keys: &'a [&'a [u8]],
     /// ARGV.
@@ -92,6 +93,8 @@ pub enum ScriptFlow {
 pub struct ScriptContext<'c, 'e> {
     /// The engine, the worker, the moment.
     pub env: Env<'e>,
+    /// What runs.
+    pub script: &'c Arc<Script>,
     /// The fake client.
     pub session: &'c mut Session,
     /// The script's transaction.
@@ -106,9 +109,9 @@ pub struct ScriptContext<'c, 'e> {
 
 impl ScriptContext<'_, '_> {
     /// Puts the running script on the list of those that can be stopped.
-    pub fn register(&self, script: &Arc<Script>) -> Registration {
+    pub fn register(&self) -> Registration {
         let started_ns = self.env.worker.clock.ticks_ns();
-        self.env.engine.scripts.register(script.clone(), self.session.client.id, started_ns, self.wrote)
+        self.env.engine.scripts.register(self.script.clone(), self.session.client.id, started_ns, self.wrote)
     }
 
     /// Writes to the server's log; levels are those of `redis.log`.
@@ -249,6 +252,10 @@ impl Scripts {
     }
 
     fn any_over_limit(&self, env: Env<'_>, concerned: impl Fn(&Running) -> bool) -> bool {
+        // As in Redis, no limit is no reason for anybody to hear of a script.
+        if env.engine.config.number(Param::BusyReplyThreshold) == 0 {
+            return false;
+        }
         let limit_ns = (env.engine.config.number(Param::BusyReplyThreshold) as u64).saturating_mul(1_000_000);
         let now_ns = env.worker.clock.ticks_ns();
         let runs = self.running.runs.lock();

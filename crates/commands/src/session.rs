@@ -171,6 +171,15 @@ impl Session {
         }
     }
 
+    /// Makes the fake client of another script of this one: as [`Session::script`], without allocating.
+    pub fn become_script(&mut self, parent: &Session) {
+        if self.client.id != parent.client.id {
+            self.client = parent.client.clone();
+        }
+        self.db = parent.db;
+        self.protocol = Protocol::Resp2;
+    }
+
     /// The fake client of a script that `parent` runs: same database, same rights, RESP2.
     pub fn script(parent: &Session) -> Self {
         Session { role: Role::Script, ..Session::derived(parent.client.clone(), parent.db, Protocol::Resp2) }

@@ -257,7 +257,7 @@ pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args:
     line.extend_from_slice(b"\r\n");
     let line = Bytes::from(line);
     for client in env.engine.monitors.clients.read().iter() {
-        client.mailbox.push(line.clone());
+        client.send(line.clone());
     }
 }
 

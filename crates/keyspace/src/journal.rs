@@ -1,6 +1,11 @@
 //! The undo journal: for every change of a transaction its inverse, replayed backwards by a rollback.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
+
 use hashbrown::HashTable;
+
+use crate::key::Key;
 
 use crate::shard::Database;
 use crate::table::hash_of;
@@ -62,7 +67,16 @@ pub(crate) struct Journal {
 struct Target {
     db: u16,
     covered: Cover,
-    key: Box<[u8]>,
+    key: Key,
+}
+
+/// So many targets are searched one by one.
+const FEW: usize = 8;
+/// A journal with more steps is freed by the reaper.
+const KEPT: usize = 256;
+
+thread_local! {
+    static SPARE: Cell<Option<Box<Journal>>> = const { Cell::new(None) };
 }
 
 /// What of a key the journal restores whatever happens to it.
@@ -87,15 +101,46 @@ impl Journal {
             return self.targets.len() as u32 - 1;
         }
         let targets = &self.targets;
-        let is = |&at: &u32| targets[at as usize].db == db && *targets[at as usize].key == *key;
-        if let Some(&at) = self.by_key.find(hash_of(key), is) {
-            return at;
-        }
-        let at = self.targets.len() as u32;
+        let is = |at: usize| targets[at].db == db && *targets[at].key == *key;
+        let found = if targets.len() <= FEW {
+            (0..targets.len()).find(|&at| is(at)).map(|at| at as u32)
+        } else {
+            self.by_key.find(hash_of(key), |&at| is(at as usize)).copied()
+        };
+        found.unwrap_or_else(|| self.add_target(db, key))
+    }
+
+    fn add_target(&mut self, db: u16, key: &[u8]) -> u32 {
+        let at = self.targets.len();
         self.targets.push(Target { db, covered: Cover::default(), key: key.into() });
         let targets = &self.targets;
-        self.by_key.insert_unique(hash_of(key), at, |&at| hash_of(&targets[at as usize].key));
-        at
+        let hash_at = |&at: &u32| hash_of(&targets[at as usize].key);
+        let unindexed = match at.cmp(&FEW) {
+            Ordering::Less => return at as u32,
+            Ordering::Equal => 0..=FEW as u32,
+            Ordering::Greater => at as u32..=at as u32,
+        };
+        for at in unindexed {
+            self.by_key.insert_unique(hash_at(&at), at, hash_at);
+        }
+        at as u32
+    }
+
+    /// An empty journal; its memory is that of an earlier one of this thread, if there is one.
+    pub(crate) fn open() -> Box<Journal> {
+        SPARE.take().unwrap_or_default()
+    }
+
+    /// Forgets everything, and keeps the memory for the thread's next one. `false` if it is too large for that.
+    pub(crate) fn recycle(mut self: Box<Self>) -> Option<Box<Self>> {
+        if self.steps.len() > KEPT || self.targets.len() > KEPT {
+            return Some(self);
+        }
+        self.steps.clear();
+        self.targets.clear();
+        self.by_key.clear();
+        SPARE.set(Some(self));
+        None
     }
 
     #[inline]

@@ -106,7 +106,7 @@ impl<'k> Txn<'k> {
 
     /// From now on changes can be undone.
     pub fn open_journal(&mut self) {
-        self.journal.get_or_insert_default();
+        self.journal.get_or_insert_with(Journal::open);
     }
 
     /// The moment at which the transaction takes place, in milliseconds since the epoch.
@@ -826,8 +826,8 @@ fn watched_in(data: &crate::shard::ShardData, db: u16) -> Vec<Box<[u8]>> {
 
 impl Reaper {
     fn drop_journal(&self, journal: Box<Journal>) {
-        if journal.len() > 256 {
-            self.drop_later(journal);
+        if let Some(large) = journal.recycle() {
+            self.drop_later(large);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use perigee_commands::config::Param;
@@ -17,6 +17,8 @@ use perigee_resp::{Encoder, Limits, Parsed, Protocol, RequestParser};
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
+
+use crate::pace;
 
 /// What a worker's connections share.
 pub(crate) struct Shared {
@@ -122,10 +124,18 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         parser: RequestParser::new(),
         pending: Vec::new(),
         unrun: false,
+        active_ms: 0,
         out: Encoder::new(Protocol::Resp2),
     };
     if let Err(error) = connection.run().await {
         tracing::trace!("A connection ended: {error}");
+    }
+    if connection.client.is_slow() {
+        tracing::warn!(
+            "Client id={} addr={} closed for overcoming of output buffer limits.",
+            connection.client.id,
+            connection.client.address
+        );
     }
     connection.session.close(shared.worker.env(&shared.engine)).await;
 }
@@ -140,6 +150,7 @@ struct Connection<'s, S> {
     pending: Vec<u8>,
     /// Whether `pending` may hold a complete request.
     unrun: bool,
+    active_ms: u64,
     out: Encoder,
 }
 
@@ -257,6 +268,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
             }
         };
         if requests > 0 {
+            pace::note(env.now_ms, &mut self.active_ms);
             note_activity(env, &self.session, requests);
         }
         self.shared.worker.count_traffic(at, self.out.len());
@@ -294,18 +306,30 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
         .await
     }
 
-    /// Writes all replies. A client that reads too slowly is killed through its mailbox's limit.
+    /// Writes all replies. What a slow reader leaves is counted against `client-output-buffer-limit`.
     async fn flush(&mut self) -> io::Result<()> {
-        let mut written = 0;
+        let (mut written, mut noted) = (0, self.out.len() > KEPT);
+        if noted {
+            self.client.note_unwritten(self.out.len());
+        }
         while written < self.out.len() {
             written += poll_fn(|context| {
                 self.client.mailbox.register(context);
                 if self.client.is_killed() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                Pin::new(&mut self.stream).poll_write(context, &self.out.out()[written..])
+                let waiting = &self.out.out()[written..];
+                let progress = Pin::new(&mut self.stream).poll_write(context, waiting);
+                if progress.is_pending() {
+                    noted = true;
+                    self.client.note_unwritten(waiting.len());
+                }
+                progress
             })
             .await?;
+        }
+        if noted {
+            self.client.note_unwritten(0);
         }
         if self.out.len() > KEPT {
             self.out.take();
@@ -318,32 +342,77 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
     /// Completes a request that waits. `false` if its client has left meanwhile.
     async fn finish(&mut self, suspended: Box<Suspended<'s>>) -> bool {
         let env = self.shared.worker.env(&self.shared.engine);
-        let may_be_given_up = suspended.is_blocked();
-        let mut finish = pin!(self.session.finish(env, suspended, &mut self.out));
-        if !may_be_given_up {
+        if !suspended.is_blocked() {
             // A script goes on to its end even if its client has sent it and gone.
-            finish.await;
+            self.session.finish(env, suspended, &mut self.out).await;
             return true;
         }
-        poll_fn(|context| {
-            if finish.as_mut().poll(context).is_ready() {
-                return Poll::Ready(true);
-            }
-            self.client.mailbox.register(context);
-            if self.client.is_killed() {
-                return Poll::Ready(false);
-            }
-            // Read on, to see the client leave; what it sends meanwhile is run afterwards.
-            while self.pending.len() < WRITE_THRESHOLD {
-                self.pending.reserve(KEPT);
-                match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.pending) {
-                    Poll::Ready(Ok(1..)) => self.unrun = true,
-                    Poll::Ready(_) => return Poll::Ready(false),
-                    Poll::Pending => break,
+        let mut mail = Outgoing::default();
+        let served = {
+            let mut finish = pin!(self.session.finish(env, suspended, &mut self.out));
+            poll_fn(|context| {
+                if finish.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(true);
                 }
+                self.client.mailbox.register(context);
+                if self.client.is_killed() {
+                    return Poll::Ready(false);
+                }
+                self.client.mailbox.drain(|message| mail.bytes.extend_from_slice(&message));
+                if mail.poll_write(Pin::new(&mut self.stream), context).is_err() {
+                    return Poll::Ready(false);
+                }
+                self.client.note_unwritten(mail.waiting().len());
+                // Read on, to see the client leave; what it sends meanwhile is run afterwards.
+                while self.pending.len() < WRITE_THRESHOLD {
+                    self.pending.reserve(KEPT);
+                    match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.pending) {
+                        Poll::Ready(Ok(1..)) => self.unrun = true,
+                        Poll::Ready(_) => return Poll::Ready(false),
+                        Poll::Pending => break,
+                    }
+                }
+                Poll::Pending
+            })
+            .await
+        };
+        if !mail.waiting().is_empty() {
+            // What was being written goes first.
+            let reply = self.out.take();
+            self.out.out_mut().extend_from_slice(mail.waiting());
+            self.out.out_mut().extend_from_slice(&reply);
+            self.client.note_unwritten(0);
+        }
+        served
+    }
+}
+
+/// Messages for a client whose request waits.
+#[derive(Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outgoing {
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Writes as much as the socket takes.
+    fn poll_write(
+        &mut self,
+        mut stream: Pin<&mut impl AsyncWrite>,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        while self.written < self.bytes.len() {
+            match stream.as_mut().poll_write(context, &self.bytes[self.written..])? {
+                Poll::Ready(count) => self.written += count,
+                Poll::Pending => return Ok(()),
             }
-            Poll::Pending
-        })
-        .await
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Ok(())
     }
 }

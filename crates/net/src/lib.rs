@@ -9,6 +9,7 @@
 mod clock;
 mod connection;
 mod listen;
+mod pace;
 mod worker;
 
 pub use clock::{SystemClock, TokioTimer};

@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::clock::{SystemClock, TokioTimer};
 use crate::connection::{self, Origin, Shared};
-use crate::{Listener, MakeHost, Server};
+use crate::{Listener, MakeHost, Server, pace};
 
 /// A connection on its way to its worker.
 enum Accepted {
@@ -56,6 +56,7 @@ fn work(
         .enable_all()
         // Look at sockets often: a batch is short, and fairness between connections matters more.
         .event_interval(61)
+        .on_thread_park(pace::before_sleep)
         .build()?;
     let host = make_host(engine, id);
     let seed = connection::fresh_seed();
@@ -178,14 +179,19 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
             tokio::task::yield_now().await;
         }
         if shared.worker.id == 0 {
-            let timeout_ms = shared.engine.config.number(Param::Timeout) as u64 * 1000;
-            if timeout_ms > 0 {
-                let idle = |active_ms: u64| env.now_ms.saturating_sub(active_ms) >= timeout_ms;
-                let clients = shared.engine.clients.all();
-                for client in clients.iter().filter(|client| idle(client.active_ms()) && !client.may_idle()) {
-                    client.kill();
-                }
-            }
+            look_after_clients(&shared.engine, env.now_ms);
         }
+    }
+}
+
+/// Ends those that were idle for too long, and those that do not read.
+fn look_after_clients(engine: &Engine, now_ms: u64) {
+    let timeout_ms = engine.config.number(Param::Timeout) as u64 * 1000;
+    for client in engine.clients.all() {
+        let idle_ms = now_ms.saturating_sub(client.active_ms());
+        if timeout_ms > 0 && idle_ms >= timeout_ms && !client.may_idle() {
+            client.kill();
+        }
+        client.check_soft_limit(now_ms);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use perigee_commands::config::Param;
 use perigee_commands::scripts::{
-    Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, Started,
+    Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, SharedScript, Started,
 };
 use perigee_commands::{Effects, Engine, Env, Session, Txn};
 use perigee_resp::Reply;
@@ -26,6 +26,8 @@ struct Host {
     flushes: Cell<u64>,
     /// Random state for the seeds of runs.
     seed: Cell<u64>,
+    /// A fake client for the next run.
+    spare: RefCell<Option<Box<Session>>>,
 }
 
 impl LuaHost {
@@ -36,6 +38,7 @@ impl LuaHost {
             engine: engine.clone(),
             flushes: Cell::new(0),
             seed: Cell::new(RandomState::new().hash_one("seed")),
+            spare: RefCell::new(None),
         }))
     }
 
@@ -51,6 +54,16 @@ impl LuaHost {
 }
 
 impl Host {
+    fn fake_client(&self, parent: &Session) -> Box<Session> {
+        match self.spare.borrow_mut().take() {
+            Some(mut session) => {
+                session.become_script(parent);
+                session
+            }
+            None => Box::new(Session::script(parent)),
+        }
+    }
+
     fn follow_flushes(&self) {
         let flushes = self.engine.scripts.flushes();
         if self.flushes.replace(flushes) != flushes {
@@ -100,12 +113,12 @@ impl ScriptHost for LuaHost {
         let thread = machine.thread(function);
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
-        machine.prepare(&script, config.number(Param::ScriptMemoryLimit) as usize, deterministic);
+        machine.prepare(config.number(Param::ScriptMemoryLimit) as usize, deterministic);
         drop(machine);
         txn.open_journal();
         let run = Run {
             host: self.0.clone(),
-            session: Session::script(parent),
+            session: Some(self.0.fake_client(parent)),
             thread: Some(thread),
             script,
             suspended: None,
@@ -120,11 +133,12 @@ impl ScriptHost for LuaHost {
 /// A run of a script.
 struct Run {
     host: Rc<Host>,
-    session: Session,
+    /// The fake client; taken back at the end.
+    session: Option<Box<Session>>,
     thread: Option<Thread>,
-    script: Arc<Script>,
+    script: SharedScript,
     /// What belongs to the run and not to the VM, while others use the VM.
-    suspended: Option<Suspended>,
+    suspended: Option<Box<Suspended>>,
     deterministic: bool,
     read_only: bool,
     wrote: bool,
@@ -158,11 +172,14 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
-        let Some(thread) = &self.thread else { return ScriptFlow::Done };
+        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else {
+            return ScriptFlow::Done;
+        };
         let mut machine = self.host.machine.borrow_mut();
         let mut context = ScriptContext {
             env,
-            session: &mut self.session,
+            script: &self.script,
+            session,
             txn,
             effects,
             read_only: self.read_only,
@@ -179,7 +196,7 @@ impl Run {
                 let arguments = machine.save_arguments();
                 let mut state = RunState::new(0);
                 machine.exchange(&mut state);
-                self.suspended = Some(Suspended { arguments, state, registration });
+                self.suspended = Some(Box::new(Suspended { arguments, state, registration }));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -196,7 +213,7 @@ impl Run {
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
-                let protocol = self.session.protocol();
+                let protocol = session.protocol();
                 machine.reply(thread, protocol, reply);
                 drop(machine);
                 self.end(true);
@@ -242,6 +259,7 @@ impl Run {
 
     /// Gives the coroutine back.
     fn end(&mut self, reusable: bool) {
+        *self.host.spare.borrow_mut() = self.session.take();
         let mut machine = self.host.machine.borrow_mut();
         *machine.registration() = None;
         if let Some(thread) = self.thread.take() {
@@ -266,7 +284,7 @@ impl ScriptRun for Run {
             let mut state = suspended.state;
             machine.exchange(&mut state);
             let limit = env.engine.config.number(Param::ScriptMemoryLimit) as usize;
-            machine.prepare(&self.script, limit, self.deterministic);
+            machine.prepare(limit, self.deterministic);
             *machine.registration() = suspended.registration;
         }
         if killed {

@@ -93,7 +93,7 @@ fn watch(pulse: &Pulse, worker: libc::pthread_t) {
     let (mut last, mut idle) = (0, 0);
     while !pulse.ended.load(Ordering::SeqCst) {
         let count = pulse.count.load(Ordering::SeqCst);
-        idle = if count == last && count % 2 == 0 { idle + 1 } else { 0 };
+        idle = if count == last && count.is_multiple_of(2) { idle + 1 } else { 0 };
         if count % 2 == 1 && count == last {
             pulse.over.store(count, Ordering::Release);
             // SAFETY: the worker owns the watchdog and joins it before its thread ends.

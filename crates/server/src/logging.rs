@@ -9,29 +9,46 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{ChronoLocal, FormatTime};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
-/// Sends log lines to `logfile`, or to standard output.
+/// Sends log lines to `logfile`, or to standard output. `loglevel` can change while the server runs.
 pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
-    let level = match config.number(Param::LogLevel) {
+    let path = config.text(Param::LogFile);
+    let writer = if path.is_empty() {
+        BoxMakeWriter::new(std::io::stdout)
+    } else {
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(|error| anyhow::anyhow!("Can't open the log file '{path}': {error}"))?;
+        BoxMakeWriter::new(Mutex::new(file))
+    };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .event_format(LogLine::default())
+        .with_writer(writer);
+    let (filter, handle) = reload::Layer::new(level(config));
+    config.observe(move |config, changed| {
+        if changed == Param::LogLevel as usize {
+            // It fails only when the log has ended, with the process.
+            drop(handle.reload(level(config)));
+        }
+    });
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    Ok(())
+}
+
+fn level(config: &Config) -> LevelFilter {
+    match config.number(Param::LogLevel) {
         0 => LevelFilter::TRACE,
         1 => LevelFilter::DEBUG,
         2 => LevelFilter::INFO,
         3 => LevelFilter::WARN,
         _ => LevelFilter::OFF,
-    };
-    let builder =
-        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).event_format(LogLine::default());
-    let path = config.text(Param::LogFile);
-    if path.is_empty() {
-        builder.init();
-    } else {
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|error| anyhow::anyhow!("Can't open the log file '{path}': {error}"))?;
-        builder.with_writer(Mutex::new(file)).init();
     }
-    Ok(())
 }
 
 struct LogLine {

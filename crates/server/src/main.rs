@@ -21,6 +21,7 @@ use perigee_commands::Engine;
 use perigee_commands::config::Param;
 use perigee_net::{BindError, Listener, Server};
 use perigee_scripting::LuaHost;
+use settings::Settings;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -34,8 +35,12 @@ fn main() -> ExitCode {
         }
         Ok(Invocation::Help) => eprintln!("{USAGE}"),
         Ok(Invocation::Refuse(why)) => eprintln!("{why}"),
-        Ok(Invocation::Serve { config_path, directives }) => match serve(config_path, &directives) {
-            Ok(()) => return ExitCode::SUCCESS,
+        Ok(Invocation::Serve { config_path, directives }) => match configure(&directives) {
+            Ok(None) => return ExitCode::SUCCESS,
+            Ok(Some(settings)) => match serve(config_path, settings) {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(error) => tracing::warn!("{error}"),
+            },
             Err(error) => eprintln!("{error}"),
         },
         Err(error) => eprintln!("{error}"),
@@ -43,21 +48,31 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(config_path: Option<PathBuf>, directives: &[Directive]) -> anyhow::Result<()> {
+/// Reads the settings and starts the log; nothing if a child process goes on as a daemon.
+fn configure(directives: &[Directive]) -> anyhow::Result<Option<Settings>> {
     let settings = settings::read(directives)?;
     if settings.config.is_on(Param::Daemonize) && !daemon::is_child() {
-        return daemon::start_child();
+        daemon::start_child()?;
+        return Ok(None);
     }
     logging::start(&settings.config)?;
+    Ok(Some(settings))
+}
+
+fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()> {
     let directory = settings.config.text(Param::Dir);
     std::env::set_current_dir(&directory)
         .map_err(|error| anyhow::anyhow!("Can't chdir to '{directory}': {error}"))?;
+    process::raise_file_limit(&settings.config)?;
     let engine = Engine::new(settings.config, process::describe(config_path.as_deref()), &settings.renamed);
     tracing::warn!("Perigee is starting: version={}, pid={}", env!("CARGO_PKG_VERSION"), std::process::id());
     if config_path.is_none() {
         tracing::warn!(
             "Warning: no config file specified, using the default config. In order to specify a config file use perigee /path/to/redis.conf"
         );
+    }
+    for name in engine.config.inert_in_use() {
+        tracing::warn!("Warning: '{name}' is set but has no effect in this version (see COMPAT.md)");
     }
     let listeners = listen(&engine)?;
     let workers = process::workers(&engine.config);
@@ -66,8 +81,7 @@ fn serve(config_path: Option<PathBuf>, directives: &[Directive]) -> anyhow::Resu
     tracing::warn!("Server initialized");
     let _pid_file = process::PidFile::create(&engine.config);
     process::stop_on_signals(&engine)?;
-    Server { engine: engine.clone(), listeners, workers, make_host: Arc::new(LuaHost::boxed) }
-        .run(|| welcome(port))?;
+    Server { engine, listeners, workers, make_host: Arc::new(LuaHost::boxed) }.run(|| welcome(port))?;
     tracing::warn!("Perigee is now ready to exit, bye bye...");
     Ok(())
 }

@@ -84,6 +84,45 @@ pub(crate) fn workers(config: &Config) -> usize {
     }
 }
 
+/// Allows the process as many open files as `maxclients` needs, or lowers `maxclients` to what the system allows.
+///
+/// # Errors
+/// If not even one client could connect.
+pub(crate) fn raise_file_limit(config: &Config) -> anyhow::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let own = OWN_FILES + workers(config) as u64 * FILES_A_WORKER;
+    let wanted = config.number(Param::MaxClients) as u64 + own;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Some(soft) = current.filter(|soft| *soft < wanted) else { return Ok(()) };
+    let hard = maximum.unwrap_or(u64::MAX);
+    // Only a privileged process may raise the hard limit.
+    let attempts = [(wanted, hard.max(wanted)), (wanted.min(hard), hard)];
+    let raised = attempts.into_iter().find(|&(current, hard)| {
+        let maximum = maximum.map(|_| hard);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum }).is_ok()
+    });
+    let allowed = raised.map_or(soft, |(current, _)| current);
+    if allowed < wanted {
+        anyhow::ensure!(allowed > own, "The limit of {allowed} open files is too low: increase 'ulimit -n'.");
+        let clients = allowed - own;
+        let lowered = config.set(Param::MaxClients as usize, &[&clients.to_string()]);
+        lowered.map_err(|why| anyhow::anyhow!("maxclients: {}", why.0))?;
+        tracing::warn!(
+            "Only {allowed} files may be open: maxclients has been reduced to {clients}. If you need more, increase 'ulimit -n'."
+        );
+    } else {
+        tracing::info!(
+            "Increased maximum number of open files to {allowed} (it was originally set to {soft})."
+        );
+    }
+    Ok(())
+}
+
+/// Files that are not clients: logs, listeners, a few to spare.
+const OWN_FILES: u64 = 32;
+/// A runtime's.
+const FILES_A_WORKER: u64 = 4;
+
 /// Asks the engine to shut down on SIGTERM and SIGINT.
 pub(crate) fn stop_on_signals(engine: &Arc<Engine>) -> anyhow::Result<()> {
     let engine = engine.clone();

@@ -1,1 +1,16 @@
-//! Helpers for tests: transcripts and the faces that run them.
+//! Helpers for tests: a server without sockets, a clock that is set by hand, and transcripts.
+//!
+//! A [transcript](check) is a text file of requests and the replies to them. It runs through several [`Face`]s of the same
+//! engine and rewrites itself with `UPDATE=1`. Nothing here knows a socket or a script language: a test that wants scripts
+//! brings the host.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod node;
+mod show;
+mod transcript;
+
+pub use clock::ManualClock;
+pub use node::{Face, MakeHost, Node, Peer};
+pub use show::show;
+pub use transcript::check;

@@ -224,7 +224,8 @@ impl Player<'_> {
         if same(policy, reference, subject) || self.report.accepts(line, reference, subject) {
             return;
         }
-        if self.report.is_new(group(command, reference, subject)) {
+        let kind = group(command, reference, subject);
+        if self.report.is_new(format!("{} line {}: {kind}", self.name, at.line)) {
             let place = format!("{}.txt line {} ({:?})", self.name, at.line, self.face);
             let lines: Vec<String> = at.context.iter().map(|line| (*line).to_owned()).collect();
             self.report.print(&place, &lines, &show(reference), &show(subject));

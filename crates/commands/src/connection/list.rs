@@ -103,7 +103,7 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     let [channels, patterns, shard_channels] =
         client.subscriptions.each_ref().map(|count| count.load(relaxed));
     let command = env.engine.commands.by_id(client.last_command.load(relaxed));
-    let (waiting, waiting_bytes) = (client.mailbox.len(), client.mailbox.bytes());
+    let (waiting, waiting_bytes) = (client.mailbox.len(), client.output_bytes());
     lines.extend_from_slice(
         format!(
             "id={} addr={} laddr={} fd={} name=",

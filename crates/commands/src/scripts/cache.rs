@@ -1,10 +1,12 @@
 //! The script dictionary: source by SHA1.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use sha1::{Digest, Sha1};
 use std::hash::BuildHasher;
 
@@ -46,12 +48,62 @@ impl Script {
     }
 }
 
+/// A worker's own references to cached scripts, so that finding one touches nothing that workers share.
+#[derive(Default)]
+pub(crate) struct LocalScripts {
+    by_sha1: HashMap<[u8; 40], SharedScript, RandomState>,
+    by_source: HashMap<u64, SharedScript, RandomState>,
+    flushes: u64,
+}
+
+/// A script as one thread passes it around.
+pub type SharedScript = Rc<Arc<Script>>;
+
+/// Local references are dropped when there are more.
+const LOCAL: usize = 4096;
+
+impl LocalScripts {
+    /// The cached script with this SHA1, in either case.
+    #[inline]
+    pub(crate) fn find(&mut self, scripts: &Scripts, sha1: &[u8]) -> Option<SharedScript> {
+        self.follow(scripts);
+        let mut key: [u8; 40] = sha1.try_into().ok()?;
+        key.make_ascii_lowercase();
+        if let Some(script) = self.by_sha1.get(&key) {
+            return Some(script.clone());
+        }
+        let script = Rc::new(scripts.find(&key)?);
+        self.by_sha1.insert(key, script.clone());
+        Some(script)
+    }
+
+    /// The cached script with this text.
+    #[inline]
+    pub(crate) fn find_source(&mut self, scripts: &Scripts, source: &[u8]) -> Option<SharedScript> {
+        self.follow(scripts);
+        let hash = scripts.hasher.hash_one(source);
+        if let Some(script) = self.by_source.get(&hash).filter(|script| *script.source == *source) {
+            return Some(script.clone());
+        }
+        let script = Rc::new(scripts.find_source(source)?);
+        self.by_source.insert(hash, script.clone());
+        Some(script)
+    }
+
+    fn follow(&mut self, scripts: &Scripts) {
+        let flushes = scripts.flushes();
+        if self.flushes != flushes || self.by_sha1.len() + self.by_source.len() > LOCAL {
+            *self = LocalScripts { flushes, ..LocalScripts::default() };
+        }
+    }
+}
+
 /// Cached and running scripts.
 #[derive(Default)]
 pub struct Scripts {
-    by_sha1: DashMap<[u8; 40], Arc<Script>>,
+    by_sha1: DashMap<[u8; 40], Arc<Script>, RandomState>,
     /// By a hash of the text, so that EVAL needs no SHA1 for a text that it has seen.
-    by_source: DashMap<u64, Arc<Script>>,
+    by_source: DashMap<u64, Arc<Script>, RandomState>,
     hasher: RandomState,
     last_id: AtomicU64,
     /// Raised by a flush: compiled copies of older scripts are to be dropped.

@@ -1,8 +1,9 @@
 //! EVAL, EVALSHA, their read-only forms, and SCRIPT.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Invocation, KillRefused, Script, Started};
+use super::{Invocation, KillRefused, Script, SharedScript, Started};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -75,17 +76,19 @@ fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
 
-fn script_by_sha1(call: &Call<'_, '_>) -> Result<Arc<Script>, Error> {
+fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     key_count(call)?;
-    call.env.engine.scripts.find(call.args[1]).ok_or(NO_SCRIPT)
+    let mut local = call.env.worker.local_scripts.borrow_mut();
+    local.find(&call.env.engine.scripts, call.args[1]).ok_or(NO_SCRIPT)
 }
 
-fn script_by_source(call: &Call<'_, '_>) -> Result<Arc<Script>, Error> {
+fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     key_count(call)?;
     let source = call.args[1];
-    match call.env.engine.scripts.find_source(source) {
+    let found = call.env.worker.local_scripts.borrow_mut().find_source(&call.env.engine.scripts, source);
+    match found {
         Some(script) => Ok(script),
-        None => load(call, source),
+        None => load(call, source).map(Rc::new),
     }
 }
 
@@ -115,7 +118,7 @@ fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
     usize::try_from(count).map_err(|_| Error::Text("ERR Number of keys can't be negative"))
 }
 
-fn run(call: &mut Call<'_, '_>, script: Arc<Script>, read_only: bool) -> Result<(), Error> {
+fn run(call: &mut Call<'_, '_>, script: SharedScript, read_only: bool) -> Result<(), Error> {
     let host = call.env.worker.scripts.as_ref().ok_or(NO_HOST)?;
     if script.is_wide() && !call.txn.holds_all() {
         call.suspend = Some(Suspend::Widen);

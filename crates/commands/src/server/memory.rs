@@ -55,7 +55,7 @@ fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (allocated, resident) = (engine.process.memory)();
     let peak = engine.samples.note_memory(allocated);
     let startup = engine.samples.startup_bytes();
-    let clients: usize = engine.clients.all().iter().map(|client| client.mailbox.bytes()).sum();
+    let clients: usize = engine.clients.all().iter().map(|client| client.output_bytes()).sum();
     let (_, scripts) = engine.scripts.size();
     let keys: usize = (0..engine.keyspace.databases()).map(|db| call.txn.len(db)).sum();
     let overhead = startup + clients + scripts;

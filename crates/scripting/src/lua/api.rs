@@ -183,10 +183,10 @@ fn acl_check_cmd(stack: Stack, _: &mut Shared) -> Outcome {
     if stack.top() == 0 {
         return raise(stack, c"ERR Please specify at least one argument for this redis lib call");
     }
-    let known = context().is_some_and(|context| {
-        let command = context.env.engine.commands.find(stack.bytes(1));
-        command.is_some()
-    });
+    if (1..=stack.top()).any(|index| !matches!(stack.kind(index), Kind::String | Kind::Number)) {
+        return raise(stack, c"ERR Lua redis lib command arguments must be strings or integers");
+    }
+    let known = context().is_some_and(|context| context.env.engine.commands.find(stack.bytes(1)).is_some());
     if !known {
         return raise(stack, c"ERR Invalid command passed to redis.acl_check_cmd()");
     }

@@ -12,19 +12,23 @@ use super::replies::LuaReply;
 use super::{CURRENT, Slot};
 
 pub(super) unsafe extern "C-unwind" fn redis_call(state: *mut lua_State) -> c_int {
-    // SAFETY: a C function of a VM that is running a slice.
-    match unsafe { invoke(state) } {
-        Invoked::Reply => 1,
-        Invoked::Error => unsafe { ffi::lua_error(state) },
-        Invoked::Stop => unsafe { preempt::halt(state) },
+    // SAFETY: a C function of a VM that is running a slice; nothing here has a destructor.
+    unsafe {
+        match invoke(state) {
+            Invoked::Reply => 1,
+            Invoked::Error => ffi::lua_error(state),
+            Invoked::Stop => preempt::halt(state),
+        }
     }
 }
 
 pub(super) unsafe extern "C-unwind" fn redis_pcall(state: *mut lua_State) -> c_int {
     // SAFETY: as in redis_call.
-    match unsafe { invoke(state) } {
-        Invoked::Reply | Invoked::Error => 1,
-        Invoked::Stop => unsafe { preempt::halt(state) },
+    unsafe {
+        match invoke(state) {
+            Invoked::Reply | Invoked::Error => 1,
+            Invoked::Stop => preempt::halt(state),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
@@ -46,6 +46,14 @@ pub(crate) enum Ended {
     Failed(Vec<u8>),
 }
 
+unsafe extern "C" {
+    /// LuaJIT's: mode 0 for the whole VM switches the compiler off.
+    fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
+}
+
+/// Found out once by the first VM of the process.
+static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
+
 /// Coroutines kept for later runs.
 const IDLE: usize = 16;
 
@@ -61,8 +69,9 @@ impl Machine {
             let slot = Box::into_raw(Box::new(Slot {
                 context: null_mut(),
                 main: state,
-                script: None,
+                coroutine: null_mut(),
                 stop: None,
+                probing: false,
                 preempted: false,
                 panic: None,
                 registration: None,
@@ -83,7 +92,32 @@ impl Machine {
                 ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
             });
             let functions = HashMap::new();
-            Machine { state, slot, sandbox, functions, idle: Vec::new(), watchdog, strings }
+            let mut machine =
+                Machine { state, slot, sandbox, functions, idle: Vec::new(), watchdog, strings };
+            if !*HOOKS_IN_COMPILED_CODE.get_or_init(|| machine.probe()) {
+                luaJIT_setmode(state, 0, 0);
+            }
+            machine
+        }
+    }
+
+    /// Whether the watchdog's hook ends a loop that LuaJIT has compiled. It does where LuaJIT was built with
+    /// `LUAJIT_ENABLE_CHECKHOOK`; elsewhere only interpreted code can be interrupted.
+    fn probe(&mut self) -> bool {
+        const LOOP: &str = "local n = 0 for i = 1, 2e8 do n = n + i end";
+        let (state, slot) = (self.state, self.slot);
+        // SAFETY: a fresh VM; the loop is called protected, and nothing with a destructor is made in between.
+        unsafe {
+            ffi::luaL_loadbuffer(state, LOOP.as_ptr().cast(), LOOP.len(), c"=probe".as_ptr());
+            (*slot).probing = true;
+            CURRENT.set(slot);
+            self.watchdog.begin();
+            ffi::lua_pcall(state, 0, 0, 0);
+            self.watchdog.end();
+            CURRENT.set(null_mut());
+            ffi::lua_settop(state, 0);
+            (*slot).probing = false;
+            std::mem::take(&mut (*slot).preempted)
         }
     }
 
@@ -207,14 +241,13 @@ impl Machine {
         unsafe { self.sandbox.exchange(run) };
     }
 
-    /// Prepares the next slices: which script runs, how much memory a script may use (0: any), whether replies are sorted.
-    pub(crate) fn prepare(&mut self, script: &Arc<Script>, memory_limit_bytes: usize, deterministic: bool) {
+    /// Prepares the next slices: how much memory a script may use (0: any), whether replies are sorted.
+    pub(crate) fn prepare(&mut self, memory_limit_bytes: usize, deterministic: bool) {
         if self.slot().deterministic != deterministic {
             // SAFETY: no slice runs; the limit is lifted.
             unsafe { self.sandbox.set_ordered(self.state, deterministic) };
         }
         let slot = self.slot();
-        slot.script = Some(script.clone());
         slot.heap.allow(memory_limit_bytes);
         slot.deterministic = deterministic;
     }
@@ -230,6 +263,7 @@ impl Machine {
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
             (*slot).context = (&raw mut *context).cast();
+            (*slot).coroutine = thread.state;
             (*slot).stop = None;
             (*slot).preempted = false;
             CURRENT.set(slot);

@@ -15,13 +15,13 @@ mod replies;
 mod results;
 
 pub(crate) use machine::{Ended, Machine, Thread};
-pub(crate) use preempt::{Stop, on_signal, pause};
+pub(crate) use preempt::{Stop, on_signal, pause, running};
 
 use std::cell::Cell;
 use std::ptr::null_mut;
 
 use mlua::ffi::lua_State;
-use perigee_commands::scripts::{Registration, Script, ScriptContext};
+use perigee_commands::scripts::{Registration, ScriptContext};
 use std::sync::Arc;
 
 use crate::watchdog::Pulse;
@@ -32,8 +32,11 @@ pub(crate) struct Slot {
     /// The running script's context, null between slices. Its lifetimes end with the slice.
     context: *mut ScriptContext<'static, 'static>,
     main: *mut lua_State,
-    script: Option<Arc<Script>>,
+    /// The coroutine that the running script as a whole is.
+    coroutine: *mut lua_State,
     stop: Option<Stop>,
+    /// It is being found out whether the hook is called in compiled code.
+    probing: bool,
     /// The hook has suspended the running coroutine at the end of its slice, and those around it follow.
     preempted: bool,
     /// A panic on its way through Lua.

@@ -67,6 +67,11 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
     let slot = CURRENT.get();
     // SAFETY: a hook runs on the VM's thread; the slot is null when the slice is over.
     unsafe {
+        if !slot.is_null() && (*slot).probing {
+            ffi::lua_sethook(state, None, 0, 0);
+            (*slot).preempted = true;
+            return Verdict::Raise;
+        }
         if slot.is_null() || (*slot).context.is_null() {
             ffi::lua_sethook(state, None, 0, 0);
             return Verdict::Go;
@@ -107,9 +112,7 @@ fn register(slot: &mut Slot) {
     }
     // SAFETY: the context belongs to the running slice.
     let context = unsafe { &*slot.context };
-    if let Some(script) = &slot.script {
-        slot.registration = Some(context.register(script));
-    }
+    slot.registration = Some(context.register());
 }
 
 /// Ends the slice of a script that is to be stopped for good, from a C function.
@@ -139,10 +142,23 @@ pub(crate) unsafe extern "C-unwind" fn pause(state: *mut lua_State) -> c_int {
         }
         (*slot).preempted = false;
         if (*slot).stop.is_some() {
-            return raise(state);
+            raise(state)
         }
         ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, SOON);
         ffi::lua_pushboolean(state, 1);
+        1
+    }
+}
+
+/// `coroutine.running`: nil outside the coroutines that the script itself has made.
+pub(crate) unsafe extern "C-unwind" fn running(state: *mut lua_State) -> c_int {
+    // SAFETY: a C function of a VM; the slot is null where no script runs.
+    unsafe {
+        let slot = CURRENT.get();
+        let outermost = ffi::lua_pushthread(state) != 0 || (!slot.is_null() && (*slot).coroutine == state);
+        if outermost {
+            ffi::lua_pushnil(state);
+        }
         1
     }
 }

@@ -1,12 +1,13 @@
 //! What a script returns, as a reply.
 
+use std::cmp::Ordering;
 use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_State};
 use perigee_resp::{Protocol, Reply};
 
 /// Deeper than any reply that a client can use; each level takes a few slots of the Lua stack.
-const SLOTS: c_int = 6;
+const SLOTS: c_int = 5;
 
 /// Answers with the value on top, and pops it. `protocol` is what the script has set for itself.
 ///
@@ -15,6 +16,15 @@ const SLOTS: c_int = 6;
 pub(crate) unsafe fn reply_with_top(state: *mut lua_State, protocol: Protocol, reply: &mut dyn Reply) {
     let converter = Converter { state, protocol };
     converter.top(reply);
+}
+
+/// A key of a map or set, in the order in which they are answered.
+#[derive(PartialEq, PartialOrd)]
+enum Key<'k> {
+    Number(f64),
+    Text(&'k [u8]),
+    Boolean(bool),
+    Other,
 }
 
 struct Converter {
@@ -57,17 +67,33 @@ impl Converter {
         // SAFETY: see impl.
         unsafe {
             if self.field(b"err") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.error(self.bytes(-1));
+                reply.error(line(self.bytes(-1)));
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
             if self.field(b"ok") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.simple(self.bytes(-1));
+                reply.simple(line(self.bytes(-1)));
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
             if self.field(b"double") && ffi::lua_type(state, -1) == ffi::LUA_TNUMBER {
                 reply.double(ffi::lua_tonumber(state, -1));
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"big_number") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
+                let mut digits = self.bytes(-1).to_vec();
+                for byte in digits.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
+                    *byte = b' ';
+                }
+                reply.big_number(&digits);
+                return ffi::lua_settop(state, -2);
+            }
+            ffi::lua_settop(state, -2);
+            if self.field(b"verbatim_string")
+                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
+                && self.verbatim(reply)
+            {
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
@@ -78,18 +104,6 @@ impl Converter {
             ffi::lua_settop(state, -2);
             if self.field(b"set") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
                 self.set(reply);
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"big_number") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.big_number(self.bytes(-1));
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"verbatim_string")
-                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
-                && self.verbatim(reply)
-            {
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
@@ -121,43 +135,79 @@ impl Converter {
 
     fn map(&self, reply: &mut dyn Reply) {
         let state = self.state;
-        reply.map(self.count());
-        // SAFETY: see impl; the key stays below for lua_next, a copy of it is answered.
+        let count = self.keys();
+        reply.map(count as usize);
+        // SAFETY: see impl; the table of keys lies on the map.
         unsafe {
-            ffi::lua_pushnil(state);
-            while ffi::lua_next(state, -2) != 0 {
-                ffi::lua_pushvalue(state, -2);
+            for at in 1..=count {
+                ffi::lua_rawgeti_(state, -1, at);
+                ffi::lua_pushvalue(state, -1);
                 self.top(reply);
+                ffi::lua_rawget_(state, -3);
                 self.top(reply);
             }
+            ffi::lua_settop(state, -2);
         }
     }
 
     fn set(&self, reply: &mut dyn Reply) {
         let state = self.state;
-        reply.set(self.count());
+        let count = self.keys();
+        reply.set(count as usize);
         // SAFETY: as in map.
         unsafe {
-            ffi::lua_pushnil(state);
-            while ffi::lua_next(state, -2) != 0 {
-                ffi::lua_settop(state, -2);
-                ffi::lua_pushvalue(state, -1);
+            for at in 1..=count {
+                ffi::lua_rawgeti_(state, -1, at);
                 self.top(reply);
             }
+            ffi::lua_settop(state, -2);
         }
     }
 
-    fn count(&self) -> usize {
-        let mut count = 0;
-        // SAFETY: see impl.
+    /// Pushes a table of the keys of the table on top: numbers first, ascending, then texts by their bytes, then the others; LuaJIT's
+    /// own order differs from VM to VM. Returns their count.
+    fn keys(&self) -> c_int {
+        let state = self.state;
+        let (mut keys, mut count) = (Vec::new(), 0);
+        // SAFETY: see impl; the texts stay in the table while they are compared. Nothing here raises, the limit being lifted.
         unsafe {
-            ffi::lua_pushnil(self.state);
-            while ffi::lua_next(self.state, -2) != 0 {
-                ffi::lua_settop(self.state, -2);
+            ffi::lua_createtable(state, 0, 0);
+            ffi::lua_pushnil(state);
+            while ffi::lua_next(state, -3) != 0 {
+                ffi::lua_settop(state, -2);
                 count += 1;
+                keys.push((self.key(), count));
+                ffi::lua_pushvalue(state, -1);
+                ffi::lua_rawseti_(state, -3, count);
             }
+            keys.sort_by(|(a, _), (b, _)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+            ffi::lua_createtable(state, count, 0);
+            for (to, &(_, from)) in keys.iter().enumerate() {
+                ffi::lua_rawgeti_(state, -2, from);
+                ffi::lua_rawseti_(state, -2, to as c_int + 1);
+            }
+            ffi::lua_insert(state, -2);
+            ffi::lua_settop(state, -2);
         }
         count
+    }
+
+    /// The key on top, as it is compared.
+    fn key<'k>(&self) -> Key<'k> {
+        let state = self.state;
+        // SAFETY: see impl; a text's bytes live as long as the table that it is a key of.
+        unsafe {
+            match ffi::lua_type(state, -1) {
+                ffi::LUA_TNUMBER => Key::Number(ffi::lua_tonumber(state, -1)),
+                ffi::LUA_TSTRING => {
+                    let mut len = 0;
+                    let start = ffi::lua_tolstring(state, -1, &mut len);
+                    Key::Text(std::slice::from_raw_parts(start.cast(), len))
+                }
+                ffi::LUA_TBOOLEAN => Key::Boolean(ffi::lua_toboolean(state, -1) != 0),
+                _ => Key::Other,
+            }
+        }
     }
 
     /// `{format = .., string = ..}` on top; `false` if it is not one.
@@ -203,4 +253,9 @@ impl Converter {
             std::slice::from_raw_parts(start.cast(), len)
         }
     }
+}
+
+/// A text that goes out as a line: a C string to Redis, which ends at the first NUL.
+fn line(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
 }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
-use crate::sandbox::{bytecode, tail_calls};
+use crate::sandbox::{bytecode, escapes, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 unsafe extern "C-unwind" {
@@ -43,6 +43,8 @@ pub(super) fn load(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> 
 
 /// Raises nothing: the caller may own what it passes.
 fn compile(stack: Stack, chunk: &[u8], name: &CStr) -> bool {
+    let rewritten = escapes::without_idle(chunk);
+    let chunk = rewritten.as_deref().unwrap_or(chunk);
     let mut source = Source { lead: needs_lead(chunk), rest: chunk };
     // SAFETY: the source outlives the call; loading catches its own errors.
     let status = unsafe {

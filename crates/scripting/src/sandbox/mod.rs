@@ -14,7 +14,9 @@ use crate::library::{self, RunState, Shared};
 use crate::stack::{Kind, Outcome, Raise, Stack, push_function, register};
 
 mod bytecode;
+mod escapes;
 mod load;
+mod scanner;
 mod tail_calls;
 
 pub(crate) use bytecode::Bytecode;
@@ -236,6 +238,8 @@ unsafe fn push_natives(stack: Stack, shared: *mut Shared) {
         register(stack, shared, "require_order", |_, _| Err(Raise::Type(2, c"function")));
         ffi::lua_pushcclosure(stack.state(), crate::lua::pause, 0);
         stack.set_field(-2, "pause");
+        ffi::lua_pushcclosure(stack.state(), crate::lua::running, 0);
+        stack.set_field(-2, "running");
         push_function(stack, shared, refuse_option);
         stack.set_field(-2, "refuse_option");
     }

@@ -115,8 +115,13 @@ end
 
 function globals.assert(...)
   local value, message = ...
-  if not value and message ~= nil and type(message) ~= "string" and type(message) ~= "number" then
-    return native.require_text(value, message)
+  if not value then
+    local kind = type(message)
+    if kind == "nil" and select("#", ...) > 0 then
+      return assert(value)
+    elseif kind ~= "nil" and kind ~= "string" and kind ~= "number" then
+      return native.require_text(value, message)
+    end
   end
   return assert(...)
 end
@@ -481,7 +486,8 @@ end
 -- script's doing. Whoever has resumed it must not see that: `pause` notices it and suspends the resumer in its turn, and
 -- so on outwards to the worker. When the script goes on, each resumes what it had resumed.
 
-local coroutine = pick(engine.coroutine, [[create running status yield]])
+local coroutine = pick(engine.coroutine, [[create status yield]])
+coroutine.running = native.running
 
 -- Passes on what `resume` answered, once the coroutine has stopped by itself.
 local function settled(thread, ...)

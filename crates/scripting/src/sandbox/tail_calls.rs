@@ -6,12 +6,14 @@
 //! the functions within, where all values count) parentheses change nothing else. They are put on the lines where the
 //! call stands.
 
+use super::scanner::{Block, Kind, Scanner, Token};
+
 /// The chunk with parentheses around each single returned call at its own level; `None` if there is none. Wrong text
 /// may come out as it likes, as long as it stays wrong: all that is inserted is balanced and within one statement.
 pub(super) fn without(chunk: &[u8]) -> Option<Vec<u8>> {
     memchr::memmem::find(chunk, b"return")?;
     let mut insertions = Vec::new();
-    let mut scanner = Scanner { text: chunk, position: 0 };
+    let mut scanner = Scanner::new(chunk);
     let mut blocks: Vec<Block> = Vec::new();
     let mut returned: Option<Returned> = None;
     loop {
@@ -54,36 +56,6 @@ fn insert(chunk: &[u8], insertions: &[(usize, u8)]) -> Vec<u8> {
     result
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Block {
-    Function,
-    Other,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    End,
-    Return,
-    /// `function`, `do`, `if`, `repeat`
-    Opener(Block),
-    /// `end`, `until`
-    Closer,
-    /// `else`, `elseif`
-    Branch,
-    OpenBracket,
-    CloseBracket,
-    Text,
-    Comma,
-    Semicolon,
-    Other,
-}
-
-#[derive(Clone, Copy)]
-struct Token {
-    kind: Kind,
-    end: usize,
-}
-
 /// The values of a `return` that is being read.
 struct Returned {
     start: usize,
@@ -124,119 +96,6 @@ impl Returned {
             _ => {}
         }
         self.ends_like_a_call = matches!(token.kind, Kind::CloseBracket | Kind::Text);
-    }
-}
-
-struct Scanner<'a> {
-    text: &'a [u8],
-    position: usize,
-}
-
-impl Scanner<'_> {
-    fn next(&mut self) -> Token {
-        let kind = self.skip_to_token();
-        Token { kind, end: self.position }
-    }
-
-    fn byte(&self, ahead: usize) -> u8 {
-        self.text.get(self.position + ahead).copied().unwrap_or(0)
-    }
-
-    fn skip_to_token(&mut self) -> Kind {
-        while self.position < self.text.len() {
-            let byte = self.byte(0);
-            match byte {
-                b'-' if self.byte(1) == b'-' => self.comment(),
-                b'"' | b'\'' => return self.quoted(byte),
-                b'[' if self.long_bracket().is_some() => {
-                    self.long_text();
-                    return Kind::Text;
-                }
-                b'_' | b'a'..=b'z' | b'A'..=b'Z' => return self.word(),
-                b'0'..=b'9' => {
-                    while matches!(self.byte(0), b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') {
-                        self.position += 1;
-                    }
-                    return Kind::Other;
-                }
-                b' ' | b'\t'..=b'\r' => self.position += 1,
-                _ => {
-                    self.position += 1;
-                    return match byte {
-                        b'(' | b'{' | b'[' => Kind::OpenBracket,
-                        b')' | b'}' | b']' => Kind::CloseBracket,
-                        b',' => Kind::Comma,
-                        b';' => Kind::Semicolon,
-                        _ => Kind::Other,
-                    };
-                }
-            }
-        }
-        Kind::End
-    }
-
-    fn word(&mut self) -> Kind {
-        let start = self.position;
-        while matches!(self.byte(0), b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') {
-            self.position += 1;
-        }
-        match &self.text[start..self.position] {
-            b"return" => Kind::Return,
-            b"function" => Kind::Opener(Block::Function),
-            b"do" | b"if" | b"repeat" => Kind::Opener(Block::Other),
-            b"end" | b"until" => Kind::Closer,
-            b"else" | b"elseif" => Kind::Branch,
-            _ => Kind::Other,
-        }
-    }
-
-    fn quoted(&mut self, quote: u8) -> Kind {
-        self.position += 1;
-        while self.position < self.text.len() {
-            match self.byte(0) {
-                b'\\' => self.position += 1,
-                byte if byte == quote => break,
-                _ => {}
-            }
-            self.position += 1;
-        }
-        self.position = (self.position + 1).min(self.text.len());
-        Kind::Text
-    }
-
-    fn comment(&mut self) {
-        self.position += 2;
-        if self.byte(0) == b'[' && self.long_bracket().is_some() {
-            self.long_text();
-            return;
-        }
-        let rest = &self.text[self.position.min(self.text.len())..];
-        self.position =
-            self.text.len() - rest.len() + memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-    }
-
-    /// The level of the long bracket that opens here.
-    fn long_bracket(&self) -> Option<usize> {
-        let mut level = 0;
-        while self.byte(1 + level) == b'=' {
-            level += 1;
-        }
-        (self.byte(1 + level) == b'[').then_some(level)
-    }
-
-    fn long_text(&mut self) {
-        let level = self.long_bracket().unwrap_or(0);
-        self.position += level + 2;
-        while self.position < self.text.len() {
-            if self.byte(0) == b']'
-                && (1..=level).all(|ahead| self.byte(ahead) == b'=')
-                && self.byte(level + 1) == b']'
-            {
-                self.position += level + 2;
-                return;
-            }
-            self.position += 1;
-        }
     }
 }
 

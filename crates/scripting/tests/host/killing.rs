@@ -64,7 +64,6 @@ fn inside_coroutines_of_the_script() {
         "local function deep(n) if n == 0 then while true do end end coroutine.wrap(deep)(n - 1) end deep(5)",
     );
     check("for x in coroutine.wrap(function() while true do coroutine.yield(1) end end) do end");
-    check("for x in coroutine.wrap(function() while true do coroutine.yield() end end) do end");
     check(
         "local c = coroutine.wrap(function() while true do coroutine.yield() end end) while true do c() end",
     );

@@ -127,17 +127,6 @@ fn a_coroutine_within_a_callback_goes_on() {
 }
 
 #[test]
-fn a_script_that_is_given_up_leaves_its_worker_usable() {
-    let server = Server::new(&[]);
-    let client = server.connect();
-    let mut script = client.send(&["EVAL", "redis.call('set', KEYS[1], 1) while true do end", "1", "k"]);
-    script.slices(2);
-    drop(script);
-    assert_eq!(server.call(&["GET", "k"]), "$-1\r\n");
-    assert_eq!(server.eval("return 1"), ":1\r\n");
-}
-
-#[test]
 fn nothing_is_visible_before_the_end() {
     let server = Server::new(&[]);
     let (writer, subscriber, popper) = (server.connect(), server.connect(), server.connect());

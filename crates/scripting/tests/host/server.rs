@@ -14,8 +14,8 @@ use perigee_commands::{
 use perigee_resp::{Encoder, Protocol};
 use perigee_scripting::LuaHost;
 
-pub struct Server {
-    pub engine: Arc<Engine>,
+pub(crate) struct Server {
+    pub(crate) engine: Arc<Engine>,
     worker: Worker,
     host: LuaHost,
     now_ms: Rc<Cell<u64>>,
@@ -23,7 +23,7 @@ pub struct Server {
 
 impl Server {
     /// A server with these settings.
-    pub fn new(settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(settings: &[(&str, &str)]) -> Self {
         let config = Config::default();
         for (name, value) in settings {
             let at = config::find(name).expect("a known setting");
@@ -39,34 +39,34 @@ impl Server {
     }
 
     /// Moves the clock.
-    pub fn pass_ms(&self, ms: u64) {
+    pub(crate) fn pass_ms(&self, ms: u64) {
         self.now_ms.set(self.now_ms.get() + ms);
     }
 
     /// Bytes that the worker's VM uses.
-    pub fn used_bytes(&self) -> usize {
+    pub(crate) fn used_bytes(&self) -> usize {
         self.host.used_bytes()
     }
 
     /// Takes the shard of a key, as another worker's transaction does.
-    pub fn hold(&self, key: &str) -> Txn<'_> {
+    pub(crate) fn hold(&self, key: &str) -> Txn<'_> {
         let shard = self.engine.keyspace.shard_of(key.as_bytes());
         self.engine.keyspace.try_begin(&Footprint::One(shard), self.now_ms.get()).expect("a free shard")
     }
 
-    pub fn connect(&self) -> Connection<'_> {
+    pub(crate) fn connect(&self) -> Connection<'_> {
         let env = self.env();
         let client = self.engine.clients.connect(String::new(), String::new(), 0, env.now_ms);
-        let session = Rc::new(RefCell::new(Session::new(env, client.clone())));
+        let session = Rc::new(RefCell::new(Some(Session::new(env, client.clone()))));
         Connection { server: self, client, session }
     }
 
     /// A request on a connection of its own, to its end.
-    pub fn call(&self, request: &[&str]) -> String {
+    pub(crate) fn call(&self, request: &[&str]) -> String {
         self.connect().call(request)
     }
 
-    pub fn eval(&self, script: &str) -> String {
+    pub(crate) fn eval(&self, script: &str) -> String {
         self.call(&["EVAL", script, "0"])
     }
 
@@ -75,15 +75,16 @@ impl Server {
     }
 }
 
-pub struct Connection<'s> {
+pub(crate) struct Connection<'s> {
     server: &'s Server,
     client: Arc<Client>,
-    session: Rc<RefCell<Session>>,
+    /// Taken while a request is under way.
+    session: Rc<RefCell<Option<Session>>>,
 }
 
 impl<'s> Connection<'s> {
     /// Sends a request and lets it go on to its end.
-    pub fn call(&self, request: &[&str]) -> String {
+    pub(crate) fn call(&self, request: &[&str]) -> String {
         let mut pending = self.send(request);
         for _ in 0..100_000 {
             if let Some(answer) = pending.go_on() {
@@ -94,33 +95,34 @@ impl<'s> Connection<'s> {
     }
 
     /// Sends a request, which begins when it is told to go on.
-    pub fn send(&self, request: &[&str]) -> Pending<'s> {
+    pub(crate) fn send(&self, request: &[&str]) -> Pending<'s> {
         let args: Vec<String> = request.iter().map(|word| (*word).to_owned()).collect();
         let (server, session) = (self.server, self.session.clone());
         Pending(Box::pin(async move {
-            let mut session = session.borrow_mut();
+            let mut own = session.take().expect("one request at a time");
             let mut out = Encoder::new(Protocol::Resp2);
             let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
-            if let Flow::Wait(suspended) = session.dispatch(server.env(), &args, &mut out) {
-                session.finish(server.env(), suspended, &mut out).await;
+            if let Flow::Wait(suspended) = own.dispatch(server.env(), &args, &mut out) {
+                own.finish(server.env(), suspended, &mut out).await;
             }
+            session.replace(Some(own));
             String::from_utf8_lossy(&out.take()).into_owned()
         }))
     }
 
     /// Messages that have come without a request.
-    pub fn messages(&self) -> String {
+    pub(crate) fn messages(&self) -> String {
         let mut text = String::new();
         self.client.mailbox.drain(|message| text.push_str(&String::from_utf8_lossy(&message)));
         text
     }
 }
 
-pub struct Pending<'s>(Pin<Box<dyn Future<Output = String> + 's>>);
+pub(crate) struct Pending<'s>(Pin<Box<dyn Future<Output = String> + 's>>);
 
 impl Pending<'_> {
     /// Goes on for a slice, or as far as it can without waiting; the answer, if that was the end. Not to be called after it.
-    pub fn go_on(&mut self) -> Option<String> {
+    pub(crate) fn go_on(&mut self) -> Option<String> {
         match self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Some(answer),
             Poll::Pending => None,
@@ -128,13 +130,13 @@ impl Pending<'_> {
     }
 
     /// Goes on so many slices, none of which may be the last.
-    pub fn slices(&mut self, count: usize) {
+    pub(crate) fn slices(&mut self, count: usize) {
         for _ in 0..count {
             assert_eq!(self.go_on(), None, "it has ended");
         }
     }
 
-    pub fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         loop {
             if let Some(answer) = self.go_on() {
                 return answer;

@@ -50,7 +50,7 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     let (used, resident) = (engine.process.memory)();
     let peak = engine.samples.note_memory(used);
     let startup = engine.samples.startup_bytes();
-    let clients: usize = engine.clients.all().iter().map(|client| client.mailbox.bytes()).sum();
+    let clients: usize = engine.clients.all().iter().map(|client| client.output_bytes()).sum();
     let (scripts, script_bytes) = engine.scripts.size();
     let overhead = startup + clients + script_bytes;
     let dataset = used.saturating_sub(overhead);

@@ -1,0 +1,17 @@
+//! The binary from outside: a real process, real sockets, the `redis` crate as client.
+//!
+//! Also here, so that it is linked once: the transcripts, which need no socket, and the edges between the crates.
+#![allow(clippy::disallowed_methods)] // Tests of a real process wait in real time.
+
+mod blocking;
+mod connection;
+mod edges;
+mod limits;
+mod parallel;
+mod protocol;
+mod pubsub;
+mod scripts;
+mod server;
+mod startup;
+mod transactions;
+mod transcripts;
