@@ -22,6 +22,8 @@ use crate::table::Entry;
 pub(crate) enum Passage {
     /// It was refused or queued, and answered.
     Answered,
+    /// It is HTTP: somebody has a browser talk to us. No answer, not even to what was sent before.
+    Hostile,
     /// It may run.
     Run(Entry),
     /// It has to wait for the end of CLIENT PAUSE.
@@ -49,10 +51,10 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             }
             Passage::Run(entry)
         }
-        Err(_) if is_http(args[0]) && env.engine.commands.find(args[0]).is_none() => {
+        Err(_) if is_http(args[0]) => {
             (env.engine.process.log)(3, POSSIBLE_ATTACK);
             session.closing = true;
-            Passage::Answered
+            Passage::Hostile
         }
         Err(error) => {
             if let Some(multi) = &mut session.multi {

@@ -48,8 +48,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     debug::DEBUG,
 ];
 
-/// A numbered database.
-fn database(call: &Call<'_, '_>, at: usize) -> Result<u16, Error> {
+/// The numbered database that an argument names.
+pub(crate) fn database(call: &Call<'_, '_>, at: usize) -> Result<u16, Error> {
     let number = i32::try_from(call.integer(at)?).map_err(|_| {
         Error::Text("ERR value is out of range, value must between -2147483648 and 2147483647")
     })?;

@@ -3,6 +3,10 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::config::Param;
+use crate::engine::Env;
+use crate::error::Error;
+
 /// One of the positions below `len`, which is not 0; each equally likely.
 pub(crate) fn position(rng: &mut StdRng, len: usize) -> usize {
     rng.random_range(0..len)
@@ -16,6 +20,28 @@ pub(crate) fn positions(rng: &mut StdRng, len: usize, count: i64) -> Positions<'
         Err(_) => Positions::Independent { rng, len, left: count.unsigned_abs() as usize },
     }
 }
+
+/// Refuses a negative count, members of which come again and again, if its reply could be larger than the largest string
+/// (`proto-max-bulk-len`). Redis would answer until its memory is full.
+pub(crate) fn check_repeats(
+    env: Env<'_>,
+    count: i64,
+    lengths: impl Iterator<Item = usize>,
+) -> Result<(), Error> {
+    let times = count.unsigned_abs();
+    if count >= 0 || times <= HARMLESS {
+        return Ok(());
+    }
+    let longest = lengths.max().unwrap_or(0) as u64 + FRAME_BYTES;
+    let allowed = env.engine.config.number(Param::ProtoMaxBulkLen) as u64;
+    if times.saturating_mul(longest) > allowed { Err(OUT_OF_RANGE) } else { Ok(()) }
+}
+
+pub(crate) const OUT_OF_RANGE: Error = Error::Text("ERR value is out of range");
+/// So many answers are not worth a look at the members.
+const HARMLESS: u64 = 10_000;
+/// What surrounds a short member in a reply.
+const FRAME_BYTES: u64 = 6;
 
 /// See [`positions`].
 pub(crate) enum Positions<'r> {

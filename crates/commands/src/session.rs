@@ -250,6 +250,10 @@ impl Session {
         let start = out.len();
         let flow = match gate::admit(env, self, args, out) {
             Passage::Answered => Flow::Done,
+            Passage::Hostile => {
+                out.clear();
+                return Flow::Done;
+            }
             Passage::Run(entry) => self.start(env, entry, args, out),
             Passage::Paused => wait(State::Paused(OwnedArgs::new(args))),
         };
@@ -355,7 +359,7 @@ impl Session {
                     self.client.mark(Mark::Blocked, false);
                     let (env, slices) = (env.renewed(), args.slices());
                     match gate::admit(env, self, &slices, out) {
-                        Passage::Answered => Flow::Done,
+                        Passage::Answered | Passage::Hostile => Flow::Done,
                         Passage::Run(entry) => self.start(env, entry, &slices, out),
                         Passage::Paused => wait(State::Paused(args.clone())),
                     }

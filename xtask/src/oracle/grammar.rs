@@ -26,9 +26,32 @@ pub(super) fn request(dice: &mut Dice, name: &str, arity: i64) -> Request {
     let may_misshape = !name.starts_with('B') && !name.ends_with("RANK");
     let lexical = request.get(own).is_some_and(|word| word.starts_with(b"y"));
     if dice.one_in(8) && may_misshape && !lexical {
+        let well_shaped = request.clone();
         misshape(dice, &mut request, own);
+        if is_hasty(&request) {
+            return well_shaped;
+        }
     }
     request
+}
+
+/// Whether a deadline may pass within the episode, when each server does it at its own time.
+fn is_hasty(request: &Request) -> bool {
+    let is =
+        |word: &[u8], names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    let soon = |word: &[u8], limit: i64| {
+        std::str::from_utf8(word)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .is_some_and(|n: i64| 0 < n && n < limit)
+    };
+    let follows = |at: usize, limit: i64| request.get(at).is_some_and(|word| soon(word, limit));
+    let (ms, s) = (60_000, 60);
+    (is(&request[0], &["PEXPIRE", "PSETEX"]) && follows(2, ms))
+        || (is(&request[0], &["EXPIRE", "SETEX"]) && follows(2, s))
+        || request.iter().enumerate().any(|(at, word)| {
+            (is(word, &["PX"]) && follows(at + 1, ms)) || (is(word, &["EX"]) && follows(at + 1, s))
+        })
 }
 
 /// A random request of a shape, which begins with the command's name.

@@ -53,6 +53,13 @@ fn sort_patterns(messages: &mut [Value]) {
     messages.chunk_by_mut(is_same).for_each(<[Value]>::sort);
 }
 
+/// Puts what was heard in an order of its own.
+pub(super) fn forget_order(heard: &mut Outcome) {
+    if let Outcome::Reply(Value::Array(messages)) = heard {
+        messages.sort();
+    }
+}
+
 const LISTENER: u32 = 2;
 const END: &str = "~end";
 

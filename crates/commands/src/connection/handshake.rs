@@ -155,15 +155,8 @@ pub(super) const SELECT: Command = command("select", 2, select)
     .docs(Group::Connection, "1.0.0", "O(1)", "Change the selected database for the current connection");
 
 fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let wanted = call.integer(1)?;
-    if i32::try_from(wanted).is_err() {
-        return Err(Error::NotInteger);
-    }
-    let databases = call.env.engine.keyspace.databases();
-    match u16::try_from(wanted) {
-        Ok(db) if db < databases => call.session.select(db),
-        _ => return Err(Error::Text("ERR DB index is out of range")),
-    }
+    let db = crate::generic::database(call, 1)?;
+    call.session.select(db);
     call.reply.ok();
     Ok(())
 }

@@ -42,6 +42,7 @@ fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let Some(source) = source.filter(|_| vacant) {
         let value = source.value().clone();
         let deadline = source.deadline().map_or(Deadline::Never, Deadline::At);
+        call.txn.remove(db, to);
         call.txn.insert(db, to, value, deadline);
         call.effects.notify(call.env.engine, call.txn, Event::Generic, "copy_to", db, to);
         call.reply.int(1);

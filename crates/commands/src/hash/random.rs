@@ -6,7 +6,7 @@ use super::{READ, on_hash};
 use crate::call::Call;
 use crate::error::Error;
 use crate::parse::signed_count;
-use crate::sample;
+use crate::sample::{self, OUT_OF_RANGE, check_repeats};
 use crate::spec::{Command, Group};
 
 pub(super) const HRANDFIELD: Command = on_hash("hrandfield", -2, hrandfield, READ).docs(
@@ -24,10 +24,14 @@ fn hrandfield(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Some(_) => return Err(Error::Syntax),
     };
     if with_values && count.is_some_and(|count| count.unsigned_abs() > i64::MAX as u64 / 2) {
-        return Err(Error::Text("ERR value is out of range"));
+        return Err(OUT_OF_RANGE);
     }
     let hash = call.txn.hash(call.db, call.args[1])?;
     call.env.count_lookup(call.txn, call.db, call.args[1], hash.is_some());
+    if let (Some(hash), Some(count)) = (hash, count) {
+        let value_len = |value: &[u8]| if with_values { value.len() } else { 0 };
+        check_repeats(call.env, count, hash.iter().map(|(field, value)| field.len() + value_len(value)))?;
+    }
     let mut rng = call.env.worker.rng.borrow_mut();
     match (hash, count) {
         (None, None) => call.reply.null(),

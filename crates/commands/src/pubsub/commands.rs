@@ -62,8 +62,8 @@ fn words(kind: Kind) -> (&'static [u8], &'static [u8]) {
 }
 
 fn join(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
-    if call.session.in_exec && call.session.protocol == perigee_resp::Protocol::Resp2 {
-        return Err(Error::Text("ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    if call.session.in_exec && kind == Kind::Shard {
+        return Err(Error::Text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
     }
     let session = &mut *call.session;
     for name in &call.args[1..] {

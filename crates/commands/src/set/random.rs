@@ -70,6 +70,9 @@ fn srandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     let set = call.txn.set(call.db, call.args[1])?;
     call.env.count_lookup(call.txn, call.db, call.args[1], set.is_some());
+    if let (Some(set), Some(count)) = (set, count) {
+        sample::check_repeats(call.env, count, set.iter().map(|member| member.len()))?;
+    }
     let mut rng = call.env.worker.rng.borrow_mut();
     match (set, count) {
         (None, None) => call.reply.null(),

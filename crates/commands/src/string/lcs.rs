@@ -16,9 +16,9 @@ pub(super) const LCS: Command =
 fn lcs(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (mut a_scratch, mut b_scratch) = Default::default();
     let (a, b) = (call.txn.string(call.db, call.args[1]), call.txn.string(call.db, call.args[2]));
+    call.env.count_lookup(call.txn, call.db, call.args[1], !matches!(a, Ok(None)));
+    call.env.count_lookup(call.txn, call.db, call.args[2], !matches!(b, Ok(None)));
     let (Ok(a), Ok(b)) = (a, b) else { return Err(NOT_STRINGS) };
-    call.env.count_lookup(call.txn, call.db, call.args[1], a.is_some());
-    call.env.count_lookup(call.txn, call.db, call.args[2], b.is_some());
     let a = a.map(|value| value.as_bytes(&mut a_scratch)).unwrap_or_default();
     let b = b.map(|value| value.as_bytes(&mut b_scratch)).unwrap_or_default();
     let options = Options::parse(call)?;

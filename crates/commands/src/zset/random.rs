@@ -9,7 +9,7 @@ use super::reading;
 use crate::call::Call;
 use crate::error::Error;
 use crate::parse::{Options, signed_count};
-use crate::sample::{position, positions};
+use crate::sample::{OUT_OF_RANGE, check_repeats, position, positions};
 use crate::spec::{Command, Group};
 
 pub(super) const ZRANDMEMBER: Command = reading("zrandmember", -2, zrandmember).docs(
@@ -23,6 +23,10 @@ fn zrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wish = Wish::parse(&call.args[2..])?;
     let zset = call.txn.zset(call.db, call.args[1])?;
     call.env.count_lookup(call.txn, call.db, call.args[1], zset.is_some());
+    if let (Some(zset), Some(wish)) = (zset, wish) {
+        let score = if wish.with_scores { LONGEST_SCORE } else { 0 };
+        check_repeats(call.env, wish.count, zset.iter().map(|(member, _)| member.len() + score))?;
+    }
     let mut rng = call.env.worker.rng.borrow_mut();
     match (zset, wish) {
         (None, None) => call.reply.null(),
@@ -42,6 +46,9 @@ fn zrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// A score with its frame takes up to so many bytes.
+const LONGEST_SCORE: usize = 32;
 
 /// How many members somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +97,6 @@ impl Wish {
         }
     }
 }
-
-const OUT_OF_RANGE: Error = Error::Text("ERR value is out of range");
 
 #[cfg(test)]
 mod tests {
