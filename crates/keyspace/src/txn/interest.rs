@@ -20,7 +20,7 @@ impl Txn<'_> {
         });
     }
 
-    /// Puts a waiter at the end of the key's queue; [`Sealed::ready`] names the key when it has changed.
+    /// Puts a waiter at the end of the key's queue; [`Sealed::ready`](super::Sealed::ready) names the key when it has changed.
     pub fn wait_for(&mut self, db: u16, key: &[u8], waiter: u64) {
         let shard = self.keyspace.shard_of(key);
         let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
