@@ -8,6 +8,8 @@ use crate::shard::{Interest, WatchFlag};
 impl Txn<'_> {
     /// Raises `flag` when a later transaction changes the key.
     pub fn watch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
+        // What this transaction itself has done to the key (it may have expired) came before.
+        self.tell_watchers_of(db, key);
         let shard = self.keyspace.shard_of(key);
         let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
         interest.watchers.push(flag.clone());
@@ -48,6 +50,19 @@ impl Txn<'_> {
             change(interest);
             if interest.is_empty() {
                 interests.remove(&at);
+            }
+        }
+    }
+
+    /// Raises the flags of those who watch the key by now, if the transaction has touched it, and forgets that it has.
+    fn tell_watchers_of(&mut self, db: u16, key: &[u8]) {
+        let Some(news) = self.news.get_mut() else { return };
+        let before = news.touched.len();
+        news.touched.retain(|(touched_db, touched)| *touched_db != db || **touched != *key);
+        if news.touched.len() < before {
+            let shard = self.held.shard(self.keyspace.shard_of(key));
+            if let Some(interest) = shard.interests.get(&(db, Box::from(key))) {
+                interest.watchers.iter().for_each(|watcher| watcher.raise());
             }
         }
     }
