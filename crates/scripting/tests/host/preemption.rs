@@ -144,11 +144,11 @@ fn nothing_is_visible_before_the_end() {
     let mut read = reader.send(&["GET", "k"]);
     assert_eq!(read.go_on(), None, "the reader waits for the script's key");
     assert_eq!(popped.go_on(), None);
-    assert_eq!(subscriber.messages(), "");
+    assert!(subscriber.messages().is_empty());
     assert_eq!(written.finish(), "$3\r\nnew\r\n");
     assert_eq!(read.finish(), "$3\r\nnew\r\n");
     assert_eq!(popped.finish(), "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
-    assert_eq!(subscriber.messages(), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\ntold\r\n");
+    assert_eq!(subscriber.messages(), ["*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\ntold\r\n"]);
 }
 
 #[test]
@@ -159,6 +159,6 @@ fn time_stands_still_within_a_script() {
         format!("local a = redis.call('time') {LONG} local b = redis.call('time') return a[1] == b[1]");
     let mut pending = client.send(&["EVAL", &script, "0"]);
     pending.slices(1);
-    server.pass_ms(5_000);
+    server.clock().advance_ms(5_000);
     assert_eq!(pending.finish(), ":1\r\n");
 }
