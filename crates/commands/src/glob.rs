@@ -1,9 +1,13 @@
 //! Redis's glob patterns.
 
-/// Whether the whole text matches: `*`, `?`, `[a-z]`, `[^a]`, `\x`.
+/// Whether the whole text matches: `*`, `?`, `[a-z]`, `[^a]`, `\x`. For Redis the empty text matches no pattern but the
+/// empty one, not even `*`.
 ///
 /// Linear in memory; a `*` is retried from the last one only, so time is at most pattern times text.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -73,7 +77,9 @@ mod tests {
     #[test]
     fn as_redis_documents_them() {
         let cases: &[(&str, &str, bool)] = &[
-            ("*", "", true),
+            ("*", "", false),
+            ("", "", true),
+            ("a*", "a", true),
             ("h?llo", "hello", true),
             ("h?llo", "hllo", false),
             ("h*llo", "heeeello", true),
