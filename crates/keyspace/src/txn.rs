@@ -3,8 +3,10 @@
 //! Every command runs in one. It holds the locks of all keys that it will touch; nothing of it is visible to anybody
 //! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
 
+mod end;
+mod interest;
+
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use rand::Rng;
 
@@ -12,8 +14,7 @@ use crate::edit::Edit;
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
 use crate::notices::Notice;
-use crate::reaper::Reaper;
-use crate::shard::{Database, WatchFlag};
+use crate::shard::Database;
 use crate::types::{Hash, Limits, List, Set, Str, ZSet};
 use crate::value::Value;
 use crate::{Entry, Footprint, Keyspace};
@@ -565,151 +566,6 @@ impl<'k> Txn<'k> {
         removed
     }
 
-    // ---- watching and waiting ----
-
-    /// Raises `flag` when a later transaction changes the key.
-    pub fn watch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
-        let shard = self.keyspace.shard_of(key);
-        let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
-        interest.watchers.push(flag.clone());
-    }
-
-    /// Takes back [`watch`](Self::watch).
-    pub fn unwatch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
-        self.drop_interest(db, key, |interest| {
-            interest.watchers.retain(|other| !Arc::ptr_eq(other, flag));
-        });
-    }
-
-    /// Puts a waiter at the end of the key's queue; [`Sealed::ready`] names the key when it has changed.
-    pub fn wait_for(&mut self, db: u16, key: &[u8], waiter: u64) {
-        let shard = self.keyspace.shard_of(key);
-        let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
-        if !interest.waiters.contains(&waiter) {
-            interest.waiters.push_back(waiter);
-        }
-    }
-
-    /// Takes back [`wait_for`](Self::wait_for).
-    pub fn stop_waiting(&mut self, db: u16, key: &[u8], waiter: u64) {
-        self.drop_interest(db, key, |interest| interest.waiters.retain(|&other| other != waiter));
-    }
-
-    /// Who waits for the key, the longest first.
-    pub fn waiters(&self, db: u16, key: &[u8]) -> Vec<u64> {
-        let shard = self.held.shard(self.keyspace.shard_of(key));
-        let interest = shard.interests.get(&(db, Box::from(key)));
-        interest.map(|interest| interest.waiters.iter().copied().collect()).unwrap_or_default()
-    }
-
-    fn drop_interest(&mut self, db: u16, key: &[u8], change: impl FnOnce(&mut crate::shard::Interest)) {
-        let interests = &mut self.held.shard_mut(self.keyspace.shard_of(key)).interests;
-        let at = (db, Box::from(key));
-        if let Some(interest) = interests.get_mut(&at) {
-            change(interest);
-            if interest.is_empty() {
-                interests.remove(&at);
-            }
-        }
-    }
-
-    // ---- the end ----
-
-    /// Makes the changes final: removes what was found expired, raises watch flags. The locks stay held until the
-    /// transaction is dropped, so that what others are told of it can be told before anybody sees it.
-    pub fn seal(&mut self) -> Sealed {
-        self.remove_stale();
-        if let Some(journal) = self.journal.take() {
-            self.keyspace.reaper().drop_journal(journal);
-        }
-        let mut sealed = Sealed { changes: std::mem::take(&mut self.changes), ..Sealed::default() };
-        let Some(news) = self.news.take() else { return sealed };
-        sealed.expired = news.expired;
-        for at in news.touched {
-            let shard = self.keyspace.shard_of(&at.1);
-            let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
-            interest.watchers.iter().for_each(|watcher| watcher.raise());
-            if !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
-                sealed.ready.push(at);
-            }
-        }
-        sealed
-    }
-
-    /// As [`seal`](Self::seal), if nobody is to be told anything: the number of changes.
-    #[inline]
-    pub fn seal_quietly(&mut self) -> Option<u64> {
-        if self.news.get_mut().is_some() || self.journal.is_some() {
-            return None;
-        }
-        Some(std::mem::take(&mut self.changes))
-    }
-
-    /// Seals the transaction and releases its locks.
-    pub fn commit(mut self) -> Sealed {
-        self.seal()
-    }
-
-    /// Undoes every change made since the journal was opened.
-    pub fn rollback(&mut self) {
-        let Some(mut journal) = self.journal.take() else { return };
-        while let Some((db, key, undo)) = journal.pop() {
-            self.undo(db, key, undo);
-        }
-        journal.clear_covers();
-        self.journal = Some(journal);
-        self.news.take();
-        self.changes = 0;
-    }
-
-    fn undo(&mut self, db: u16, key: &[u8], undo: Undo) {
-        let reaper = self.keyspace.reaper();
-        match undo {
-            Undo::Flushed { shard, database } => {
-                *self.held.shard_mut(shard).database_mut(db) = *database;
-                return;
-            }
-            Undo::Swapped { with } => {
-                for shard in 0..self.keyspace.shard_count() {
-                    self.held.shard_mut(shard).swap_databases(db, with);
-                }
-                return;
-            }
-            Undo::Moved { index, to } => {
-                let shard = self.keyspace.shard_of(&to.1);
-                let database = self.held.shard_mut(shard).database_mut(to.0);
-                let at = database.keys.get_index_of(&to.1).expect("the key is where it was moved to");
-                let mut entry = database.remove_at(at);
-                entry.rename(key);
-                let shard = self.keyspace.shard_of(key);
-                self.held.shard_mut(shard).database_mut(db).insert_at(index, entry);
-                return;
-            }
-            _ => {}
-        }
-        let database = self.held.shard_mut(self.keyspace.shard_of(key)).database_mut(db);
-        if let Undo::Removed { index, entry } = undo {
-            database.insert_at(index, *entry);
-            return;
-        }
-        let index = database.keys.get_index_of(key).expect("the key is there as its change left it");
-        let entry = database.keys.get_at_mut(index).expect("as above");
-        match (undo, &mut entry.value) {
-            (Undo::Created, _) => reaper.drop_value(database.remove_at(index).value),
-            (Undo::Replaced { value, deadline }, current) => {
-                reaper.drop_value(std::mem::replace(current, value));
-                database.set_deadline(index, deadline);
-            }
-            (Undo::Deadline(deadline), _) => drop(database.set_deadline(index, deadline)),
-            (Undo::Str(undo), Value::Str(value)) => value.undo(undo),
-            (Undo::List(undo), Value::List(value)) => value.undo(undo),
-            (Undo::Hash(undo), Value::Hash(value)) => value.undo(undo),
-            (Undo::Set(undo), Value::Set(value)) => value.undo(undo),
-            (Undo::ZSet(undo), Value::ZSet(value)) => value.undo(undo),
-            _ => unreachable!("the value is as its change left it"),
-        }
-    }
-
     // ---- shared by the above ----
 
     pub(crate) fn news(&mut self) -> &mut News {
@@ -783,12 +639,4 @@ pub(crate) fn below(rng: &mut impl Rng, limit: usize) -> usize {
 
 fn watched_in(data: &crate::shard::ShardData, db: u16) -> Vec<Box<[u8]>> {
     data.interests.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
-}
-
-impl Reaper {
-    fn drop_journal(&self, journal: Box<Journal>) {
-        if let Some(large) = journal.recycle() {
-            self.drop_later(large);
-        }
-    }
 }

@@ -241,9 +241,7 @@ impl Run {
     ) {
         txn.rollback();
         effects.clear();
-        reply.error(
-            &self.located(b"ERR Error running script: Script killed by user with SCRIPT KILL.", position),
-        );
+        reply.error(&self.located(b"ERR Script killed by user with SCRIPT KILL...", position));
         self.end(false);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::server::Server;
 
-const KILLED: &str = "-ERR Error running script: Script killed by user with SCRIPT KILL.";
+const KILLED: &str = "-ERR Script killed by user with SCRIPT KILL...";
 
 /// Runs a script that never ends, kills it, and expects nothing of it to be left.
 #[track_caller]
