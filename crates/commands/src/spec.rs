@@ -9,14 +9,14 @@ use crate::error::Error;
 /// Runs a command whose arity and rights were checked. It answers exactly once, or returns the error to answer.
 pub(crate) type Handler = fn(&mut Call<'_, '_>) -> Result<(), Error>;
 
-/// One command. Built by [`command`] and the methods below, in a `const` beside its handler.
+/// One command. Built by `command` and the methods below, in a `const` beside its handler.
 #[derive(Clone, Copy)]
 pub struct Command {
     /// Lower case; a subcommand's own word.
     pub name: &'static str,
     /// The full name of a subcommand's parent with `|`, as in `config|get`; the name itself otherwise.
     pub full_name: &'static str,
-    /// What runs it; a container without a handler of its own has [`no_handler`].
+    /// What runs it; a container without a handler of its own has `no_handler`.
     pub handler: Handler,
     /// The number of arguments with the name itself; negative: at least so many.
     pub arity: i8,
