@@ -17,6 +17,25 @@ fn hello_changes_the_protocol_of_its_own_reply() {
 }
 
 #[test]
+fn repeats_that_would_fill_the_memory_are_refused() {
+    let server = Node::new(&[], |_| None);
+    let one = server.connect();
+    one.ask("SADD set member");
+    one.ask("HSET hash field value");
+    one.ask("ZADD zset 1 member");
+    for request in ["SRANDMEMBER set", "HRANDFIELD hash", "ZRANDMEMBER zset"] {
+        let many = one.ask(&format!("{request} -100000"));
+        assert!(many.starts_with("*100000\r\n"), "{request}");
+        for count in ["-100000000", "-4611686018427387903", "-9223372036854775807"] {
+            let refused = one.ask(&format!("{request} {count}"));
+            assert_eq!(refused, "-ERR value is out of range\r\n", "{request} {count}");
+        }
+    }
+    let with_values = one.ask("HRANDFIELD hash -40000000 WITHVALUES");
+    assert_eq!(with_values, "-ERR value is out of range\r\n");
+}
+
+#[test]
 fn a_password_is_asked_of_those_who_come_after_it() {
     let node = Node::new(&[], |_| None);
     let early = node.connect();

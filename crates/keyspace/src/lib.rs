@@ -11,6 +11,7 @@ mod key;
 mod lock;
 pub mod log;
 mod mutate;
+mod notices;
 mod reaper;
 mod shard;
 pub mod table;
@@ -22,8 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use edit::{Edit, Kind};
 pub use held::Footprint;
+pub use notices::Notice;
 pub use shard::{Entry, WatchFlag};
-pub use txn::{DbKey, Deadline, Notice, Sealed, Txn, WrongType};
+pub use txn::{DbKey, Deadline, Sealed, Txn, WrongType};
 pub use types::*;
 pub use value::Value;
 

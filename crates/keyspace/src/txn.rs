@@ -13,6 +13,7 @@ use rand::Rng;
 use crate::edit::Edit;
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
+use crate::notices::Notice;
 use crate::shard::Database;
 use crate::types::{Hash, Limits, List, Set, Str, ZSet};
 use crate::value::Value;
@@ -47,15 +48,6 @@ pub struct Sealed {
     pub changes: u64,
 }
 
-/// What happened to a key, for those who want to be told; see [`Txn::take_notices`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// It was added to its database.
-    Created(DbKey),
-    /// It was looked for in vain.
-    Missed(DbKey),
-}
-
 /// Exclusive access to some shards, at one moment.
 pub struct Txn<'k> {
     keyspace: &'k Keyspace,
@@ -64,15 +56,15 @@ pub struct Txn<'k> {
     now_ms: u64,
     /// Reading a key renews its access time.
     pub(crate) touches: bool,
-    notes: bool,
+    pub(crate) notes: bool,
     changes: u64,
     /// Most transactions have none.
-    news: RefCell<Option<Box<News>>>,
+    pub(crate) news: RefCell<Option<Box<News>>>,
 }
 
 /// What a commit has to tell, beside the changes themselves.
 #[derive(Default)]
-struct News {
+pub(crate) struct News {
     /// Changed keys of shards in which somebody watches or waits.
     touched: Vec<DbKey>,
     /// Keys that a read found expired; removed before the commit.
@@ -80,7 +72,7 @@ struct News {
     /// Keys that were removed since they were expired.
     expired: Vec<DbKey>,
     /// In the order in which it happened.
-    notices: Vec<Notice>,
+    pub(crate) notices: Vec<Notice>,
 }
 
 /// Where a key lives.
@@ -118,30 +110,6 @@ impl<'k> Txn<'k> {
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
         self.touches = false;
-    }
-
-    /// From now on it is noted which keys are created and missed.
-    pub fn keep_notices(&mut self) {
-        self.notes = true;
-    }
-
-    /// Notes that a command has looked for the key in vain.
-    pub fn note_missed(&self, db: u16, key: &[u8]) {
-        if self.notes {
-            let mut news = self.news.borrow_mut();
-            news.get_or_insert_default().notices.push(Notice::Missed((db, key.into())));
-        }
-    }
-
-    /// What was noted since the last time.
-    pub fn take_notices(&mut self) -> Vec<Notice> {
-        self.news.get_mut().as_mut().map(|news| std::mem::take(&mut news.notices)).unwrap_or_default()
-    }
-
-    /// Whether [`keep_notices`](Self::keep_notices) was called.
-    #[inline]
-    pub fn keeps_notices(&self) -> bool {
-        self.notes
     }
 
     /// How many changes were made so far.
@@ -400,13 +368,6 @@ impl<'k> Txn<'k> {
         self.keyspace.reaper().drop_value(old);
     }
 
-    #[inline]
-    fn note_created(&mut self, db: u16, key: &[u8]) {
-        if self.notes {
-            self.news().notices.push(Notice::Created((db, key.into())));
-        }
-    }
-
     pub(crate) fn create(&mut self, db: u16, key: &[u8], value: Value) -> Place {
         let shard = self.keyspace.shard_of(key);
         let index = self.held.shard_mut(shard).database_mut(db).push(Entry::new(key, value, self.now_ms));
@@ -607,7 +568,7 @@ impl<'k> Txn<'k> {
 
     // ---- shared by the above ----
 
-    fn news(&mut self) -> &mut News {
+    pub(crate) fn news(&mut self) -> &mut News {
         self.news.get_mut().get_or_insert_default()
     }
 

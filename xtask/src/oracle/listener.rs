@@ -36,6 +36,8 @@ pub(super) fn hear(pair: &mut Pair) -> Result<[Outcome; 2]> {
                     sort_patterns(&mut messages);
                     break Outcome::Reply(Value::Array(messages));
                 }
+                // When a key expires is each server's own affair.
+                Outcome::Reply(message) if tells_of_expiry(&message) => {}
                 Outcome::Reply(message) => messages.push(message),
                 broken => break broken,
             }
@@ -62,6 +64,11 @@ pub(super) fn forget_order(heard: &mut Outcome) {
 
 const LISTENER: u32 = 2;
 const END: &str = "~end";
+
+fn tells_of_expiry(message: &Value) -> bool {
+    let words = message.items().unwrap_or_default().iter().filter_map(Value::bytes);
+    words.rev().take(2).any(|word| word.ends_with(b"expired"))
+}
 
 fn is_end(message: &Value, kind: &[u8]) -> bool {
     let Some([first, channel, ..]) = message.items() else { return false };

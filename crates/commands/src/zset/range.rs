@@ -156,9 +156,10 @@ impl ScoreBound {
     }
 }
 
-/// A number as C's `strtod` reads it, by which Redis reads bounds: unlike a score, it may follow blanks or be missing
+/// A number as C's `strtod` reads it up to a zero byte, by which Redis reads bounds: unlike a score, it may follow blanks or be missing
 /// altogether (0), and what is too large or too small becomes infinity or 0.
 fn lenient_f64(text: &[u8]) -> Option<f64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Some(0.0);
     }

@@ -6,9 +6,10 @@ use super::Txn;
 use crate::shard::{Interest, WatchFlag};
 
 impl Txn<'_> {
-    /// Raises `flag` when a later transaction changes the key.
+    /// Raises `flag` when a later transaction changes the key. The end of a key that has expired already is no change.
     pub fn watch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
-        // What this transaction itself has done to the key (it may have expired) came before.
+        self.find(db, key);
+        // What this transaction itself has done to the key came before.
         self.tell_watchers_of(db, key);
         let shard = self.keyspace.shard_of(key);
         let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();

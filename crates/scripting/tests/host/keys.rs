@@ -64,7 +64,7 @@ fn restarting_works_in_later_slices_inside_pcall_and_coroutines() {
         names.sort_by_key(|name| server.engine().keyspace.shard_of(name.as_bytes()));
         let call = call.replace("KEY", "ARGV[1]");
         let script = format!(
-            "redis.call('incr', KEYS[1]) for i = 1, 3e7 do end {call} return redis.call('get', ARGV[1])"
+            "redis.call('incr', KEYS[1]) for i = 1, 2e8 do end {call} return redis.call('get', ARGV[1])"
         );
         let held = server.hold(names[0]);
         let mut pending = client.send(&["EVAL", &script, "1", names[1], names[0]]);
