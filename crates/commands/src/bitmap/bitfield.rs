@@ -65,10 +65,11 @@ fn write(call: &mut Call<'_, '_>, operations: &[Operation], last: usize) -> Resu
     let len = call.txn.string(call.db, key)?.map_or(0, Str::len);
     let mut value = call.txn.string_entry(call.db, key)?;
     value.make_raw();
-    let mut changed = len <= last;
-    if changed {
+    let grown = len <= last;
+    if grown {
         value.set_range(last, &[0]);
     }
+    let mut changed = false;
     call.reply.array(operations.len());
     for operation in operations {
         let mut scratch = Default::default();
@@ -87,6 +88,7 @@ fn write(call: &mut Call<'_, '_>, operations: &[Operation], last: usize) -> Resu
             continue;
         };
         call.reply.int(if answer_old { old } else { new });
+        changed |= grown;
         if new != old {
             let (at, bytes) = operation.field.write(content, operation.offset, new);
             value.set_range(at, &bytes);
