@@ -146,6 +146,9 @@ pub(crate) enum Mark {
 
 impl Client {
     pub(crate) fn mark(&self, mark: Mark, set: bool) {
+        if self.has(mark) == set {
+            return;
+        }
         if set {
             self.marks.fetch_or(mark as u32, Ordering::Relaxed);
         } else {

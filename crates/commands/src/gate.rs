@@ -260,6 +260,8 @@ pub(crate) fn is_wide(entry: Entry) -> bool {
 pub fn note_activity(env: Env<'_>, session: &Session, requests: u64) {
     let client = &session.client;
     client.active_ms.store(env.now_ms, std::sync::atomic::Ordering::Relaxed);
-    client.requests.fetch_add(requests, std::sync::atomic::Ordering::Relaxed);
+    // Only its own worker counts.
+    let before = client.requests.load(std::sync::atomic::Ordering::Relaxed);
+    client.requests.store(before + requests, std::sync::atomic::Ordering::Relaxed);
     client.mark(Mark::DirtyExec, session.watch_flag.is_raised());
 }
