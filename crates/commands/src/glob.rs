@@ -1,10 +1,10 @@
 //! Redis's glob patterns.
 
-/// Whether the whole text matches: `*`, `?`, `[a-z]`, `[^a]`, `\x`. For Redis the empty text matches no pattern but the
-/// empty one, not even `*`.
+/// Whether the whole text matches: `*`, `?`, `[a-z]`, `[^a]`, `\x`.
 ///
 /// Linear in memory; a `*` is retried from the last one only, so time is at most pattern times text.
 pub(crate) fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
+    // As in Redis, `*` stands for something unless the rest of the text is used up by what is before it.
     if text.is_empty() {
         return pattern.is_empty();
     }

@@ -85,7 +85,6 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
     for &key in &call.args[1..] {
         let watched = (call.db, Box::from(key));
         if !call.session.watched.contains(&watched) {
-            call.txn.contains(call.db, key);
             call.txn.watch(call.db, key, &call.session.watch_flag);
             call.session.watched.push(watched);
         }

@@ -7,12 +7,14 @@ use crate::error::Error;
 use crate::glob;
 use crate::parse::{self, Word};
 
-/// The cursor that a request gives: what C's `strtoul` takes for a number, without space before it. An empty one is 0.
+/// The cursor that a request gives: what C's `strtoul` takes for a number, without space before it, up to a
+/// zero byte. An empty one is 0.
 ///
 /// # Errors
 /// `invalid cursor`.
 pub(crate) fn cursor(text: &[u8]) -> Result<u64, Error> {
     const INVALID: Error = Error::Text("ERR invalid cursor");
+    let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
     let (negative, digits) = match text {
         [] => return Ok(0),
         [b'-', digits @ ..] => (true, digits),
@@ -103,9 +105,16 @@ mod tests {
 
     #[test]
     fn cursors_are_read_as_redis_reads_them() {
-        for (text, expected) in
-            [("0", 0), ("", 0), ("+7", 7), ("007", 7), ("-1", u64::MAX), ("18446744073709551615", u64::MAX)]
-        {
+        for (text, expected) in [
+            ("0", 0),
+            ("", 0),
+            ("\0x", 0),
+            ("7\0", 7),
+            ("+7", 7),
+            ("007", 7),
+            ("-1", u64::MAX),
+            ("18446744073709551615", u64::MAX),
+        ] {
             assert_eq!(cursor(text.as_bytes()), Ok(expected), "{text}");
         }
         for text in ["x", " 1", "1 ", "-", "+", "--1", "18446744073709551616", "1x"] {

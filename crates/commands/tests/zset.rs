@@ -1,11 +1,9 @@
 //! Sorted-set commands through a session, against a naive model: a map that is sorted anew for each question.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use perigee_commands::config::{self, Config};
-use perigee_commands::{Clock, Engine, Flow, Process, Session, Sleep, Timer, Worker};
-use perigee_resp::{Encoder, Protocol, Value, decode, format_double};
+use perigee_resp::{Value, decode, format_double};
+use perigee_testkit::{Connection, Node};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -15,15 +13,17 @@ proptest! {
         ops in prop::collection::vec(op(), 1..120),
         limit in select(vec!["0", "3", "128"]),
     ) {
-        let mut server = Server::new(limit);
+        // Sorted sets are compact up to so many members.
+        let node = Node::new(&[("zset-max-listpack-entries", limit)], |_| None);
+        let client = node.connect();
         let mut model = Model::default();
         for op in ops {
             let request = op.request();
-            prop_assert_eq!(server.ask(&request), model.run(op), "{}", request);
+            prop_assert_eq!(ask(&client, &request), model.run(op), "{}", request);
         }
         for key in KEYS {
             let request = format!("ZRANGE {key} 0 -1 WITHSCORES");
-            prop_assert_eq!(server.ask(&request), pairs(&model.sorted(key)), "{}", request);
+            prop_assert_eq!(ask(&client, &request), pairs(&model.sorted(key)), "{}", request);
         }
     }
 }
@@ -302,34 +302,13 @@ fn pairs(sorted: &[Pair]) -> Value {
     Value::Array(texts.map(Value::Bulk).collect())
 }
 
-struct Server {
-    engine: Arc<Engine>,
-    worker: Worker,
-    session: Session,
-}
-
-impl Server {
-    /// A server whose sorted sets are compact up to so many members.
-    fn new(limit: &str) -> Self {
-        let config = Config::default();
-        let parameter = config::find("zset-max-listpack-entries").expect("a parameter");
-        config.set(parameter, &[limit]).expect("a number");
-        let engine = Engine::new(config, Process::default(), &[]);
-        let worker = Worker::new(&engine, 0, 1, Box::new(Stopped), Box::new(Stopped), None);
-        let client = engine.clients.connect(String::new(), String::new(), 0, 0);
-        let session = Session::new(worker.env(&engine), client);
-        Server { engine, worker, session }
-    }
-
-    fn ask(&mut self, request: &str) -> Value {
-        let args: Vec<&[u8]> = request.split_whitespace().map(str::as_bytes).collect();
-        let mut out = Encoder::new(Protocol::Resp2);
-        let flow = self.session.dispatch(self.worker.env(&self.engine), &args, &mut out);
-        assert!(matches!(flow, Flow::Done), "nobody else holds a lock");
-        let (reply, len) = decode(out.out()).expect("a reply").expect("a whole reply");
-        assert_eq!(len, out.len(), "one reply to {request}");
-        positive_zeros(reply)
-    }
+/// The reply to a request. Spaces between its words may be doubled.
+fn ask(client: &Connection<'_>, request: &str) -> Value {
+    let words: Vec<&str> = request.split_whitespace().collect();
+    let bytes = client.ask(&words.join(" "));
+    let (reply, len) = decode(bytes.as_bytes()).expect("a reply").expect("a whole reply");
+    assert_eq!(len, bytes.len(), "one reply to {request}");
+    positive_zeros(reply)
 }
 
 fn positive_zeros(reply: Value) -> Value {
@@ -337,29 +316,5 @@ fn positive_zeros(reply: Value) -> Value {
         Value::Bulk(text) if text == b"-0" => Value::Bulk(b"0".to_vec()),
         Value::Array(items) => Value::Array(items.into_iter().map(positive_zeros).collect()),
         other => other,
-    }
-}
-
-/// A clock that stands still, and a timer that never rings.
-struct Stopped;
-
-impl Clock for Stopped {
-    fn now_ms(&self) -> u64 {
-        0
-    }
-    fn now_us(&self) -> u64 {
-        0
-    }
-    fn ticks_ns(&self) -> u64 {
-        0
-    }
-}
-
-impl Timer for Stopped {
-    fn sleep_ms(&self, _: u64) -> Sleep {
-        Box::pin(std::future::pending())
-    }
-    fn yield_now(&self) -> Sleep {
-        Box::pin(std::future::ready(()))
     }
 }

@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use perigee_commands::config::Config;
+use perigee_commands::config::{self, Config};
 use perigee_commands::scripts::ScriptHost;
-use perigee_commands::{Client, Engine, Flow, Process, Session, Worker};
+use perigee_commands::{Client, Engine, Env, Flow, Footprint, Process, Session, Txn, Worker};
 use perigee_resp::{Encoder, Limits, Parsed, Protocol, RequestParser, Value, decode, encode_request};
 
 use crate::clock::ManualClock;
-
-/// Makes the script host of a worker, if the test has scripts.
-pub type MakeHost = fn(&Arc<Engine>, usize) -> Option<Box<dyn ScriptHost>>;
+use crate::connection::Connection;
 
 /// The way that a request takes to the engine and its reply takes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +54,23 @@ pub struct Node {
 }
 
 impl Node {
-    /// An empty server; its clock stands at 1,000,000,000 s.
-    pub fn new(make_host: MakeHost) -> Self {
-        let engine = Engine::new(Config::default(), Process::default(), &[]);
+    /// An empty server with these parameters, and the script host that is made for it; its clock stands at
+    /// 1,000,000,000 s.
+    ///
+    /// # Panics
+    /// If a parameter is unknown or refuses its value.
+    pub fn new(
+        parameters: &[(&str, &str)],
+        make_host: impl FnOnce(&Arc<Engine>) -> Option<Box<dyn ScriptHost>>,
+    ) -> Self {
+        let config = Config::default();
+        for (name, value) in parameters {
+            let at = config::find(name).unwrap_or_else(|| panic!("no parameter is called {name}"));
+            assert!(config.set(at, &[value]).is_ok(), "{name} {value}");
+        }
+        let engine = Engine::new(config, Process::default(), &[]);
         let clock = ManualClock::at_ms(1_000_000_000_000);
-        let host = make_host(&engine, 0);
+        let host = make_host(&engine);
         let worker = Worker::new(&engine, 0, 1, Box::new(clock.clone()), Box::new(clock.clone()), host);
         Node { engine, worker, clock, woken: Arc::default() }
     }
@@ -70,13 +80,35 @@ impl Node {
         &self.clock
     }
 
-    /// A new client.
-    pub fn connect(&self, face: Face) -> Peer<'_> {
-        let env = self.worker.env(&self.engine);
-        let address = "127.0.0.1:1".to_owned();
-        let client = self.engine.clients.connect(address.clone(), address, -1, env.now_ms);
+    /// What all its workers share.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Takes the shard of a key, as another worker's transaction does.
+    ///
+    /// # Panics
+    /// If somebody else holds it.
+    pub fn hold(&self, key: &str) -> Txn<'_> {
+        let footprint = Footprint::One(self.engine.keyspace.shard_of(key.as_bytes()));
+        self.engine.keyspace.try_begin(&footprint, self.env().now_ms).expect("a free shard")
+    }
+
+    /// A new client that goes on when it is told.
+    pub fn connect(&self) -> Connection<'_> {
+        let (client, session) = self.introduce();
+        Connection::new(self, client, session)
+    }
+
+    /// A request on a connection of its own, to its end: see [`Connection::call`].
+    pub fn call(&self, request: &[&str]) -> String {
+        self.connect().call(request)
+    }
+
+    /// A new client that goes on when all do, with [`Node::settle`].
+    pub fn peer(&self, face: Face) -> Peer<'_> {
+        let (client, session) = self.introduce();
         let line = Rc::new(Line::default());
-        let session = Session::new(env, client.clone());
         let task = Box::pin(self.converse(session, face, line.clone()));
         let mut peer = Peer { task, client, line, face };
         if face == Face::Resp3 {
@@ -104,6 +136,17 @@ impl Node {
         panic!("the clients keep each other busy for ever");
     }
 
+    pub(crate) fn env(&self) -> Env<'_> {
+        self.worker.env(&self.engine)
+    }
+
+    fn introduce(&self) -> (Arc<Client>, Session) {
+        let address = "127.0.0.1:1".to_owned();
+        let client = self.engine.clients.connect(address.clone(), address, -1, self.env().now_ms);
+        let session = Session::new(self.env(), client.clone());
+        (client, session)
+    }
+
     async fn converse(&self, mut session: Session, face: Face, line: Rc<Line>) {
         let mut out = Encoder::new(Protocol::Resp2);
         while !session.is_closing() {
@@ -114,18 +157,18 @@ impl Node {
                 Face::Resp2 | Face::Resp3 => over_the_wire(&words),
             };
             let args: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
-            let env = self.worker.env(&self.engine);
+            let env = self.env();
             if let Flow::Wait(suspended) = session.dispatch(env, &args, &mut out) {
                 session.finish(env, suspended, &mut out).await;
             }
             line.outbox.borrow_mut().append(&mut out.take());
         }
-        session.close(self.worker.env(&self.engine)).await;
+        session.close(self.env()).await;
         line.closed.set(true);
     }
 }
 
-/// A client of a [`Node`].
+/// A client of a [`Node`] that meets it through a [`Face`] and goes on with all others.
 pub struct Peer<'n> {
     task: Pin<Box<dyn Future<Output = ()> + 'n>>,
     client: Arc<Client>,

@@ -19,11 +19,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use perigee_commands::Engine;
+use perigee_commands::scripts::ScriptHost;
 use perigee_resp::split_arguments;
 
-use crate::node::{Face, MakeHost, Node, Peer};
+use crate::node::{Face, Node, Peer};
 use crate::show::show;
+
+/// Makes the script host of a worker, if the test has scripts.
+pub type MakeHost = fn(&Arc<Engine>, usize) -> Option<Box<dyn ScriptHost>>;
 
 /// Runs a transcript through its faces and compares what it says with what happens. With `UPDATE=1` in the environment it
 /// is rewritten instead.
@@ -87,12 +93,12 @@ fn faces(lines: &[&str]) -> Vec<Face> {
 
 /// What happens after each line.
 fn play_through(face: Face, lines: &[&str], make_host: MakeHost) -> Vec<Vec<String>> {
-    let node = Node::new(make_host);
+    let node = Node::new(&[], |engine| make_host(engine, 0));
     let mut peers: BTreeMap<&str, Peer<'_>> = BTreeMap::new();
     let mut current = "main";
     let mut happened = Vec::new();
     for line in lines {
-        let peer = peers.entry(current).or_insert_with(|| node.connect(face));
+        let peer = peers.entry(current).or_insert_with(|| node.peer(face));
         if let Some(request) = line.strip_prefix('>') {
             let words = split_arguments(request.as_bytes());
             peer.send(words.unwrap_or_else(|| panic!("unbalanced quotes: {line}")));
@@ -142,26 +148,19 @@ fn difference(path: &Path, expected: &str, actual: &str) -> String {
 mod tests {
     use super::*;
 
-    fn no_host(
-        _: &std::sync::Arc<perigee_commands::Engine>,
-        _: usize,
-    ) -> Option<Box<dyn perigee_commands::scripts::ScriptHost>> {
-        None
-    }
-
     #[test]
     fn replies_follow_requests_and_say_where_faces_differ() {
         let text = "# one\n@faces direct resp2 resp3\n> HSET h f v\nwrong\n\n> HGETALL h\n";
         let played = "# one\n@faces direct resp2 resp3\n> HSET h f v\n1\n\n> HGETALL h\n[\"f\", \"v\"]\nresp3| {\"f\" => \"v\"}\n";
-        assert_eq!(play(text, no_host), played);
-        assert_eq!(play(played, no_host), played);
+        assert_eq!(play(text, |_, _| None), played);
+        assert_eq!(play(played, |_, _| None), played);
     }
 
     #[test]
     fn waiting_and_time() {
         let text = "@faces direct\n> BLPOP l 2\n@client other\n> SET k v PX 1500\n@clock +1000\n> TTL k\n@clock +1000\n> GET k\n";
         let played = "@faces direct\n> BLPOP l 2\n@client other\n> SET k v PX 1500\nOK\n@clock +1000\n> TTL k\n1\n@clock +1000\nmain: (nil list)\n> GET k\n(nil)\n";
-        assert_eq!(play(text, no_host), played);
+        assert_eq!(play(text, |_, _| None), played);
     }
 
     #[test]

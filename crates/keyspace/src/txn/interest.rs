@@ -9,17 +9,10 @@ impl Txn<'_> {
     /// Raises `flag` when a later transaction changes the key. The end of a key that has expired already is no change.
     pub fn watch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
         self.find(db, key);
-        let earlier = self.news.get_mut().as_mut().map(|news| std::mem::take(&mut news.touched));
-        let (of_key, others) =
-            earlier.unwrap_or_default().into_iter().partition::<Vec<_>, _>(|at| *at.1 == *key && at.0 == db);
-        if let Some(news) = self.news.get_mut() {
-            news.touched = others;
-        }
+        // What this transaction itself has done to the key came before.
+        self.tell_watchers_of(db, key);
         let shard = self.keyspace.shard_of(key);
         let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
-        if !of_key.is_empty() {
-            interest.watchers.iter().for_each(|watcher| watcher.raise());
-        }
         interest.watchers.push(flag.clone());
     }
 
@@ -30,7 +23,7 @@ impl Txn<'_> {
         });
     }
 
-    /// Puts a waiter at the end of the key's queue; [`Sealed::ready`](crate::Sealed::ready) names the key when it has changed.
+    /// Puts a waiter at the end of the key's queue; [`Sealed::ready`](super::Sealed::ready) names the key when it has changed.
     pub fn wait_for(&mut self, db: u16, key: &[u8], waiter: u64) {
         let shard = self.keyspace.shard_of(key);
         let interest = self.held.shard_mut(shard).interests.entry((db, key.into())).or_default();
@@ -58,6 +51,19 @@ impl Txn<'_> {
             change(interest);
             if interest.is_empty() {
                 interests.remove(&at);
+            }
+        }
+    }
+
+    /// Raises the flags of those who watch the key by now, if the transaction has touched it, and forgets that it has.
+    fn tell_watchers_of(&mut self, db: u16, key: &[u8]) {
+        let Some(news) = self.news.get_mut() else { return };
+        let before = news.touched.len();
+        news.touched.retain(|(touched_db, touched)| *touched_db != db || **touched != *key);
+        if news.touched.len() < before {
+            let shard = self.held.shard(self.keyspace.shard_of(key));
+            if let Some(interest) = shard.interests.get(&(db, Box::from(key))) {
+                interest.watchers.iter().for_each(|watcher| watcher.raise());
             }
         }
     }

@@ -44,7 +44,7 @@ fn a_script_that_meets_a_held_key_starts_again_with_all() {
         assert_eq!(server.call(&["GET", key]), "$1\r\n1\r\n", "undone once, done once");
     }
     let sha1 = server.call(&["SCRIPT", "LOAD", request[1]]);
-    let script = server.engine.scripts.find(&sha1.as_bytes()[5..45]).expect("a cached script");
+    let script = server.engine().scripts.find(&sha1.as_bytes()[5..45]).expect("a cached script");
     assert!(script.is_wide(), "the next run starts wide");
 }
 
@@ -61,10 +61,10 @@ fn restarting_works_in_later_slices_inside_pcall_and_coroutines() {
         let client = server.connect();
         // The held key's shard comes before the declared one's, so that it cannot be waited for.
         let mut names = ["one", "two"];
-        names.sort_by_key(|name| server.engine.keyspace.shard_of(name.as_bytes()));
+        names.sort_by_key(|name| server.engine().keyspace.shard_of(name.as_bytes()));
         let call = call.replace("KEY", "ARGV[1]");
         let script = format!(
-            "redis.call('incr', KEYS[1]) for i = 1, 3e7 do end {call} return redis.call('get', ARGV[1])"
+            "redis.call('incr', KEYS[1]) for i = 1, 2e8 do end {call} return redis.call('get', ARGV[1])"
         );
         let held = server.hold(names[0]);
         let mut pending = client.send(&["EVAL", &script, "1", names[1], names[0]]);
