@@ -85,6 +85,7 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
     for &key in &call.args[1..] {
         let watched = (call.db, Box::from(key));
         if !call.session.watched.contains(&watched) {
+            call.txn.expire_if_due(call.db, key);
             call.txn.watch(call.db, key, &call.session.watch_flag);
             call.session.watched.push(watched);
         }

@@ -119,7 +119,11 @@ fn sorted<'v>(
     let mut weighed = Vec::with_capacity(elements.len());
     for element in elements {
         let score = weigh(&element).map_or(Some(0.0), |weight| score(&weight));
-        weighed.push((score.ok_or(NOT_A_SCORE)?, element));
+        weighed.push((score.unwrap_or(f64::NAN), element));
+    }
+    // Every weight has been looked up by then, as misses may be told of.
+    if weighed.iter().any(|(score, _)| score.is_nan()) {
+        return Err(NOT_A_SCORE);
     }
     weighed.sort_by(|(score, element), (other_score, other)| {
         in_order(score.partial_cmp(other_score).unwrap_or(Ordering::Equal).then_with(|| element.cmp(other)))

@@ -6,9 +6,9 @@ use super::Txn;
 use crate::shard::{Interest, WatchFlag};
 
 impl Txn<'_> {
-    /// Raises `flag` when a later transaction changes the key. The end of a key that has expired already is no change.
+    /// Raises `flag` when a later transaction changes the key. A key that has expired should be removed first
+    /// ([`expire_if_due`](Self::expire_if_due)): its end is no change.
     pub fn watch(&mut self, db: u16, key: &[u8], flag: &Arc<WatchFlag>) {
-        self.find(db, key);
         // What this transaction itself has done to the key came before.
         self.tell_watchers_of(db, key);
         let shard = self.keyspace.shard_of(key);
