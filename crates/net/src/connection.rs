@@ -18,8 +18,6 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
-use crate::pace;
-
 /// What a worker's connections share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
@@ -124,7 +122,6 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         parser: RequestParser::new(),
         pending: Vec::new(),
         unrun: false,
-        active_ms: 0,
         out: Encoder::new(Protocol::Resp2),
     };
     if let Err(error) = connection.run().await {
@@ -150,7 +147,6 @@ struct Connection<'s, S> {
     pending: Vec<u8>,
     /// Whether `pending` may hold a complete request.
     unrun: bool,
-    active_ms: u64,
     out: Encoder,
 }
 
@@ -268,7 +264,6 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
             }
         };
         if requests > 0 {
-            pace::note(env.now_ms, &mut self.active_ms);
             note_activity(env, &self.session, requests);
         }
         self.shared.worker.count_traffic(at, self.out.len());

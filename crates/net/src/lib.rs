@@ -9,7 +9,6 @@
 mod clock;
 mod connection;
 mod listen;
-mod pace;
 mod worker;
 
 pub use clock::{SystemClock, TokioTimer};

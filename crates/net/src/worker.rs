@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use crate::clock::{SystemClock, TokioTimer};
 use crate::connection::{self, Origin, Shared};
-use crate::{Listener, MakeHost, Server, pace};
+use crate::{Listener, MakeHost, Server};
 
 /// A connection on its way to its worker.
 enum Accepted {
@@ -56,7 +56,6 @@ fn work(
         .enable_all()
         // Look at sockets often: a batch is short, and fairness between connections matters more.
         .event_interval(61)
-        .on_thread_park(pace::before_sleep)
         .build()?;
     let host = make_host(engine, id);
     let seed = connection::fresh_seed();
