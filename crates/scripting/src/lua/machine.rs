@@ -21,12 +21,22 @@ pub(crate) struct Machine {
     state: *mut lua_State,
     slot: *mut Slot,
     sandbox: Sandbox,
-    /// Compiled scripts by their id: references into the registry.
-    functions: HashMap<u64, c_int>,
+    /// Compiled scripts by their id.
+    functions: HashMap<u64, Compiled>,
     idle: Vec<Thread>,
     watchdog: Watchdog,
     strings: [c_int; 2],
 }
+
+/// A compiled script: a reference into the registry, and how often it was run.
+struct Compiled {
+    reference: c_int,
+    runs: u32,
+}
+
+/// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
+/// all. A script makes its closures anew in every run, so what was compiled before is dropped once.
+const RUNS_BEFORE_RECOMPILING: u32 = 5;
 
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
@@ -47,9 +57,14 @@ pub(crate) enum Ended {
 }
 
 unsafe extern "C" {
-    /// LuaJIT's: mode 0 for the whole VM switches the compiler off.
+    /// LuaJIT's: mode 0 for the whole VM (index 0) switches the compiler off.
     fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
 }
+
+/// For `luaJIT_setmode`: the function at the index, and all that are defined in it.
+const ALL_FUNCTIONS: c_int = 3;
+/// For `luaJIT_setmode`: drop machine code.
+const FLUSH: c_int = 0x200;
 
 /// Found out once by the first VM of the process.
 static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
@@ -131,7 +146,17 @@ impl Machine {
     /// # Errors
     /// The compiler's message.
     pub(crate) fn compile(&mut self, script: &Script) -> Result<c_int, Vec<u8>> {
-        if let Some(&reference) = self.functions.get(&script.id) {
+        if let Some(compiled) = self.functions.get_mut(&script.id) {
+            compiled.runs = compiled.runs.saturating_add(1);
+            let reference = compiled.reference;
+            if compiled.runs == RUNS_BEFORE_RECOMPILING {
+                // SAFETY: no slice runs; the limit is lifted.
+                unsafe {
+                    ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
+                    luaJIT_setmode(self.state, -1, ALL_FUNCTIONS | FLUSH);
+                    ffi::lua_settop(self.state, -2);
+                }
+            }
             return Ok(reference);
         }
         // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
@@ -143,14 +168,14 @@ impl Machine {
                 return Err(message);
             }
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            self.functions.insert(script.id, reference);
+            self.functions.insert(script.id, Compiled { reference, runs: 0 });
             Ok(reference)
         }
     }
 
     /// Forgets all compiled scripts.
     pub(crate) fn forget(&mut self) {
-        for (_, reference) in self.functions.drain() {
+        for (_, Compiled { reference, .. }) in self.functions.drain() {
             // SAFETY: made by luaL_ref.
             unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference) };
         }
