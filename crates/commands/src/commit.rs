@@ -22,24 +22,10 @@ pub(crate) fn commit<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
     commit_loudly(env, transaction);
 }
 
+/// Serves and tells those concerned.
 #[cold]
 fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
-    let sealed = transaction.txn.seal();
-    if sealed.ready.is_empty() && sealed.expired.is_empty() && transaction.effects.is_empty() {
-        if sealed.changes > 0 {
-            env.worker.stats.changes.fetch_add(sealed.changes);
-        }
-        return;
-    }
-    commit_with_consequences(env, transaction, sealed);
-}
-
-#[cold]
-fn commit_with_consequences<'e>(
-    env: Env<'e>,
-    mut transaction: Transaction<'e>,
-    mut sealed: perigee_keyspace::Sealed,
-) {
+    let mut sealed = transaction.txn.seal();
     loop {
         env.worker.stats.changes.fetch_add(sealed.changes);
         env.engine.counters.expired_keys.fetch_add(sealed.expired.len() as u64, Ordering::Relaxed);

@@ -186,7 +186,6 @@ impl Exec {
     /// told through the ordinary way of [`exec_without_multi`].
     pub(crate) fn take(
         session: &mut Session,
-        env: Env<'_>,
         entry: Entry,
         transaction: &mut Transaction<'_>,
         out: &mut Encoder,
@@ -196,7 +195,6 @@ impl Exec {
         }
         let multi = session.multi.take()?;
         session.leave_multi();
-        let _ = env;
         let dirty = session.watch_flag.is_raised() || session.has_expired_watch(transaction);
         session.unwatch_all(&mut transaction.txn);
         if multi.spoiled {

@@ -153,22 +153,7 @@ impl Session {
     /// A conversation with a client that has just connected.
     pub fn new(env: Env<'_>, client: Arc<Client>) -> Self {
         let authenticated = env.engine.config.text(Param::RequirePass).is_empty();
-        Session {
-            client,
-            db: 0,
-            protocol: Protocol::Resp2,
-            authenticated,
-            role: Role::Client,
-            multi: None,
-            in_exec: false,
-            watched: Vec::new(),
-            watch_flag: Arc::default(),
-            subscriptions: Subscriptions::default(),
-            reply_mode: ReplyMode::On,
-            monitoring: false,
-            closing: false,
-            waiting: Vec::new(),
-        }
+        Session { authenticated, ..Session::derived(client, 0, Protocol::Resp2) }
     }
 
     /// Makes the fake client of another script of this one: as [`Session::script`], without allocating.
@@ -286,7 +271,7 @@ impl Session {
         if self.client.has(Mark::NoTouch) && entry.command.name != "touch" {
             transaction.txn.keep_access_times();
         }
-        if let Some(exec) = Exec::take(self, env, entry, &mut transaction, out) {
+        if let Some(exec) = Exec::take(self, entry, &mut transaction, out) {
             return self.run_exec(env, transaction, entry, exec, out);
         }
         let Transaction { txn, effects } = &mut transaction;
