@@ -9,7 +9,7 @@ mod shebang;
 pub(crate) use cache::LocalScripts;
 pub use cache::{Script, Scripts, SharedScript, sha1_hex};
 pub(crate) use commands::COMMANDS;
-pub use shebang::ScriptFlags;
+pub use shebang::{Header, ScriptFlags};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

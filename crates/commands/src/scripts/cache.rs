@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use sha1::{Digest, Sha1};
 use std::hash::BuildHasher;
 
-use super::{RunningList, ScriptFlags};
+use super::{Header, RunningList, ScriptFlags};
 use crate::error::Error;
 
 /// A script's text and what is known of it.
@@ -21,20 +21,24 @@ pub struct Script {
     pub sha1: [u8; 40],
     /// The text, with its shebang line if it has one.
     pub source: Box<[u8]>,
-    flags: ScriptFlags,
-    body_at: usize,
+    header: Header,
     wide: AtomicBool,
 }
 
 impl Script {
     /// What its first line declares.
     pub fn flags(&self) -> ScriptFlags {
-        self.flags
+        self.header.flags
+    }
+
+    /// The name that its first line gives it.
+    pub fn name(&self) -> Option<&str> {
+        self.header.name.as_deref()
     }
 
     /// The Lua text, after the shebang line.
     pub fn body(&self) -> &[u8] {
-        &self.source[self.body_at..]
+        &self.source[self.header.body_at..]
     }
 
     /// Whether an earlier run could not get an undeclared key's shard, so that it now starts with every shard.
@@ -130,13 +134,12 @@ impl Scripts {
     /// # Errors
     /// If its first line is malformed.
     pub fn create(&self, source: &[u8]) -> Result<Arc<Script>, Error> {
-        let (flags, body_at) = ScriptFlags::parse(source)?;
+        let header = Header::parse(source)?;
         Ok(Arc::new(Script {
             id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
             sha1: sha1_hex(source),
             source: source.into(),
-            flags,
-            body_at,
+            header,
             wide: AtomicBool::new(false),
         }))
     }
