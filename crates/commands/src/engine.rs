@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::config::{Config, Param};
+use crate::functions::{Functions, LocalFunctions};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
@@ -37,6 +38,8 @@ pub struct Engine {
     pub pubsub: Pubsub,
     /// The script cache and the scripts that run.
     pub scripts: Scripts,
+    /// The libraries of functions.
+    pub functions: Functions,
     /// The slow log.
     pub slowlog: Slowlog,
     /// Clients in MONITOR mode.
@@ -117,6 +120,7 @@ impl Engine {
             clients: Clients::default(),
             pubsub: Pubsub::default(),
             scripts: Scripts::default(),
+            functions: Functions::default(),
             monitors: Monitors::default(),
             shutdown: Shutdown::default(),
             pause: Pause::default(),
@@ -226,6 +230,7 @@ pub struct Worker {
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) rng: RefCell<StdRng>,
     pub(crate) local_scripts: RefCell<LocalScripts>,
+    pub(crate) local_functions: RefCell<LocalFunctions>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -251,6 +256,7 @@ impl Worker {
             stats,
             rng,
             local_scripts: RefCell::default(),
+            local_functions: RefCell::default(),
             last_tick_ns: Cell::new(0),
         }
     }
@@ -260,6 +266,11 @@ impl Worker {
     pub fn env<'e>(&'e self, engine: &'e Engine) -> Env<'e> {
         self.last_tick_ns.set(self.clock.ticks_ns());
         Env { engine, worker: self, now_ms: self.clock.now_ms() }
+    }
+
+    /// Nanoseconds from some fixed moment.
+    pub fn ticks_ns(&self) -> u64 {
+        self.clock.ticks_ns()
     }
 
     /// Counts traffic, in bytes.

@@ -6,14 +6,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use perigee_commands::config::Param;
+use perigee_commands::functions::{LibraryLoad, Source, Sources};
 use perigee_commands::scripts::{
     Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, SharedScript, Started,
 };
-use perigee_commands::{Effects, Engine, Env, Session, Txn};
+use perigee_commands::{Effects, Engine, Env, OwnedArgs, Session, Txn};
 use perigee_resp::Reply;
 
+use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, Machine, Stop, Thread};
+use crate::lua::{Ended, FunctionCall, Loading, Machine, Stop, Thread};
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
 #[derive(Clone)]
@@ -21,6 +23,7 @@ pub struct LuaHost(Rc<Host>);
 
 struct Host {
     machine: RefCell<Machine>,
+    instances: RefCell<Instances>,
     engine: Arc<Engine>,
     /// The cache's flushes that the compiled copies reflect.
     flushes: Cell<u64>,
@@ -35,6 +38,7 @@ impl LuaHost {
     pub fn new(engine: &Arc<Engine>) -> Self {
         LuaHost(Rc::new(Host {
             machine: RefCell::new(Machine::new()),
+            instances: RefCell::default(),
             engine: engine.clone(),
             flushes: Cell::new(0),
             seed: Cell::new(RandomState::new().hash_one("seed")),
@@ -45,6 +49,10 @@ impl LuaHost {
     /// As [`LuaHost::new`], in the form that servers want.
     pub fn boxed(engine: &Arc<Engine>, _worker: usize) -> Option<Box<dyn ScriptHost>> {
         Some(Box::new(LuaHost::new(engine)))
+    }
+
+    pub(crate) fn machine(&self) -> &RefCell<Machine> {
+        &self.0.machine
     }
 
     /// Bytes that the VM uses.
@@ -71,6 +79,30 @@ impl Host {
         }
     }
 
+    /// A coroutine for the invocation, KEYS and ARGV in place, and the instance of the library whose function it calls.
+    ///
+    /// # Errors
+    /// The error to answer.
+    fn begin(&self, invocation: &Invocation<'_>) -> Result<(Thread, Option<Borrowed>), Vec<u8>> {
+        let Invocation { script, library, keys, args, .. } = invocation;
+        let mut machine = self.machine.borrow_mut();
+        if let Some(library) = library {
+            let mut instances = self.instances.borrow_mut();
+            instances.follow(&self.engine.functions, &mut machine);
+            let call = FunctionCall { name: script.title(), keys, args };
+            let begun = instances.begin(&mut machine, library.clone(), &call);
+            let failed = |message: Vec<u8>| [b"ERR Error compiling function: ".as_slice(), &message].concat();
+            let (borrowed, thread) = begun.map_err(failed)?;
+            return Ok((thread, Some(borrowed)));
+        }
+        let failed =
+            |message: Vec<u8>| [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
+        let function = machine.compile(script).map_err(failed)?;
+        let thread = machine.thread(function);
+        machine.set_arguments(keys, args);
+        Ok((thread, None))
+    }
+
     fn run_state(&self, deterministic: bool) -> RunState {
         if deterministic {
             return RunState { random: Random::from_script_seed(0), ..RunState::new(0) };
@@ -88,6 +120,10 @@ impl ScriptHost for LuaHost {
         self.0.machine.borrow_mut().compile(script).map(drop)
     }
 
+    fn load(&self, source: &Arc<Source>, others: &Arc<Sources>) -> Box<dyn LibraryLoad> {
+        Box::new(TextRun::new(self.clone(), source, others))
+    }
+
     fn run<'e>(
         &self,
         env: Env<'e>,
@@ -99,19 +135,17 @@ impl ScriptHost for LuaHost {
     ) -> Started {
         self.0.follow_flushes();
         let config = &env.engine.config;
-        let Invocation { script, keys, args, read_only } = invocation;
-        let deterministic = config.is_on(Param::ScriptDeterministic) || script.flags().deterministic;
-        let mut machine = self.0.machine.borrow_mut();
-        let function = match machine.compile(&script) {
-            Ok(function) => function,
-            Err(message) => {
-                let text = [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
+        let deterministic =
+            config.is_on(Param::ScriptDeterministic) || invocation.script.flags().deterministic;
+        let (thread, mut borrowed) = match self.0.begin(&invocation) {
+            Ok(begun) => begun,
+            Err(text) => {
                 reply.error(&text);
                 return Started::Done;
             }
         };
-        let thread = machine.thread(function);
-        machine.set_arguments(keys, args);
+        let mut machine = self.0.machine.borrow_mut();
+        *machine.loading() = borrowed.as_mut().and_then(|borrowed| borrowed.loading.take());
         machine.exchange(&mut self.0.run_state(deterministic));
         machine.prepare(config.number(Param::ScriptMemoryLimit) as usize, deterministic);
         drop(machine);
@@ -120,11 +154,13 @@ impl ScriptHost for LuaHost {
             host: self.0.clone(),
             session: Some(self.0.fake_client(parent)),
             thread: Some(thread),
-            script,
+            borrowed,
+            script: invocation.script,
             suspended: None,
             deterministic,
-            read_only,
+            read_only: invocation.read_only,
             wrote: false,
+            failed: false,
         };
         run.start(env, txn, effects, reply)
     }
@@ -136,18 +172,46 @@ struct Run {
     /// The fake client; taken back at the end.
     session: Option<Box<Session>>,
     thread: Option<Thread>,
+    /// The instance of the library whose function it is.
+    borrowed: Option<Borrowed>,
     script: SharedScript,
     /// What belongs to the run and not to the VM, while others use the VM.
     suspended: Option<Box<Suspended>>,
     deterministic: bool,
     read_only: bool,
     wrote: bool,
+    /// It has ended by an error of its own.
+    failed: bool,
 }
 
-struct Suspended {
+/// What a suspended run takes out of the VM.
+pub(crate) struct Suspended {
     arguments: [i32; 2],
     state: RunState,
     registration: Option<Registration>,
+    loading: Option<Loading>,
+}
+
+impl Suspended {
+    /// Takes it out at the end of a slice, and notes what the run has done and holds.
+    pub(crate) fn new(machine: &mut Machine, wrote: bool, txn: &Txn<'_>) -> Self {
+        let registration = machine.registration().take();
+        if let Some(registration) = &registration {
+            registration.update(wrote, txn.footprint());
+        }
+        let mut state = RunState::new(0);
+        machine.exchange(&mut state);
+        let (arguments, loading) = (machine.save_arguments(), machine.loading().take());
+        Suspended { arguments, state, registration, loading }
+    }
+
+    /// Puts it back before the next slice.
+    pub(crate) fn go_on(mut self, machine: &mut Machine) {
+        machine.restore_arguments(self.arguments);
+        machine.exchange(&mut self.state);
+        *machine.loading() = self.loading;
+        *machine.registration() = self.registration;
+    }
 }
 
 impl Run {
@@ -189,14 +253,7 @@ impl Run {
         self.wrote = context.wrote;
         match ended {
             Ended::Yielded => {
-                let registration = machine.registration().take();
-                if let Some(registration) = &registration {
-                    registration.update(self.wrote, txn.footprint());
-                }
-                let arguments = machine.save_arguments();
-                let mut state = RunState::new(0);
-                machine.exchange(&mut state);
-                self.suspended = Some(Box::new(Suspended { arguments, state, registration }));
+                self.suspended = Some(Box::new(Suspended::new(&mut machine, self.wrote, txn)));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -219,6 +276,7 @@ impl Run {
                 self.end(true);
             }
             Ended::Failed(text) => {
+                self.failed = true;
                 let position = machine.position(thread, &text);
                 drop(machine);
                 if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
@@ -245,12 +303,18 @@ impl Run {
         self.end(false);
     }
 
-    /// An error's text with the script and the place where it happened.
+    /// An error's text with the script and the place where it happened: of a function without one, where it is defined.
     fn located(&self, text: &[u8], position: Option<String>) -> Vec<u8> {
+        let position = position.or_else(|| {
+            let borrowed = self.borrowed.as_ref()?;
+            borrowed.definition(&mut self.host.machine.borrow_mut(), self.script.title())
+        });
         let mut located = text.to_vec();
         if let Some(position) = position {
-            let sha1 = String::from_utf8_lossy(&self.script.sha1);
-            located.extend_from_slice(format!(" script: {sha1}, on {position}.").as_bytes());
+            let title =
+                if self.script.is_function() { self.script.title().as_bytes() } else { &self.script.sha1 };
+            let title = String::from_utf8_lossy(title);
+            located.extend_from_slice(format!(" script: {title}, on {position}.").as_bytes());
         }
         located
     }
@@ -260,13 +324,26 @@ impl Run {
         *self.host.spare.borrow_mut() = self.session.take();
         let mut machine = self.host.machine.borrow_mut();
         *machine.registration() = None;
+        *machine.loading() = None;
         if let Some(thread) = self.thread.take() {
             machine.release(thread, reusable);
+        }
+        if let Some(borrowed) = self.borrowed.take() {
+            let intact = reusable || self.failed;
+            self.host.instances.borrow_mut().end(&mut machine, &self.host.engine.functions, borrowed, intact);
         }
     }
 }
 
 impl ScriptRun for Run {
+    fn serves(&self, request: &[&[u8]]) {
+        let registration = self.suspended.as_ref().and_then(|suspended| suspended.registration.as_ref());
+        if let Some(registration) = registration {
+            // Only the first slice's end says it.
+            let _ = registration.running.request.set(OwnedArgs::new(request));
+        }
+    }
+
     fn resume<'e>(
         &mut self,
         env: Env<'e>,
@@ -278,12 +355,9 @@ impl ScriptRun for Run {
         let killed = suspended.registration.as_ref().is_some_and(|entry| entry.running.is_killed());
         {
             let mut machine = self.host.machine.borrow_mut();
-            machine.restore_arguments(suspended.arguments);
-            let mut state = suspended.state;
-            machine.exchange(&mut state);
+            suspended.go_on(&mut machine);
             let limit = env.engine.config.number(Param::ScriptMemoryLimit) as usize;
             machine.prepare(limit, self.deterministic);
-            *machine.registration() = suspended.registration;
         }
         if killed {
             let position = match &self.thread {
@@ -302,7 +376,7 @@ impl Drop for Run {
         // Only a run that is given up has its coroutine still.
         if self.thread.is_some() {
             if let Some(suspended) = self.suspended.take() {
-                self.host.machine.borrow_mut().restore_arguments(suspended.arguments);
+                suspended.go_on(&mut self.host.machine.borrow_mut());
             }
             self.end(false);
         }

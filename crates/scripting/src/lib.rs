@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod host;
+mod libraries;
 #[allow(unsafe_code)]
 pub mod library;
 #[allow(unsafe_code)]

@@ -22,10 +22,28 @@ pub struct Script {
     /// The text, with its shebang line if it has one.
     pub source: Box<[u8]>,
     header: Header,
+    is_function: bool,
     wide: AtomicBool,
 }
 
 impl Script {
+    /// What runs when a library's function is called: its text is the library's.
+    pub fn function(id: u64, name: &str, flags: ScriptFlags) -> Self {
+        Script {
+            id,
+            sha1: [b'0'; 40],
+            source: Box::default(),
+            header: Header { flags, name: Some(name.into()), body_at: 0 },
+            is_function: true,
+            wide: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it is a library's function, and not a text that EVAL runs.
+    pub fn is_function(&self) -> bool {
+        self.is_function
+    }
+
     /// What its first line declares.
     pub fn flags(&self) -> ScriptFlags {
         self.header.flags
@@ -34,6 +52,11 @@ impl Script {
     /// The name that its first line gives it.
     pub fn name(&self) -> Option<&str> {
         self.header.name.as_deref()
+    }
+
+    /// What people call it: its name, or its SHA1.
+    pub fn title(&self) -> &str {
+        self.name().unwrap_or_else(|| std::str::from_utf8(&self.sha1).unwrap_or_default())
     }
 
     /// The Lua text, after the shebang line.
@@ -136,12 +159,18 @@ impl Scripts {
     pub fn create(&self, source: &[u8]) -> Result<Arc<Script>, Error> {
         let header = Header::parse(source)?;
         Ok(Arc::new(Script {
-            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            id: self.next_id(),
             sha1: sha1_hex(source),
             source: source.into(),
             header,
+            is_function: false,
             wide: AtomicBool::new(false),
         }))
+    }
+
+    /// A number that no other script or function has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Caches a script. Returns the one that is there if another client was faster.

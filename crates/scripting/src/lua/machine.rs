@@ -1,5 +1,6 @@
 //! One worker's VM: compiled scripts, coroutines, slices.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
@@ -9,7 +10,9 @@ use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
+use super::api::Audience;
 use super::heap::{self, Heap};
+use super::libraries::{self, Entries, push_list};
 use super::preempt::Stop;
 use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
@@ -18,9 +21,10 @@ use crate::watchdog::Watchdog;
 
 /// A VM. Its methods are called on the thread that made it.
 pub(crate) struct Machine {
-    state: *mut lua_State,
+    pub(super) state: *mut lua_State,
     slot: *mut Slot,
-    sandbox: Sandbox,
+    pub(super) sandbox: Sandbox,
+    pub(super) libraries: Entries,
     /// Compiled scripts by their id.
     functions: HashMap<u64, Compiled>,
     idle: Vec<Thread>,
@@ -40,8 +44,10 @@ const RUNS_BEFORE_RECOMPILING: u32 = 5;
 
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
-    state: *mut lua_State,
+    pub(super) state: *mut lua_State,
     reference: c_int,
+    /// How many values above its function it begins with.
+    arguments: Cell<c_int>,
 }
 
 /// How a slice ended.
@@ -90,6 +96,8 @@ impl Machine {
                 preempted: false,
                 panic: None,
                 registration: None,
+                loading: None,
+                sandbox: None,
                 pulse: watchdog.pulse.clone(),
                 heap,
                 deterministic: false,
@@ -98,17 +106,18 @@ impl Machine {
                 frames: Vec::new(),
                 order: Vec::new(),
             }));
-            let mut opened: Option<Sandbox> = None;
+            let mut opened: Option<(Sandbox, Entries)> = None;
             let status = ffi::lua_cpcall(state, open, (&raw mut opened).cast());
             assert!(status == ffi::LUA_OK, "the sandbox did not open");
-            let sandbox = opened.expect("the sandbox was opened");
+            let (sandbox, libraries) = opened.expect("the sandbox was opened");
+            (*slot).sandbox = Some(sandbox);
             let strings = [c"KEYS", c"ARGV"].map(|name| {
                 ffi::lua_pushstring_(state, name.as_ptr());
                 ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
             });
             let functions = HashMap::new();
             let mut machine =
-                Machine { state, slot, sandbox, functions, idle: Vec::new(), watchdog, strings };
+                Machine { state, slot, sandbox, libraries, functions, idle: Vec::new(), watchdog, strings };
             if !*HOOKS_IN_COMPILED_CODE.get_or_init(|| machine.probe()) {
                 luaJIT_setmode(state, 0, 0);
             }
@@ -136,7 +145,7 @@ impl Machine {
         }
     }
 
-    fn slot(&mut self) -> &mut Slot {
+    pub(super) fn slot(&mut self) -> &mut Slot {
         // SAFETY: made in `new`, freed in `drop`, and no slice is running while a method has `&mut self`.
         unsafe { &mut *self.slot }
     }
@@ -183,16 +192,23 @@ impl Machine {
 
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
+        let thread = self.empty_thread(0);
+        // SAFETY: no slice runs; the limit is lifted.
+        unsafe { ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function) };
+        thread
+    }
+
+    /// A coroutine that is to be given a function and so many arguments.
+    pub(super) fn empty_thread(&mut self, arguments: c_int) -> Thread {
         self.slot().heap.enter();
         // SAFETY: no slice runs; the limit is lifted.
-        unsafe {
-            let thread = self.idle.pop().unwrap_or_else(|| {
-                let state = ffi::lua_newthread(self.state);
-                Thread { state, reference: ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX) }
-            });
-            ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function);
-            thread
-        }
+        let thread = self.idle.pop().unwrap_or_else(|| unsafe {
+            let state = ffi::lua_newthread(self.state);
+            let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
+            Thread { state, reference, arguments: Cell::new(0) }
+        });
+        thread.arguments.set(arguments);
+        thread
     }
 
     /// Takes a coroutine back; only one that has ended by returning can be used again.
@@ -217,11 +233,7 @@ impl Machine {
             unsafe {
                 self.sandbox.push_globals(state);
                 ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                ffi::lua_createtable(state, values.len() as c_int, 0);
-                for (at, value) in values.iter().enumerate() {
-                    ffi::lua_pushlstring_(state, value.as_ptr().cast(), value.len());
-                    ffi::lua_rawseti_(state, -2, at as c_int + 1);
-                }
+                push_list(state, values);
                 ffi::lua_rawset(state, -3);
                 ffi::lua_settop(state, -2);
             }
@@ -294,7 +306,7 @@ impl Machine {
             CURRENT.set(slot);
             (*slot).heap.set_unlimited(false);
             self.watchdog.begin();
-            let status = ffi::lua_resume_(thread.state, 0);
+            let status = ffi::lua_resume_(thread.state, thread.arguments.take());
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
@@ -377,12 +389,15 @@ impl Drop for Machine {
 unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
     // SAFETY: a protected call of a fresh state; the argument is the caller's option.
     unsafe {
-        let opened = ffi::lua_touserdata(state, 1).cast::<Option<Sandbox>>();
+        let opened = ffi::lua_touserdata(state, 1).cast::<Option<(Sandbox, Entries)>>();
         let sandbox = sandbox::open_raw(state);
-        api::push(state, sandbox.shared());
+        let libraries = libraries::open(state, sandbox);
+        api::push(state, sandbox.shared(), Audience::Script);
         sandbox.protect(state);
+        ffi::lua_pushvalue(state, -1);
         sandbox.set_global(state, c"redis");
-        opened.write(Some(sandbox));
+        sandbox.set_global(state, c"server");
+        opened.write(Some((sandbox, libraries)));
     }
     0
 }
@@ -418,7 +433,7 @@ unsafe fn error_text(state: *mut lua_State) -> Vec<u8> {
 }
 
 /// The string (or number) at an index, valid while it stays there.
-unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+pub(super) unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut len = 0;
     // SAFETY: the caller's.
     unsafe {

@@ -9,11 +9,13 @@
 mod api;
 mod bridge;
 mod heap;
+mod libraries;
 mod machine;
 mod preempt;
 mod replies;
 mod results;
 
+pub(crate) use libraries::{FunctionCall, Instance, Loading};
 pub(crate) use machine::{Ended, Machine, Thread};
 pub(crate) use preempt::{Stop, on_signal, pause, running};
 
@@ -24,6 +26,7 @@ use mlua::ffi::lua_State;
 use perigee_commands::scripts::{Registration, ScriptContext};
 use std::sync::Arc;
 
+use crate::sandbox::Sandbox;
 use crate::watchdog::Pulse;
 use heap::Heap;
 
@@ -42,6 +45,10 @@ pub(crate) struct Slot {
     /// A panic on its way through Lua.
     panic: Option<Box<dyn std::any::Any + Send>>,
     registration: Option<Registration>,
+    /// The library whose text is being run.
+    loading: Option<Loading>,
+    /// Set once it is open.
+    sandbox: Option<Sandbox>,
     pulse: Arc<Pulse>,
     heap: Box<Heap>,
     /// Replies of some commands are sorted.

@@ -2,6 +2,7 @@
 
 mod atomicity;
 mod determinism;
+mod functions;
 mod keys;
 mod killing;
 mod preemption;
