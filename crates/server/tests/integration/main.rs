@@ -6,6 +6,7 @@
 mod blocking;
 mod connection;
 mod edges;
+mod examples;
 mod limits;
 mod parallel;
 mod protocol;
