@@ -204,14 +204,18 @@ pub fn call_from_script(
     };
     if !context.txn.holds_all() {
         let footprint = entry.command.footprint(&env.engine.keyspace, args);
-        if !context.txn.try_extend(&footprint) {
-            return CallOutcome::Widen;
+        if !context.txn.covers(&footprint) {
+            context.script.figures.count_undeclared();
+            if !context.txn.try_extend(&footprint) {
+                return CallOutcome::Widen;
+            }
         }
     }
     if !env.engine.monitors.is_empty() {
         stats::feed_monitors(env, context.session, entry, args);
     }
     env.worker.stats.count_call(entry);
+    context.script.figures.count_redis_call();
     context.wrote |= entry.command.has(Flags::WRITE);
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
     match suspend {

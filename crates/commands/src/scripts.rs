@@ -4,12 +4,21 @@
 
 mod cache;
 mod commands;
+mod figures;
+mod histogram;
+mod local;
+mod observe;
+mod recent;
 mod shebang;
+mod times;
 
-pub(crate) use cache::LocalScripts;
-pub use cache::{Script, Scripts, SharedScript, sha1_hex};
+pub use cache::{Script, Scripts, sha1_hex};
 pub(crate) use commands::COMMANDS;
-pub use shebang::ScriptFlags;
+pub use figures::{Failure, Figures};
+pub(crate) use local::LocalScripts;
+pub use local::{LocalScript, SharedScript};
+pub use shebang::{Header, ScriptFlags};
+pub(crate) use times::RunTimes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,7 +38,10 @@ pub trait ScriptHost {
     ///
     /// # Errors
     /// The compiler's message.
-    fn compile(&self, script: &Script) -> Result<(), Vec<u8>>;
+    fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>>;
+
+    /// Bytes that its VM uses.
+    fn used_bytes(&self) -> usize;
 
     /// Runs a script until it ends or has used up its slice. Its reply, an error included, goes to `reply` once it is
     /// done.
@@ -94,7 +106,7 @@ pub struct ScriptContext<'c, 'e> {
     /// The engine, the worker, the moment.
     pub env: Env<'e>,
     /// What runs.
-    pub script: &'c Arc<Script>,
+    pub script: &'c LocalScript,
     /// The fake client.
     pub session: &'c mut Session,
     /// The script's transaction.
@@ -111,7 +123,12 @@ impl ScriptContext<'_, '_> {
     /// Puts the running script on the list of those that can be stopped.
     pub fn register(&self) -> Registration {
         let started_ns = self.env.worker.clock.ticks_ns();
-        self.env.engine.scripts.register(self.script.clone(), self.session.client.id, started_ns, self.wrote)
+        self.env.engine.scripts.register(
+            Arc::clone(self.script),
+            self.session.client.id,
+            started_ns,
+            self.wrote,
+        )
     }
 
     /// Writes to the server's log; levels are those of `redis.log`.

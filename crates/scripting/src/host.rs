@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use perigee_commands::config::Param;
 use perigee_commands::scripts::{
-    Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, SharedScript, Started,
+    Failure, Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun,
+    SharedScript, Started,
 };
 use perigee_commands::{Effects, Engine, Env, Session, Txn};
 use perigee_resp::Reply;
@@ -24,6 +25,8 @@ struct Host {
     engine: Arc<Engine>,
     /// The cache's flushes that the compiled copies reflect.
     flushes: Cell<u64>,
+    /// The evictions that they reflect.
+    evictions: Cell<u64>,
     /// Random state for the seeds of runs.
     seed: Cell<u64>,
     /// A fake client for the next run.
@@ -37,6 +40,7 @@ impl LuaHost {
             machine: RefCell::new(Machine::new()),
             engine: engine.clone(),
             flushes: Cell::new(0),
+            evictions: Cell::new(0),
             seed: Cell::new(RandomState::new().hash_one("seed")),
             spare: RefCell::new(None),
         }))
@@ -46,12 +50,10 @@ impl LuaHost {
     pub fn boxed(engine: &Arc<Engine>, _worker: usize) -> Option<Box<dyn ScriptHost>> {
         Some(Box::new(LuaHost::new(engine)))
     }
-
-    /// Bytes that the VM uses.
-    pub fn used_bytes(&self) -> usize {
-        self.0.machine.borrow_mut().used_bytes()
-    }
 }
+
+/// Evictions after which compiled copies are looked through for what can go.
+const SWEEP_AFTER: u64 = 64;
 
 impl Host {
     fn fake_client(&self, parent: &Session) -> Box<Session> {
@@ -64,10 +66,15 @@ impl Host {
         }
     }
 
-    fn follow_flushes(&self) {
-        let flushes = self.engine.scripts.flushes();
+    /// Drops compiled copies of what is no longer cached.
+    fn follow_cache(&self) {
+        let scripts = &self.engine.scripts;
+        let (flushes, evictions) = (scripts.flushes(), scripts.evictions());
         if self.flushes.replace(flushes) != flushes {
             self.machine.borrow_mut().forget();
+        } else if evictions >= self.evictions.get() + SWEEP_AFTER {
+            self.evictions.set(evictions);
+            self.machine.borrow_mut().sweep();
         }
     }
 
@@ -83,9 +90,13 @@ impl Host {
 }
 
 impl ScriptHost for LuaHost {
-    fn compile(&self, script: &Script) -> Result<(), Vec<u8>> {
-        self.0.follow_flushes();
+    fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>> {
+        self.0.follow_cache();
         self.0.machine.borrow_mut().compile(script).map(drop)
+    }
+
+    fn used_bytes(&self) -> usize {
+        self.0.machine.borrow_mut().used_bytes()
     }
 
     fn run<'e>(
@@ -97,7 +108,7 @@ impl ScriptHost for LuaHost {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> Started {
-        self.0.follow_flushes();
+        self.0.follow_cache();
         let config = &env.engine.config;
         let Invocation { script, keys, args, read_only } = invocation;
         let deterministic = config.is_on(Param::ScriptDeterministic) || script.flags().deterministic;
@@ -110,6 +121,7 @@ impl ScriptHost for LuaHost {
                 return Started::Done;
             }
         };
+        let base_bytes = machine.used_bytes();
         let thread = machine.thread(function);
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
@@ -125,6 +137,7 @@ impl ScriptHost for LuaHost {
             deterministic,
             read_only,
             wrote: false,
+            base_bytes,
         };
         run.start(env, txn, effects, reply)
     }
@@ -142,6 +155,8 @@ struct Run {
     deterministic: bool,
     read_only: bool,
     wrote: bool,
+    /// What the VM used before the run.
+    base_bytes: usize,
 }
 
 struct Suspended {
@@ -187,6 +202,8 @@ impl Run {
         };
         let ended = machine.resume(thread, &mut context);
         self.wrote = context.wrote;
+        self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));
+        env.worker.note_script_memory(machine.used_bytes());
         match ended {
             Ended::Yielded => {
                 let registration = machine.registration().take();
@@ -206,9 +223,8 @@ impl Run {
                 return ScriptFlow::Widen;
             }
             Ended::Stopped(Stop::Killed) => {
-                let position = machine.position(thread, b"");
                 drop(machine);
-                self.killed(position, txn, effects, reply);
+                self.killed(txn, effects, reply);
                 return ScriptFlow::Done;
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
@@ -220,28 +236,38 @@ impl Run {
             }
             Ended::Failed(text) => {
                 let position = machine.position(thread, &text);
+                let traceback = machine.traceback(thread);
                 drop(machine);
                 if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
                     txn.rollback();
                     effects.clear();
+                    self.script.figures.count_rollback();
                 }
-                reply.error(&self.located(&text, position));
+                let text = self.located(&text, position);
+                reply.error(&text);
+                let at_ms = txn.now_ms();
+                self.script.figures.count_failure(Failure { at_ms, text, traceback });
                 self.end(false);
             }
         }
         ScriptFlow::Done
     }
 
-    fn killed(
-        &mut self,
-        position: Option<String>,
-        txn: &mut Txn<'_>,
-        effects: &mut Effects,
-        reply: &mut dyn Reply,
-    ) {
+    fn killed(&mut self, txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
         txn.rollback();
         effects.clear();
-        reply.error(&self.located(b"ERR Script killed by user with SCRIPT KILL...", position));
+        let machine = self.host.machine.borrow();
+        let (position, traceback) = match &self.thread {
+            Some(thread) => (machine.position(thread, b""), machine.traceback(thread)),
+            None => (None, Vec::new()),
+        };
+        drop(machine);
+        let text = self.located(b"ERR Script killed by user with SCRIPT KILL...", position);
+        reply.error(&text);
+        let figures = &self.script.figures;
+        figures.count_kill();
+        figures.count_rollback();
+        figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
         self.end(false);
     }
 
@@ -286,11 +312,7 @@ impl ScriptRun for Run {
             *machine.registration() = suspended.registration;
         }
         if killed {
-            let position = match &self.thread {
-                Some(thread) => self.host.machine.borrow().position(thread, b""),
-                None => None,
-            };
-            self.killed(position, txn, effects, reply);
+            self.killed(txn, effects, reply);
             return ScriptFlow::Done;
         }
         self.slice(env, txn, effects, reply)

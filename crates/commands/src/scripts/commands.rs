@@ -1,9 +1,8 @@
 //! EVAL, EVALSHA, their read-only forms, and SCRIPT.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Invocation, KillRefused, Script, SharedScript, Started};
+use super::{Invocation, KillRefused, LocalScript, Script, SharedScript, Started, observe};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -74,7 +73,7 @@ fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     run(call, script, true)
 }
 
-const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
+pub(super) const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
 
 fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     key_count(call)?;
@@ -88,7 +87,7 @@ fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     let found = call.env.worker.local_scripts.borrow_mut().find_source(&call.env.engine.scripts, source);
     match found {
         Some(script) => Ok(script),
-        None => load(call, source).map(Rc::new),
+        None => load(call, source).map(LocalScript::new),
     }
 }
 
@@ -129,6 +128,10 @@ fn run(call: &mut Call<'_, '_>, script: SharedScript, read_only: bool) -> Result
         return Err(Error::Text("ERR Can not execute a script with write flag using *_ro command."));
     }
     let read_only = read_only || flags.no_writes;
+    if script.is_wide() {
+        script.figures.count_wide_run();
+    }
+    call.session.ran = Some(script.clone());
     let (keys, args) = call.args[3..].split_at(key_count(call)?);
     let invocation = Invocation { script, keys, args, read_only };
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
@@ -140,12 +143,11 @@ fn run(call: &mut Call<'_, '_>, script: SharedScript, read_only: bool) -> Result
     Ok(())
 }
 
-const SCRIPT: Command = container("script", &[EXISTS, FLUSH, HELP, KILL, LOAD, SHOW]).docs(
-    Group::Scripting,
-    "2.6.0",
-    "Depends on subcommand.",
-    "A container for Lua scripts management commands",
-);
+const SCRIPT: Command = container(
+    "script",
+    &[EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
+)
+.docs(Group::Scripting, "2.6.0", "Depends on subcommand.", "A container for Lua scripts management commands");
 
 const EXISTS: Command = command("exists", -3, script_exists)
     .full("script|exists")
@@ -226,6 +228,7 @@ fn script_load(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Some(script) => script,
         None => load(call, call.args[2])?,
     };
+    call.env.engine.scripts.keep(&script);
     call.reply.bulk(&script.sha1);
     Ok(())
 }
@@ -263,10 +266,14 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    * SYNC: Synchronously flush the scripts cache.",
             "KILL",
             "    Kill the currently executing Lua script.",
+            "LIST",
+            "    List the scripts in the scripts cache.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
             "SHOW <sha1>",
             "    Show the text of a script in the scripts cache.",
+            "STATS [<sha1>|<name>|RESET]",
+            "    Show how all scripts ran, or one of them; or begin to count anew.",
         ],
     );
     Ok(())

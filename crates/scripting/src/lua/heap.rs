@@ -6,6 +6,8 @@ use std::ffi::c_void;
 /// The allocator state of one VM.
 pub(crate) struct Heap {
     used_bytes: usize,
+    /// The most that was in use since [`Heap::restart_peak`].
+    peak_bytes: usize,
     /// Scripts that have begun and not ended.
     runs: usize,
     /// What was in use when the first of them began.
@@ -19,7 +21,14 @@ const ALIGNMENT: usize = 16;
 
 impl Heap {
     pub(crate) fn new() -> Self {
-        Heap { used_bytes: 0, runs: 0, floor_bytes: 0, limit_bytes: usize::MAX, unlimited: true }
+        Heap {
+            used_bytes: 0,
+            peak_bytes: 0,
+            runs: 0,
+            floor_bytes: 0,
+            limit_bytes: usize::MAX,
+            unlimited: true,
+        }
     }
 
     /// A script begins.
@@ -45,6 +54,18 @@ impl Heap {
     #[inline]
     pub(crate) fn set_unlimited(&mut self, unlimited: bool) {
         self.unlimited = unlimited;
+    }
+
+    /// A slice begins, whose greatest need is to be known.
+    #[inline]
+    pub(crate) fn restart_peak(&mut self) {
+        self.peak_bytes = self.used_bytes;
+    }
+
+    /// The most that was in use since the slice began.
+    #[inline]
+    pub(crate) fn peak_bytes(&self) -> usize {
+        self.peak_bytes
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
@@ -85,6 +106,7 @@ pub(crate) unsafe extern "C" fn allocate(
         };
         if !block.is_null() {
             heap.used_bytes = used;
+            heap.peak_bytes = heap.peak_bytes.max(used);
         }
         block.cast()
     }

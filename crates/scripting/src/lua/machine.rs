@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
@@ -32,6 +32,7 @@ pub(crate) struct Machine {
 struct Compiled {
     reference: c_int,
     runs: u32,
+    script: Arc<Script>,
 }
 
 /// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
@@ -68,6 +69,9 @@ const FLUSH: c_int = 0x200;
 
 /// Found out once by the first VM of the process.
 static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
+
+/// Levels that a traceback shows.
+const TRACEBACK: c_int = 20;
 
 /// Coroutines kept for later runs.
 const IDLE: usize = 16;
@@ -145,7 +149,7 @@ impl Machine {
     ///
     /// # Errors
     /// The compiler's message.
-    pub(crate) fn compile(&mut self, script: &Script) -> Result<c_int, Vec<u8>> {
+    pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<c_int, Vec<u8>> {
         if let Some(compiled) = self.functions.get_mut(&script.id) {
             compiled.runs = compiled.runs.saturating_add(1);
             let reference = compiled.reference;
@@ -168,7 +172,7 @@ impl Machine {
                 return Err(message);
             }
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            self.functions.insert(script.id, Compiled { reference, runs: 0 });
+            self.functions.insert(script.id, Compiled { reference, runs: 0, script: script.clone() });
             Ok(reference)
         }
     }
@@ -179,6 +183,19 @@ impl Machine {
             // SAFETY: made by luaL_ref.
             unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference) };
         }
+    }
+
+    /// Forgets compiled scripts that have left the cache.
+    pub(crate) fn sweep(&mut self) {
+        let state = self.state;
+        self.functions.retain(|_, compiled| {
+            let stays = !compiled.script.is_evicted();
+            if !stays {
+                // SAFETY: made by luaL_ref.
+                unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, compiled.reference) };
+            }
+            stays
+        });
     }
 
     /// A coroutine that is about to run a compiled script.
@@ -293,6 +310,7 @@ impl Machine {
             (*slot).preempted = false;
             CURRENT.set(slot);
             (*slot).heap.set_unlimited(false);
+            (*slot).heap.restart_peak();
             self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, 0);
             self.watchdog.end();
@@ -329,6 +347,36 @@ impl Machine {
         }
     }
 
+    /// Where the coroutine stands, the innermost level first: `@user_script:3: in function f`.
+    pub(crate) fn traceback(&self, thread: &Thread) -> Vec<String> {
+        let mut lines = Vec::new();
+        // SAFETY: as in position.
+        unsafe {
+            let mut record: lua_Debug = std::mem::zeroed();
+            for level in 0..TRACEBACK {
+                if ffi::lua_getstack(thread.state, level, &mut record) == 0
+                    || ffi::lua_getinfo(thread.state, c"Snl".as_ptr(), &mut record) == 0
+                {
+                    break;
+                }
+                let source = CStr::from_ptr(record.source).to_string_lossy();
+                let place = if record.currentline > 0 {
+                    format!("{source}:{}", record.currentline)
+                } else {
+                    source.into_owned()
+                };
+                lines.push(if CStr::from_ptr(record.what) == c"main" {
+                    format!("{place}: in main chunk")
+                } else if record.name.is_null() {
+                    format!("{place}: in function at line {}", record.linedefined)
+                } else {
+                    format!("{place}: in function {}", CStr::from_ptr(record.name).to_string_lossy())
+                });
+            }
+        }
+        lines
+    }
+
     /// Where the coroutine stands: source and line, as `@user_script:3`. A function that was ended by an error of the VM
     /// itself no longer knows its line; then the place at the head of the error's text counts.
     pub(crate) fn position(&self, thread: &Thread, text: &[u8]) -> Option<String> {
@@ -356,6 +404,11 @@ impl Machine {
             }
             None
         }
+    }
+
+    /// The most that the VM has used in the last slice.
+    pub(crate) fn peak_bytes(&mut self) -> usize {
+        self.slot().heap.peak_bytes()
     }
 
     /// Bytes that the VM uses.

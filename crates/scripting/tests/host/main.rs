@@ -4,5 +4,6 @@ mod atomicity;
 mod determinism;
 mod keys;
 mod killing;
+mod observing;
 mod preemption;
 mod server;

@@ -52,6 +52,8 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     let startup = engine.samples.startup_bytes();
     let clients: usize = engine.clients.all().iter().map(|client| client.output_bytes()).sum();
     let (scripts, script_bytes) = engine.scripts.size();
+    let vm_bytes: u64 = engine.worker_stats().iter().map(|stats| stats.script_vm_bytes.value()).sum();
+    let vm_bytes = vm_bytes as usize;
     let overhead = startup + clients + script_bytes;
     let dataset = used.saturating_sub(overhead);
     let share = |part: usize, whole: usize| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
@@ -67,8 +69,11 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("allocator_allocated", used);
     lines.add("allocator_resident", resident);
     lines.add_memory("total_system_memory", engine.process.machine_memory);
+    lines.add("used_memory_vm_eval", vm_bytes);
+    lines.add_memory("used_memory_lua", vm_bytes);
     lines.add("used_memory_scripts_eval", script_bytes);
     lines.add("number_of_cached_scripts", scripts);
+    lines.add_memory("used_memory_vm_total", vm_bytes);
     lines.add_memory("used_memory_scripts", script_bytes);
     lines.add("maxmemory", max);
     lines.add("maxmemory_human", human(max));
