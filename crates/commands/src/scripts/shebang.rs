@@ -1,5 +1,7 @@
 //! The first line of a script that says what it is: `#!lua name=sum flags=no-writes,atomic`.
 
+use perigee_resp::split_arguments;
+
 use crate::error::Error;
 
 /// The first line of a script, read.
@@ -44,37 +46,56 @@ impl Header {
         if !source.starts_with(b"#!") {
             return Ok(header);
         }
-        let Some(end) = source.iter().position(|&byte| byte == b'\n') else {
-            return Err(Error::Text("ERR Invalid script shebang"));
-        };
+        let end = memchr::memchr2(b'\n', 0, source).filter(|&end| source[end] == b'\n');
+        let end = end.ok_or(Error::Text("ERR Invalid script shebang"))?;
         header.flags.declared = true;
         header.body_at = end;
-        let line = String::from_utf8_lossy(&source[..end]);
-        let mut words = line.split_ascii_whitespace();
-        let engine = words.next().unwrap_or_default();
-        if engine != "#!lua" {
-            return Err(Error::Owned(format!("ERR Unexpected engine in script shebang: {engine}")));
+        let words = split_arguments(&source[..end]).filter(|words| !words.is_empty());
+        let words = words.ok_or(Error::Text("ERR Invalid engine in script shebang"))?;
+        if words[0] != b"#!lua" {
+            return Err(Error::quoting("ERR Unexpected engine in script shebang: ", &words[0], ""));
         }
-        for word in words {
-            if let Some(name) = word.strip_prefix("name=").filter(|name| !name.is_empty()) {
-                header.name = Some(name.into());
-                continue;
-            }
-            let Some(list) = word.strip_prefix("flags=") else {
-                return Err(Error::Owned(format!("ERR Unknown lua shebang option: {word}")));
-            };
-            for name in list.split(',').filter(|name| !name.is_empty()) {
-                let flag = header.flags.by_name(name);
-                *flag.ok_or_else(|| {
-                    Error::Owned(format!("ERR Unexpected flag in script shebang: {name}"))
-                })? = true;
+        for word in &words[1..] {
+            if let Some(name) = word.strip_prefix(b"name=") {
+                header.take_name(name)?;
+            } else if let Some(list) = word.strip_prefix(b"flags=") {
+                header.flags.take(list)?;
+            } else {
+                return Err(Error::quoting("ERR Unknown lua shebang option: ", word, ""));
             }
         }
         Ok(header)
     }
+
+    fn take_name(&mut self, name: &[u8]) -> Result<(), Error> {
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte);
+        if self.name.is_some() {
+            return Err(Error::Text("ERR Invalid script shebang: name was given multiple times"));
+        }
+        if name.is_empty() || name.len() > MAX_NAME || !name.iter().all(fits) {
+            return Err(Error::Text(BAD_NAME));
+        }
+        self.name = Some(String::from_utf8_lossy(name).into());
+        Ok(())
+    }
 }
 
+/// The longest name of a script, in bytes.
+const MAX_NAME: usize = 64;
+
+const BAD_NAME: &str =
+    "ERR Script names can only contain letters, numbers, '_', '-', '.' and ':', from 1 to 64 of them";
+
 impl ScriptFlags {
+    /// Sets what a list such as `no-writes,atomic` names.
+    fn take(&mut self, list: &[u8]) -> Result<(), Error> {
+        for name in list.split(|&byte| byte == b',').filter(|_| !list.is_empty()) {
+            let flag = std::str::from_utf8(name).ok().and_then(|name| self.by_name(name));
+            *flag.ok_or_else(|| Error::quoting("ERR Unexpected flag in script shebang: ", name, ""))? = true;
+        }
+        Ok(())
+    }
+
     /// The flags that are set, as a script writes them.
     pub fn names(self) -> Vec<&'static str> {
         const NAMES: [&str; 7] = [
@@ -126,5 +147,13 @@ mod tests {
         assert_eq!(text("#!foo\nreturn 1"), "ERR Unexpected engine in script shebang: #!foo");
         assert_eq!(text("#!lua foo=bar\nreturn 1"), "ERR Unknown lua shebang option: foo=bar");
         assert_eq!(text("#!lua flags=bar\nreturn 1"), "ERR Unexpected flag in script shebang: bar");
+        assert_eq!(text("#!lua flags=no-writes,\nreturn 1"), "ERR Unexpected flag in script shebang: ");
+        assert_eq!(text("#!lua 'flags\nreturn 1"), "ERR Invalid engine in script shebang");
+        assert_eq!(text("#!lua f\0\nreturn 1"), "ERR Invalid script shebang");
+        assert_eq!(text("#!lua name=\nreturn 1"), BAD_NAME);
+        assert_eq!(
+            text("#!lua name=a name=b\nreturn 1"),
+            "ERR Invalid script shebang: name was given multiple times"
+        );
     }
 }
