@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use perigee_commands::config::Param;
+use perigee_commands::config::{Config, Param};
 use perigee_commands::scripts::{
     Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, SharedScript, Started,
 };
@@ -13,7 +13,7 @@ use perigee_commands::{Effects, Engine, Env, Session, Txn};
 use perigee_resp::Reply;
 
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, Machine, Stop, Thread};
+use crate::lua::{Ended, Limit, Machine, Pending, Stop, Thread};
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ impl ScriptHost for LuaHost {
         let thread = machine.thread(function);
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
-        machine.prepare(config.number(Param::ScriptMemoryLimit) as usize, deterministic);
+        machine.prepare(memory_limit_bytes(config), deterministic);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -125,6 +125,10 @@ impl ScriptHost for LuaHost {
             deterministic,
             read_only,
             wrote: false,
+            writes_left: match config.number(Param::ScriptMaxWrites) {
+                0 => u64::MAX,
+                limit => limit as u64,
+            },
         };
         run.start(env, txn, effects, reply)
     }
@@ -142,12 +146,15 @@ struct Run {
     deterministic: bool,
     read_only: bool,
     wrote: bool,
+    /// Commands that write and may still be called.
+    writes_left: u64,
 }
 
 struct Suspended {
     arguments: [i32; 2],
     state: RunState,
     registration: Option<Registration>,
+    pending: Option<Pending>,
 }
 
 impl Run {
@@ -158,7 +165,7 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> Started {
-        match self.slice(env, txn, effects, reply) {
+        match self.slice(env, None, txn, effects, reply) {
             ScriptFlow::Done => Started::Done,
             ScriptFlow::Yielded => Started::Yielded(Box::new(self)),
             ScriptFlow::Widen => Started::Widen,
@@ -168,6 +175,7 @@ impl Run {
     fn slice<'e>(
         &mut self,
         env: Env<'e>,
+        pending: Option<Pending>,
         txn: &mut Txn<'e>,
         effects: &mut Effects,
         reply: &mut dyn Reply,
@@ -184,9 +192,10 @@ impl Run {
             effects,
             read_only: self.read_only,
             wrote: self.wrote,
+            writes_left: self.writes_left,
         };
-        let ended = machine.resume(thread, &mut context);
-        self.wrote = context.wrote;
+        let ended = machine.go_on(thread, pending, &mut context);
+        (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
         match ended {
             Ended::Yielded => {
                 let registration = machine.registration().take();
@@ -196,7 +205,8 @@ impl Run {
                 let arguments = machine.save_arguments();
                 let mut state = RunState::new(0);
                 machine.exchange(&mut state);
-                self.suspended = Some(Box::new(Suspended { arguments, state, registration }));
+                let pending = machine.pending();
+                self.suspended = Some(Box::new(Suspended { arguments, state, registration, pending }));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -205,11 +215,23 @@ impl Run {
                 self.end(false);
                 return ScriptFlow::Widen;
             }
+            Ended::Stopped(Stop::Aborted) => {
+                let protocol = session.protocol();
+                txn.rollback();
+                effects.clear();
+                machine.reply_to_abort(protocol, reply);
+                drop(machine);
+                self.end(false);
+            }
             Ended::Stopped(Stop::Killed) => {
                 let position = machine.position(thread, b"");
                 drop(machine);
-                self.killed(position, txn, effects, reply);
-                return ScriptFlow::Done;
+                self.undo(KILLED, position, txn, effects, reply);
+            }
+            Ended::Stopped(Stop::Limit(limit)) => {
+                let position = machine.position(thread, b"");
+                drop(machine);
+                self.undo(limit_text(limit), position, txn, effects, reply);
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
@@ -232,8 +254,10 @@ impl Run {
         ScriptFlow::Done
     }
 
-    fn killed(
+    /// Ends the run as if it had never been, with this error.
+    fn undo(
         &mut self,
+        text: &[u8],
         position: Option<String>,
         txn: &mut Txn<'_>,
         effects: &mut Effects,
@@ -241,7 +265,7 @@ impl Run {
     ) {
         txn.rollback();
         effects.clear();
-        reply.error(&self.located(b"ERR Script killed by user with SCRIPT KILL...", position));
+        reply.error(&self.located(text, position));
         self.end(false);
     }
 
@@ -275,25 +299,27 @@ impl ScriptRun for Run {
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
         let Some(suspended) = self.suspended.take() else { return ScriptFlow::Done };
-        let killed = suspended.registration.as_ref().is_some_and(|entry| entry.running.is_killed());
+        let Suspended { arguments, mut state, registration, pending } = *suspended;
+        let running = registration.as_ref().map(|entry| entry.running.clone());
         {
             let mut machine = self.host.machine.borrow_mut();
-            machine.restore_arguments(suspended.arguments);
-            let mut state = suspended.state;
+            machine.restore_arguments(arguments);
             machine.exchange(&mut state);
-            let limit = env.engine.config.number(Param::ScriptMemoryLimit) as usize;
-            machine.prepare(limit, self.deterministic);
-            *machine.registration() = suspended.registration;
+            machine.prepare(memory_limit_bytes(&env.engine.config), self.deterministic);
+            *machine.registration() = registration;
         }
-        if killed {
-            let position = match &self.thread {
-                Some(thread) => self.host.machine.borrow().position(thread, b""),
-                None => None,
-            };
-            self.killed(position, txn, effects, reply);
-            return ScriptFlow::Done;
-        }
-        self.slice(env, txn, effects, reply)
+        let text = match running {
+            Some(running) if running.is_killed() => KILLED,
+            Some(running) if running.is_out_of_time(env) => limit_text(Limit::Time),
+            _ => return self.slice(env, pending, txn, effects, reply),
+        };
+        let position = {
+            let mut machine = self.host.machine.borrow_mut();
+            machine.give_up(pending);
+            self.thread.as_ref().and_then(|thread| machine.position(thread, b""))
+        };
+        self.undo(text, position, txn, effects, reply);
+        ScriptFlow::Done
     }
 }
 
@@ -302,9 +328,26 @@ impl Drop for Run {
         // Only a run that is given up has its coroutine still.
         if self.thread.is_some() {
             if let Some(suspended) = self.suspended.take() {
-                self.host.machine.borrow_mut().restore_arguments(suspended.arguments);
+                let mut machine = self.host.machine.borrow_mut();
+                machine.restore_arguments(suspended.arguments);
+                machine.give_up(suspended.pending);
             }
             self.end(false);
         }
+    }
+}
+
+/// How much memory a script may use; 0 for any.
+fn memory_limit_bytes(config: &Config) -> usize {
+    if config.is_on(Param::RedisStrict) { 0 } else { config.number(Param::ScriptMemoryLimit) as usize }
+}
+
+const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
+
+fn limit_text(limit: Limit) -> &'static [u8] {
+    match limit {
+        Limit::Memory => b"ERR Script ended: not enough memory (see script-memory-limit); everything it did is undone.",
+        Limit::Time => b"ERR Script ended: it ran for too long (see script-hard-time-limit); everything it did is undone.",
+        Limit::Writes => b"ERR Script ended: too many writes (see script-max-writes); everything it did is undone.",
     }
 }
