@@ -184,6 +184,8 @@ pub enum CallOutcome {
     },
     /// It needs shards that others hold: the script must be undone and run again with all of them.
     Widen,
+    /// It writes, and the script has written as often as `script-max-writes` allows: the script must be undone.
+    TooManyWrites,
 }
 
 /// Runs a command for a script, inside its transaction.
@@ -216,7 +218,11 @@ pub fn call_from_script(
     }
     env.worker.stats.count_call(entry);
     context.script.figures.count_redis_call();
-    context.wrote |= entry.command.has(Flags::WRITE);
+    if entry.command.has(Flags::WRITE) {
+        let Some(left) = context.writes_left.checked_sub(1) else { return CallOutcome::TooManyWrites };
+        context.writes_left = left;
+        context.wrote = true;
+    }
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
     match suspend {
         Some(crate::call::Suspend::Widen) => CallOutcome::Widen,

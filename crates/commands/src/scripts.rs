@@ -117,6 +117,8 @@ pub struct ScriptContext<'c, 'e> {
     pub read_only: bool,
     /// Whether a command that writes has run.
     pub wrote: bool,
+    /// Commands that write and may still be called: `script-max-writes`.
+    pub writes_left: u64,
 }
 
 impl ScriptContext<'_, '_> {
@@ -155,6 +157,12 @@ impl Running {
     /// Whether somebody wants it stopped.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
+    }
+
+    /// Whether it has passed `script-hard-time-limit`.
+    pub fn is_out_of_time(&self, env: Env<'_>) -> bool {
+        let limit_ms = env.engine.config.number(Param::ScriptHardTimeLimit) as u64;
+        limit_ms > 0 && env.worker.clock.ticks_ns().saturating_sub(self.started_ns) >= limit_ms * 1_000_000
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use perigee_commands::config::Param;
+use perigee_commands::config::{Config, Param};
 use perigee_commands::scripts::{
     Failure, Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun,
     SharedScript, Started,
@@ -14,7 +14,7 @@ use perigee_commands::{Effects, Engine, Env, Session, Txn};
 use perigee_resp::Reply;
 
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, Machine, Stop, Thread};
+use crate::lua::{Ended, Limit, Machine, Pending, Stop, Thread};
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
 #[derive(Clone)]
@@ -125,7 +125,7 @@ impl ScriptHost for LuaHost {
         let thread = machine.thread(function);
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
-        machine.prepare(config.number(Param::ScriptMemoryLimit) as usize, deterministic);
+        machine.prepare(memory_limit_bytes(config), deterministic);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -138,6 +138,10 @@ impl ScriptHost for LuaHost {
             read_only,
             wrote: false,
             base_bytes,
+            writes_left: match config.number(Param::ScriptMaxWrites) {
+                0 => u64::MAX,
+                limit => limit as u64,
+            },
         };
         run.start(env, txn, effects, reply)
     }
@@ -157,12 +161,15 @@ struct Run {
     wrote: bool,
     /// What the VM used before the run.
     base_bytes: usize,
+    /// Commands that write and may still be called.
+    writes_left: u64,
 }
 
 struct Suspended {
     arguments: [i32; 2],
     state: RunState,
     registration: Option<Registration>,
+    pending: Option<Pending>,
 }
 
 impl Run {
@@ -173,7 +180,7 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> Started {
-        match self.slice(env, txn, effects, reply) {
+        match self.slice(env, None, txn, effects, reply) {
             ScriptFlow::Done => Started::Done,
             ScriptFlow::Yielded => Started::Yielded(Box::new(self)),
             ScriptFlow::Widen => Started::Widen,
@@ -183,6 +190,7 @@ impl Run {
     fn slice<'e>(
         &mut self,
         env: Env<'e>,
+        pending: Option<Pending>,
         txn: &mut Txn<'e>,
         effects: &mut Effects,
         reply: &mut dyn Reply,
@@ -199,9 +207,10 @@ impl Run {
             effects,
             read_only: self.read_only,
             wrote: self.wrote,
+            writes_left: self.writes_left,
         };
-        let ended = machine.resume(thread, &mut context);
-        self.wrote = context.wrote;
+        let ended = machine.go_on(thread, pending, &mut context);
+        (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
         self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));
         env.worker.note_script_memory(machine.used_bytes());
         match ended {
@@ -213,7 +222,8 @@ impl Run {
                 let arguments = machine.save_arguments();
                 let mut state = RunState::new(0);
                 machine.exchange(&mut state);
-                self.suspended = Some(Box::new(Suspended { arguments, state, registration }));
+                let pending = machine.pending();
+                self.suspended = Some(Box::new(Suspended { arguments, state, registration, pending }));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -222,10 +232,22 @@ impl Run {
                 self.end(false);
                 return ScriptFlow::Widen;
             }
+            Ended::Stopped(Stop::Aborted) => {
+                let protocol = session.protocol();
+                txn.rollback();
+                effects.clear();
+                self.script.figures.count_rollback();
+                machine.reply_to_abort(protocol, reply);
+                drop(machine);
+                self.end(false);
+            }
             Ended::Stopped(Stop::Killed) => {
                 drop(machine);
-                self.killed(txn, effects, reply);
-                return ScriptFlow::Done;
+                self.undo(KILLED, txn, effects, reply);
+            }
+            Ended::Stopped(Stop::Limit(limit)) => {
+                drop(machine);
+                self.undo(limit_text(limit), txn, effects, reply);
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
@@ -253,7 +275,8 @@ impl Run {
         ScriptFlow::Done
     }
 
-    fn killed(&mut self, txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
+    /// Ends the run as if it had never been, with this error.
+    fn undo(&mut self, text: &[u8], txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
         txn.rollback();
         effects.clear();
         let machine = self.host.machine.borrow();
@@ -262,11 +285,13 @@ impl Run {
             None => (None, Vec::new()),
         };
         drop(machine);
-        let text = self.located(b"ERR Script killed by user with SCRIPT KILL...", position);
-        reply.error(&text);
         let figures = &self.script.figures;
-        figures.count_kill();
         figures.count_rollback();
+        if text == KILLED {
+            figures.count_kill();
+        }
+        let text = self.located(text, position);
+        reply.error(&text);
         figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
         self.end(false);
     }
@@ -301,21 +326,23 @@ impl ScriptRun for Run {
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
         let Some(suspended) = self.suspended.take() else { return ScriptFlow::Done };
-        let killed = suspended.registration.as_ref().is_some_and(|entry| entry.running.is_killed());
+        let Suspended { arguments, mut state, registration, pending } = *suspended;
+        let running = registration.as_ref().map(|entry| entry.running.clone());
         {
             let mut machine = self.host.machine.borrow_mut();
-            machine.restore_arguments(suspended.arguments);
-            let mut state = suspended.state;
+            machine.restore_arguments(arguments);
             machine.exchange(&mut state);
-            let limit = env.engine.config.number(Param::ScriptMemoryLimit) as usize;
-            machine.prepare(limit, self.deterministic);
-            *machine.registration() = suspended.registration;
+            machine.prepare(memory_limit_bytes(&env.engine.config), self.deterministic);
+            *machine.registration() = registration;
         }
-        if killed {
-            self.killed(txn, effects, reply);
-            return ScriptFlow::Done;
-        }
-        self.slice(env, txn, effects, reply)
+        let text = match running {
+            Some(running) if running.is_killed() => KILLED,
+            Some(running) if running.is_out_of_time(env) => limit_text(Limit::Time),
+            _ => return self.slice(env, pending, txn, effects, reply),
+        };
+        self.host.machine.borrow_mut().give_up(pending);
+        self.undo(text, txn, effects, reply);
+        ScriptFlow::Done
     }
 }
 
@@ -324,9 +351,26 @@ impl Drop for Run {
         // Only a run that is given up has its coroutine still.
         if self.thread.is_some() {
             if let Some(suspended) = self.suspended.take() {
-                self.host.machine.borrow_mut().restore_arguments(suspended.arguments);
+                let mut machine = self.host.machine.borrow_mut();
+                machine.restore_arguments(suspended.arguments);
+                machine.give_up(suspended.pending);
             }
             self.end(false);
         }
+    }
+}
+
+/// How much memory a script may use; 0 for any.
+fn memory_limit_bytes(config: &Config) -> usize {
+    if config.is_on(Param::RedisStrict) { 0 } else { config.number(Param::ScriptMemoryLimit) as usize }
+}
+
+const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
+
+fn limit_text(limit: Limit) -> &'static [u8] {
+    match limit {
+        Limit::Memory => b"ERR Script ended: not enough memory (see script-memory-limit); everything it did is undone.",
+        Limit::Time => b"ERR Script ended: it ran for too long (see script-hard-time-limit); everything it did is undone.",
+        Limit::Writes => b"ERR Script ended: too many writes (see script-max-writes); everything it did is undone.",
     }
 }

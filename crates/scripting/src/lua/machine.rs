@@ -10,10 +10,12 @@ use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
 use super::heap::{self, Heap};
-use super::preempt::Stop;
+use super::operation::{Pending, Progress};
+use super::preempt::{self, Limit, Stop};
 use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
 use crate::sandbox::{self, Sandbox};
+use crate::stack::Raise;
 use crate::watchdog::Watchdog;
 
 /// A VM. Its methods are called on the thread that made it.
@@ -92,6 +94,9 @@ impl Machine {
                 stop: None,
                 probing: false,
                 preempted: false,
+                pending: None,
+                failure: None,
+                abort_reply: ffi::LUA_NOREF,
                 panic: None,
                 registration: None,
                 pulse: watchdog.pulse.clone(),
@@ -102,10 +107,12 @@ impl Machine {
                 frames: Vec::new(),
                 order: Vec::new(),
             }));
+            Heap::belong_to(&raw mut *(*slot).heap, state);
             let mut opened: Option<Sandbox> = None;
             let status = ffi::lua_cpcall(state, open, (&raw mut opened).cast());
             assert!(status == ffi::LUA_OK, "the sandbox did not open");
             let sandbox = opened.expect("the sandbox was opened");
+            (*sandbox.shared()).heap = &raw mut *(*slot).heap;
             let strings = [c"KEYS", c"ARGV"].map(|name| {
                 ffi::lua_pushstring_(state, name.as_ptr());
                 ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
@@ -299,8 +306,62 @@ impl Machine {
         &mut self.slot().registration
     }
 
-    /// Runs a slice.
-    pub(crate) fn resume(&mut self, thread: &Thread, context: &mut ScriptContext<'_, '_>) -> Ended {
+    /// Runs a slice: of the library function that the script was suspended in, if there is one, or of the script.
+    pub(crate) fn go_on(
+        &mut self,
+        thread: &Thread,
+        pending: Option<Pending>,
+        context: &mut ScriptContext<'_, '_>,
+    ) -> Ended {
+        let Some(mut pending) = pending else { return self.resume(thread, 0, context) };
+        let main = self.state;
+        self.watchdog.begin();
+        // SAFETY: no script code runs and the limit is lifted.
+        let progress = unsafe { pending.work(self.slot, self.sandbox.shared()) };
+        self.watchdog.end();
+        let results = match progress {
+            Progress::Unfinished => {
+                self.slot().pending = Some(pending);
+                return Ended::Yielded;
+            }
+            Progress::Results(results) => results,
+            Progress::Failed(Raise::NoRoom) => {
+                // SAFETY: as above.
+                unsafe { pending.release(main) };
+                return Ended::Stopped(Stop::Limit(Limit::Memory));
+            }
+            Progress::Failed(_) => {
+                // SAFETY: as above; the block is the VM's.
+                let text = unsafe { (*self.sandbox.shared()).message.clone() };
+                self.slot().failure = Some((pending.coroutine, text));
+                preempt::interrupt(main);
+                0
+            }
+        };
+        // SAFETY: the results lie on the main stack; the coroutine has room for what a C function may return.
+        unsafe {
+            ffi::lua_checkstack(thread.state, results + 8);
+            ffi::lua_xmove(main, thread.state, results);
+            ffi::lua_settop(main, 0);
+            pending.release(main);
+        }
+        self.resume(thread, results, context)
+    }
+
+    /// What the suspended library function has still to do.
+    pub(crate) fn pending(&mut self) -> Option<Pending> {
+        self.slot().pending.take()
+    }
+
+    /// Lets go of what a script that ends had still to do.
+    pub(crate) fn give_up(&mut self, pending: Option<Pending>) {
+        if let Some(pending) = pending {
+            // SAFETY: no script code runs and the limit is lifted.
+            unsafe { pending.release(self.state) };
+        }
+    }
+
+    fn resume(&mut self, thread: &Thread, arguments: c_int, context: &mut ScriptContext<'_, '_>) -> Ended {
         let slot = self.slot;
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
@@ -312,7 +373,7 @@ impl Machine {
             (*slot).heap.set_unlimited(false);
             (*slot).heap.restart_peak();
             self.watchdog.begin();
-            let status = ffi::lua_resume_(thread.state, 0);
+            let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
@@ -323,8 +384,12 @@ impl Machine {
         if let Some(panic) = slot.panic.take() {
             std::panic::resume_unwind(panic);
         }
+        let exceeded = slot.heap.take_exceeded();
+        slot.failure = None;
         if let Some(stop) = slot.stop.take() {
             return Ended::Stopped(stop);
+        } else if exceeded {
+            return Ended::Stopped(Stop::Limit(Limit::Memory));
         }
         match status {
             ffi::LUA_OK => Ended::Returned,
@@ -334,6 +399,17 @@ impl Machine {
             }
             // SAFETY: the error value is on top of the coroutine's stack.
             _ => Ended::Failed(unsafe { error_text(thread.state) }),
+        }
+    }
+
+    /// Answers with what the script gave to `redis.abort`.
+    pub(crate) fn reply_to_abort(&mut self, protocol: Protocol, reply: &mut dyn Reply) {
+        let reference = std::mem::replace(&mut self.slot().abort_reply, ffi::LUA_NOREF);
+        // SAFETY: no slice runs; the limit is lifted; the reference was made by `redis.abort`.
+        unsafe {
+            ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
+            results::reply_with_top(self.state, protocol, reply);
+            ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference);
         }
     }
 
