@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod docs;
 mod fuzz;
+mod memory;
 mod oracle;
 mod programs;
 mod server;
@@ -27,6 +28,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("clients", clients::run, clients::HELP),
     ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
+    ("memory", memory::run, memory::HELP),
     ("oracle", oracle::run, oracle::HELP),
 ];
 

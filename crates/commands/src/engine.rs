@@ -154,6 +154,7 @@ impl Engine {
             counter.store(0, Ordering::Relaxed);
         }
         self.samples.reset_peak((self.process.memory)().0);
+        self.scripts.reset_statistics();
     }
 
     /// Takes the samples from which INFO computes rates and peaks. To be called every 100 ms.
@@ -246,6 +247,7 @@ impl Worker {
         scripts: Option<Box<dyn ScriptHost>>,
     ) -> Self {
         let stats = Arc::new(WorkerStats::new(engine.commands.len()));
+        stats.script_vm_bytes.set(scripts.as_ref().map_or(0, |host| host.used_bytes()) as u64);
         engine.workers.lock().push(stats.clone());
         let rng = RefCell::new(StdRng::seed_from_u64(seed));
         Worker {
@@ -276,6 +278,12 @@ impl Worker {
     /// Counts traffic, in bytes.
     pub fn count_traffic(&self, input: usize, output: usize) {
         self.stats.count_traffic(input, output);
+    }
+
+    /// Notes how many bytes its Lua VM uses, for INFO.
+    #[inline]
+    pub fn note_script_memory(&self, bytes: usize) {
+        self.stats.script_vm_bytes.set(bytes as u64);
     }
 
     /// The time elapsed since the last call or [`Worker::env`].

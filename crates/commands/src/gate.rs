@@ -184,6 +184,8 @@ pub enum CallOutcome {
     },
     /// It needs shards that others hold: the script must be undone and run again with all of them.
     Widen,
+    /// It writes, and the script has written as often as `script-max-writes` allows: the script must be undone.
+    TooManyWrites,
 }
 
 /// Runs a command for a script, inside its transaction.
@@ -204,15 +206,23 @@ pub fn call_from_script(
     };
     if !context.txn.holds_all() {
         let footprint = entry.command.footprint(&env.engine.keyspace, args);
-        if !context.txn.try_extend(&footprint) {
-            return CallOutcome::Widen;
+        if !context.txn.covers(&footprint) {
+            context.script.figures.count_undeclared();
+            if !context.txn.try_extend(&footprint) {
+                return CallOutcome::Widen;
+            }
         }
     }
     if !env.engine.monitors.is_empty() {
         stats::feed_monitors(env, context.session, entry, args);
     }
     env.worker.stats.count_call(entry);
-    context.wrote |= entry.command.has(Flags::WRITE);
+    context.script.figures.count_redis_call();
+    if entry.command.has(Flags::WRITE) {
+        let Some(left) = context.writes_left.checked_sub(1) else { return CallOutcome::TooManyWrites };
+        context.writes_left = left;
+        context.wrote = true;
+    }
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
     match suspend {
         Some(crate::call::Suspend::Widen) => CallOutcome::Widen,

@@ -4,12 +4,21 @@
 
 mod cache;
 mod commands;
+mod figures;
+mod histogram;
+mod local;
+mod observe;
+mod recent;
 mod shebang;
+mod times;
 
-pub(crate) use cache::LocalScripts;
-pub use cache::{Script, Scripts, SharedScript, sha1_hex};
+pub use cache::{Script, Scripts, sha1_hex};
 pub(crate) use commands::{COMMANDS, NO_HOST, kill, start};
+pub use figures::{Failure, Figures};
+pub(crate) use local::LocalScripts;
+pub use local::{LocalScript, SharedScript};
 pub use shebang::{Header, ScriptFlags};
+pub(crate) use times::RunTimes;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -31,7 +40,10 @@ pub trait ScriptHost {
     ///
     /// # Errors
     /// The compiler's message.
-    fn compile(&self, script: &Script) -> Result<(), Vec<u8>>;
+    fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>>;
+
+    /// Bytes that its VM uses.
+    fn used_bytes(&self) -> usize;
 
     /// Begins to run a library's text, to find out what it registers. It may `require` the others.
     fn load(&self, source: &Arc<Source>, others: &Arc<Sources>) -> Box<dyn LibraryLoad>;
@@ -104,7 +116,7 @@ pub struct ScriptContext<'c, 'e> {
     /// The engine, the worker, the moment.
     pub env: Env<'e>,
     /// What runs.
-    pub script: &'c Arc<Script>,
+    pub script: &'c LocalScript,
     /// The fake client.
     pub session: &'c mut Session,
     /// The script's transaction.
@@ -115,13 +127,20 @@ pub struct ScriptContext<'c, 'e> {
     pub read_only: bool,
     /// Whether a command that writes has run.
     pub wrote: bool,
+    /// Commands that write and may still be called: `script-max-writes`.
+    pub writes_left: u64,
 }
 
 impl ScriptContext<'_, '_> {
     /// Puts the running script on the list of those that can be stopped.
     pub fn register(&self) -> Registration {
         let started_ns = self.env.worker.clock.ticks_ns();
-        self.env.engine.scripts.register(self.script.clone(), self.session.client.id, started_ns, self.wrote)
+        self.env.engine.scripts.register(
+            Arc::clone(self.script),
+            self.session.client.id,
+            started_ns,
+            self.wrote,
+        )
     }
 
     /// Writes to the server's log; levels are those of `redis.log`.
@@ -154,6 +173,12 @@ impl Running {
     /// Whether somebody wants it stopped.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
+    }
+
+    /// Whether it has passed `script-hard-time-limit`.
+    pub fn is_out_of_time(&self, env: Env<'_>) -> bool {
+        let limit_ms = env.engine.config.number(Param::ScriptHardTimeLimit) as u64;
+        limit_ms > 0 && env.worker.clock.ticks_ns().saturating_sub(self.started_ns) >= limit_ms * 1_000_000
     }
 }
 

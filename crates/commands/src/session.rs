@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::gate::{self, Passage};
 use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
-use crate::scripts::{ScriptFlow, ScriptRun};
+use crate::scripts::{RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
 use crate::{commit, stats};
 
@@ -145,6 +145,9 @@ pub struct Session {
     pub(crate) reply_mode: ReplyMode,
     pub(crate) monitoring: bool,
     pub(crate) closing: bool,
+    /// The script that the present command has run, for those who count.
+    pub(crate) ran: Option<SharedScript>,
+    pub(crate) times: RunTimes,
     /// The keys that the running wait is queued at.
     waiting: Vec<DbKey>,
 }
@@ -191,6 +194,8 @@ impl Session {
             reply_mode: ReplyMode::On,
             monitoring: false,
             closing: false,
+            ran: None,
+            times: RunTimes::default(),
             waiting: Vec::new(),
         }
     }
@@ -289,10 +294,12 @@ impl Session {
                 wait(State::Blocked(blocked))
             }
             Some(Suspend::Script(run)) => {
+                self.times.end_slice(env);
                 wait(State::Script { transaction, entry, run, exec: None, args: OwnedArgs::new(args) })
             }
             Some(Suspend::Widen) => {
                 transaction.rollback();
+                self.restart();
                 let args = OwnedArgs::new(args);
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -316,6 +323,7 @@ impl Session {
             let Transaction { txn, effects } = &mut transaction;
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
             if let Some(Suspend::Script(run)) = suspend {
+                self.times.end_slice(env);
                 return wait(State::Script { transaction, entry: exec_entry, run, exec: Some(exec), args });
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
@@ -351,8 +359,12 @@ impl Session {
                 }
                 State::Locks { entry, args, footprint } => {
                     let args_slices = args.slices();
-                    match gate::wait_for_locks(env, self, entry, &footprint).await {
-                        Ok(txn) => self.run(env.renewed(), Transaction::new(txn), entry, &args_slices, out),
+                    let from_ns = env.worker.last_tick_ns.get();
+                    let locks = gate::wait_for_locks(env, self, entry, &footprint).await;
+                    let env = env.renewed();
+                    self.times.waited_ns += env.worker.last_tick_ns.get().saturating_sub(from_ns);
+                    match locks {
+                        Ok(txn) => self.run(env, Transaction::new(txn), entry, &args_slices, out),
                         Err(error) => {
                             crate::multi::refused(self, Some(entry), error).reply_to(out);
                             Flow::Done
@@ -376,6 +388,7 @@ impl Session {
                 Flow::Wait(next) => state = next.0,
             }
         }
+        self.times = RunTimes::default();
         if self.reply_mode != ReplyMode::On {
             self.withhold(start, out);
         }
@@ -394,10 +407,14 @@ impl Session {
     ) -> Flow<'e> {
         let Transaction { txn, effects } = &mut transaction;
         match run.resume(env, txn, effects, out) {
-            ScriptFlow::Yielded => wait(State::Script { transaction, entry, run, exec, args }),
+            ScriptFlow::Yielded => {
+                self.times.end_slice(env);
+                wait(State::Script { transaction, entry, run, exec, args })
+            }
             ScriptFlow::Widen => {
                 debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
                 transaction.rollback();
+                self.restart();
                 drop((run, transaction));
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -413,6 +430,15 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The script that was under way is to begin again.
+    #[cold]
+    fn restart(&mut self) {
+        if let Some(script) = self.ran.take() {
+            script.figures.count_restart();
+        }
+        self.times.restart();
     }
 
     #[cold]

@@ -5,17 +5,18 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use perigee_commands::config::Param;
+use perigee_commands::config::{Config, Param};
 use perigee_commands::functions::{LibraryLoad, Source, Sources};
 use perigee_commands::scripts::{
-    Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun, SharedScript, Started,
+    Failure, Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun,
+    SharedScript, Started,
 };
 use perigee_commands::{Effects, Engine, Env, OwnedArgs, Session, Txn};
 use perigee_resp::Reply;
 
 use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, FunctionCall, Loading, Machine, Stop, Thread};
+use crate::lua::{Ended, FunctionCall, Limit, Loading, Machine, Pending, Stop, Thread};
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ struct Host {
     engine: Arc<Engine>,
     /// The cache's flushes that the compiled copies reflect.
     flushes: Cell<u64>,
+    /// The evictions that they reflect.
+    evictions: Cell<u64>,
     /// Random state for the seeds of runs.
     seed: Cell<u64>,
     /// A fake client for the next run.
@@ -41,6 +44,7 @@ impl LuaHost {
             instances: RefCell::default(),
             engine: engine.clone(),
             flushes: Cell::new(0),
+            evictions: Cell::new(0),
             seed: Cell::new(RandomState::new().hash_one("seed")),
             spare: RefCell::new(None),
         }))
@@ -54,12 +58,10 @@ impl LuaHost {
     pub(crate) fn machine(&self) -> &RefCell<Machine> {
         &self.0.machine
     }
-
-    /// Bytes that the VM uses.
-    pub fn used_bytes(&self) -> usize {
-        self.0.machine.borrow_mut().used_bytes()
-    }
 }
+
+/// Evictions after which compiled copies are looked through for what can go.
+const SWEEP_AFTER: u64 = 64;
 
 impl Host {
     fn fake_client(&self, parent: &Session) -> Box<Session> {
@@ -72,10 +74,15 @@ impl Host {
         }
     }
 
-    fn follow_flushes(&self) {
-        let flushes = self.engine.scripts.flushes();
+    /// Drops compiled copies of what is no longer cached.
+    fn follow_cache(&self) {
+        let scripts = &self.engine.scripts;
+        let (flushes, evictions) = (scripts.flushes(), scripts.evictions());
         if self.flushes.replace(flushes) != flushes {
             self.machine.borrow_mut().forget();
+        } else if evictions >= self.evictions.get() + SWEEP_AFTER {
+            self.evictions.set(evictions);
+            self.machine.borrow_mut().sweep();
         }
     }
 
@@ -115,9 +122,13 @@ impl Host {
 }
 
 impl ScriptHost for LuaHost {
-    fn compile(&self, script: &Script) -> Result<(), Vec<u8>> {
-        self.0.follow_flushes();
+    fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>> {
+        self.0.follow_cache();
         self.0.machine.borrow_mut().compile(script).map(drop)
+    }
+
+    fn used_bytes(&self) -> usize {
+        self.0.machine.borrow_mut().used_bytes()
     }
 
     fn load(&self, source: &Arc<Source>, others: &Arc<Sources>) -> Box<dyn LibraryLoad> {
@@ -133,7 +144,7 @@ impl ScriptHost for LuaHost {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> Started {
-        self.0.follow_flushes();
+        self.0.follow_cache();
         let config = &env.engine.config;
         let deterministic =
             config.is_on(Param::ScriptDeterministic) || invocation.script.flags().deterministic;
@@ -145,9 +156,10 @@ impl ScriptHost for LuaHost {
             }
         };
         let mut machine = self.0.machine.borrow_mut();
+        let base_bytes = machine.used_bytes();
         *machine.loading() = borrowed.as_mut().and_then(|borrowed| borrowed.loading.take());
         machine.exchange(&mut self.0.run_state(deterministic));
-        machine.prepare(config.number(Param::ScriptMemoryLimit) as usize, deterministic);
+        machine.prepare(memory_limit_bytes(config), deterministic);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -161,6 +173,11 @@ impl ScriptHost for LuaHost {
             read_only: invocation.read_only,
             wrote: false,
             failed: false,
+            base_bytes,
+            writes_left: match config.number(Param::ScriptMaxWrites) {
+                0 => u64::MAX,
+                limit => limit as u64,
+            },
         };
         run.start(env, txn, effects, reply)
     }
@@ -182,6 +199,10 @@ struct Run {
     wrote: bool,
     /// It has ended by an error of its own.
     failed: bool,
+    /// What the VM used before the run.
+    base_bytes: usize,
+    /// Commands that write and may still be called.
+    writes_left: u64,
 }
 
 /// What a suspended run takes out of the VM.
@@ -190,6 +211,7 @@ pub(crate) struct Suspended {
     state: RunState,
     registration: Option<Registration>,
     loading: Option<Loading>,
+    pending: Option<Pending>,
 }
 
 impl Suspended {
@@ -201,16 +223,18 @@ impl Suspended {
         }
         let mut state = RunState::new(0);
         machine.exchange(&mut state);
-        let (arguments, loading) = (machine.save_arguments(), machine.loading().take());
-        Suspended { arguments, state, registration, loading }
+        let (arguments, loading, pending) =
+            (machine.save_arguments(), machine.loading().take(), machine.pending());
+        Suspended { arguments, state, registration, loading, pending }
     }
 
-    /// Puts it back before the next slice.
-    pub(crate) fn go_on(mut self, machine: &mut Machine) {
+    /// Puts it back before the next slice. Returns what the library function that it is in has still to do.
+    pub(crate) fn go_on(mut self, machine: &mut Machine) -> Option<Pending> {
         machine.restore_arguments(self.arguments);
         machine.exchange(&mut self.state);
         *machine.loading() = self.loading;
         *machine.registration() = self.registration;
+        self.pending
     }
 }
 
@@ -222,7 +246,7 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> Started {
-        match self.slice(env, txn, effects, reply) {
+        match self.slice(env, None, txn, effects, reply) {
             ScriptFlow::Done => Started::Done,
             ScriptFlow::Yielded => Started::Yielded(Box::new(self)),
             ScriptFlow::Widen => Started::Widen,
@@ -232,6 +256,7 @@ impl Run {
     fn slice<'e>(
         &mut self,
         env: Env<'e>,
+        pending: Option<Pending>,
         txn: &mut Txn<'e>,
         effects: &mut Effects,
         reply: &mut dyn Reply,
@@ -248,9 +273,12 @@ impl Run {
             effects,
             read_only: self.read_only,
             wrote: self.wrote,
+            writes_left: self.writes_left,
         };
-        let ended = machine.resume(thread, &mut context);
-        self.wrote = context.wrote;
+        let ended = machine.go_on(thread, pending, &mut context);
+        (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
+        self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));
+        env.worker.note_script_memory(machine.used_bytes());
         match ended {
             Ended::Yielded => {
                 self.suspended = Some(Box::new(Suspended::new(&mut machine, self.wrote, txn)));
@@ -262,11 +290,22 @@ impl Run {
                 self.end(false);
                 return ScriptFlow::Widen;
             }
-            Ended::Stopped(Stop::Killed) => {
-                let position = machine.position(thread, b"");
+            Ended::Stopped(Stop::Aborted) => {
+                let protocol = session.protocol();
+                txn.rollback();
+                effects.clear();
+                self.script.figures.count_rollback();
+                machine.reply_to_abort(protocol, reply);
                 drop(machine);
-                self.killed(position, txn, effects, reply);
-                return ScriptFlow::Done;
+                self.end(false);
+            }
+            Ended::Stopped(Stop::Killed) => {
+                drop(machine);
+                self.undo(KILLED, txn, effects, reply);
+            }
+            Ended::Stopped(Stop::Limit(limit)) => {
+                drop(machine);
+                self.undo(limit_text(limit), txn, effects, reply);
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
@@ -278,28 +317,41 @@ impl Run {
             Ended::Failed(text) => {
                 self.failed = true;
                 let position = machine.position(thread, &text);
+                let traceback = machine.traceback(thread);
                 drop(machine);
                 if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
                     txn.rollback();
                     effects.clear();
+                    self.script.figures.count_rollback();
                 }
-                reply.error(&self.located(&text, position));
+                let text = self.located(&text, position);
+                reply.error(&text);
+                let at_ms = txn.now_ms();
+                self.script.figures.count_failure(Failure { at_ms, text, traceback });
                 self.end(false);
             }
         }
         ScriptFlow::Done
     }
 
-    fn killed(
-        &mut self,
-        position: Option<String>,
-        txn: &mut Txn<'_>,
-        effects: &mut Effects,
-        reply: &mut dyn Reply,
-    ) {
+    /// Ends the run as if it had never been, with this error.
+    fn undo(&mut self, text: &[u8], txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
         txn.rollback();
         effects.clear();
-        reply.error(&self.located(b"ERR Script killed by user with SCRIPT KILL...", position));
+        let machine = self.host.machine.borrow();
+        let (position, traceback) = match &self.thread {
+            Some(thread) => (machine.position(thread, b""), machine.traceback(thread)),
+            None => (None, Vec::new()),
+        };
+        drop(machine);
+        let figures = &self.script.figures;
+        figures.count_rollback();
+        if text == KILLED {
+            figures.count_kill();
+        }
+        let text = self.located(text, position);
+        reply.error(&text);
+        figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
         self.end(false);
     }
 
@@ -352,22 +404,21 @@ impl ScriptRun for Run {
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
         let Some(suspended) = self.suspended.take() else { return ScriptFlow::Done };
-        let killed = suspended.registration.as_ref().is_some_and(|entry| entry.running.is_killed());
-        {
+        let running = suspended.registration.as_ref().map(|entry| entry.running.clone());
+        let pending = {
             let mut machine = self.host.machine.borrow_mut();
-            suspended.go_on(&mut machine);
-            let limit = env.engine.config.number(Param::ScriptMemoryLimit) as usize;
-            machine.prepare(limit, self.deterministic);
-        }
-        if killed {
-            let position = match &self.thread {
-                Some(thread) => self.host.machine.borrow().position(thread, b""),
-                None => None,
-            };
-            self.killed(position, txn, effects, reply);
-            return ScriptFlow::Done;
-        }
-        self.slice(env, txn, effects, reply)
+            let pending = suspended.go_on(&mut machine);
+            machine.prepare(memory_limit_bytes(&env.engine.config), self.deterministic);
+            pending
+        };
+        let text = match running {
+            Some(running) if running.is_killed() => KILLED,
+            Some(running) if running.is_out_of_time(env) => limit_text(Limit::Time),
+            _ => return self.slice(env, pending, txn, effects, reply),
+        };
+        self.host.machine.borrow_mut().give_up(pending);
+        self.undo(text, txn, effects, reply);
+        ScriptFlow::Done
     }
 }
 
@@ -376,9 +427,26 @@ impl Drop for Run {
         // Only a run that is given up has its coroutine still.
         if self.thread.is_some() {
             if let Some(suspended) = self.suspended.take() {
-                suspended.go_on(&mut self.host.machine.borrow_mut());
+                let mut machine = self.host.machine.borrow_mut();
+                let pending = suspended.go_on(&mut machine);
+                machine.give_up(pending);
             }
             self.end(false);
         }
+    }
+}
+
+/// How much memory a script may use; 0 for any.
+pub(crate) fn memory_limit_bytes(config: &Config) -> usize {
+    if config.is_on(Param::RedisStrict) { 0 } else { config.number(Param::ScriptMemoryLimit) as usize }
+}
+
+const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
+
+pub(crate) fn limit_text(limit: Limit) -> &'static [u8] {
+    match limit {
+        Limit::Memory => b"ERR Script ended: not enough memory (see script-memory-limit); everything it did is undone.",
+        Limit::Time => b"ERR Script ended: it ran for too long (see script-hard-time-limit); everything it did is undone.",
+        Limit::Writes => b"ERR Script ended: too many writes (see script-max-writes); everything it did is undone.",
     }
 }

@@ -8,14 +8,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use perigee_commands::config::Param;
 use perigee_commands::functions::{Functions, LibraryLoad, LoadResult, SharedLibrary, Source, Sources};
-use perigee_commands::scripts::{Script, ScriptContext, ScriptFlags, SharedScript};
+use perigee_commands::scripts::{LocalScript, Script, ScriptContext, ScriptFlags, SharedScript};
 use perigee_commands::{Effects, Env, Session, Txn};
 
-use crate::host::{LuaHost, Suspended};
+use crate::host::{LuaHost, Suspended, limit_text, memory_limit_bytes};
 use crate::library::RunState;
-use crate::lua::{Ended, FunctionCall, Instance, Loading, Machine, Stop, Thread};
+use crate::lua::{Ended, FunctionCall, Instance, Loading, Machine, Pending, Stop, Thread};
 
 /// Instances that nobody uses.
 #[derive(Default)]
@@ -125,16 +124,16 @@ impl TextRun {
             host,
             source: source.clone(),
             others: others.clone(),
-            script: SharedScript::new(script),
+            script: LocalScript::new(script),
             run: None,
             suspended: None,
             started_ns: 0,
         }
     }
 
-    fn prepare(&mut self, env: Env<'_>) -> Result<(), Vec<u8>> {
+    fn prepare(&mut self, env: Env<'_>) -> Result<Option<Pending>, Vec<u8>> {
         let mut machine = self.host.machine().borrow_mut();
-        match self.suspended.take() {
+        let pending = match self.suspended.take() {
             Some(suspended) => suspended.go_on(&mut machine),
             None => {
                 let instance = machine.new_instance(&self.source.name);
@@ -149,10 +148,11 @@ impl TextRun {
                 machine.exchange(&mut RunState::new(0));
                 let others = self.others.clone();
                 *machine.loading() = Some(Loading { instance, others });
+                None
             }
-        }
-        machine.prepare(env.engine.config.number(Param::ScriptMemoryLimit) as usize, false);
-        Ok(())
+        };
+        machine.prepare(memory_limit_bytes(&env.engine.config), false);
+        Ok(pending)
     }
 
     fn end(&mut self) {
@@ -174,9 +174,10 @@ impl LibraryLoad for TextRun {
         txn: &mut Txn<'e>,
         effects: &mut Effects,
     ) -> Option<LoadResult> {
-        if let Err(text) = self.prepare(env) {
-            return Some(Err(text));
-        }
+        let pending = match self.prepare(env) {
+            Ok(pending) => pending,
+            Err(text) => return Some(Err(text)),
+        };
         let (instance, thread) = self.run.as_ref()?;
         let mut machine = self.host.machine().borrow_mut();
         let mut context = ScriptContext {
@@ -187,8 +188,9 @@ impl LibraryLoad for TextRun {
             effects,
             read_only: true,
             wrote: false,
+            writes_left: 0,
         };
-        let result = match machine.resume(thread, &mut context) {
+        let result = match machine.go_on(thread, pending, &mut context) {
             Ended::Returned => Ok(machine.loaded(*instance, &self.others)),
             Ended::Failed(text) => Err([FAILED, &text].concat()),
             Ended::Yielded if env.worker.ticks_ns().saturating_sub(self.started_ns) < LOAD_LIMIT_NS => {
@@ -199,6 +201,7 @@ impl LibraryLoad for TextRun {
             Ended::Stopped(Stop::Killed) => {
                 Err([FAILED, b"ERR Script killed by user with FUNCTION KILL..."].concat())
             }
+            Ended::Stopped(Stop::Limit(limit)) => Err([FAILED, limit_text(limit)].concat()),
             Ended::Stopped(_) => unreachable!("a text that is loaded runs no commands"),
         };
         drop(machine);
@@ -212,7 +215,9 @@ const FAILED: &[u8] = b"ERR Error registering functions: ";
 impl Drop for TextRun {
     fn drop(&mut self) {
         if let Some(suspended) = self.suspended.take() {
-            suspended.go_on(&mut self.host.machine().borrow_mut());
+            let mut machine = self.host.machine().borrow_mut();
+            let pending = suspended.go_on(&mut machine);
+            machine.give_up(pending);
         }
         self.end();
     }

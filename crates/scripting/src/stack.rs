@@ -14,6 +14,7 @@ use std::slice;
 use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
+use crate::lua;
 
 /// Number of results, or what to raise.
 pub(crate) type Outcome = Result<c_int, Raise>;
@@ -33,6 +34,12 @@ pub(crate) enum Raise {
     Bare,
     /// The value on top of the stack.
     Top,
+    /// Nothing: what is in [`Shared::operation`] is to be done, over as many slices as it takes.
+    Unfinished,
+    /// Nothing: the script is to end where it is.
+    Stop,
+    /// The memory limit is met.
+    NoRoom,
 }
 
 /// A Lua stack inside a running C function.
@@ -247,6 +254,16 @@ impl Stack {
         unsafe { ffi::lua_rawseti_(self.0, table, position) }
     }
 
+    /// Pushes the running C function.
+    pub(crate) fn push_running_function(self) {
+        // SAFETY: see impl; level 0 is the running function, the record is ours.
+        unsafe {
+            let mut record: ffi::lua_Debug = std::mem::zeroed();
+            ffi::lua_getstack(self.0, 0, &mut record);
+            ffi::lua_getinfo(self.0, c"f".as_ptr(), &mut record);
+        }
+    }
+
     /// What owns the running function's settings: its second upvalue, null where there is none.
     pub(crate) fn owner(self) -> *mut c_void {
         // SAFETY: see impl.
@@ -371,6 +388,15 @@ where
     }
 }
 
+/// What Lua calls when it calls `function`: a C function whose first upvalue is the VM's block.
+pub(crate) fn entry_of<F>(_function: F) -> ffi::lua_CFunction
+where
+    F: Fn(Stack, &mut Shared) -> Outcome + Copy + 'static,
+{
+    const { assert!(size_of::<F>() == 0, "a library function is a plain function") };
+    entry::<F>
+}
+
 unsafe extern "C-unwind" fn entry<F>(state: *mut lua_State) -> c_int
 where
     F: Fn(Stack, &mut Shared) -> Outcome + Copy + 'static,
@@ -383,18 +409,25 @@ where
         let stack = Stack::new(state);
         match function(stack, shared) {
             Ok(results) => results,
-            Err(raise) => throw(stack, shared, raise),
+            Err(error) => raise(stack, shared, error),
         }
     }
 }
 
-/// Raises what a library function asked for.
-fn throw(stack: Stack, shared: &mut Shared, raise: Raise) -> ! {
+/// Raises what a library function asked for, or ends its slice: what a C function returns.
+///
+/// # Safety
+/// The last thing that a C function does; no frame between it and Lua owns anything.
+pub(crate) unsafe fn raise(stack: Stack, shared: *mut Shared, error: Raise) -> c_int {
     let state = stack.state();
-    shared.release();
-    // SAFETY: no frame between here and Lua owns anything; messages end with a NUL.
+    // SAFETY: the caller's; messages end with a NUL.
     unsafe {
-        match raise {
+        if matches!(error, Raise::Unfinished) {
+            return lua::complete(stack, shared);
+        }
+        let shared = &mut *shared;
+        shared.release();
+        match error {
             Raise::Argument(index, text) => {
                 ffi::luaL_argerror(state, index, text.as_ptr());
             }
@@ -416,6 +449,13 @@ fn throw(stack: Stack, shared: &mut Shared, raise: Raise) -> ! {
                 stack.set_top(0);
                 stack.push_bytes(&shared.message);
             }
+            Raise::Stop => return lua::halt(state),
+            Raise::NoRoom => {
+                shared.exceed();
+                stack.set_top(0);
+                stack.push_bytes(b"not enough memory");
+            }
+            Raise::Unfinished => {}
         }
         ffi::lua_error(state)
     }

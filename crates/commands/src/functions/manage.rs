@@ -166,7 +166,7 @@ fn reply_function(reply: &mut dyn Reply, function: &Function) {
         None => reply.null(),
     }
     reply.bulk(b"flags");
-    let flags: Vec<_> = function.script.flags().names().collect();
+    let flags = function.script.flags().names();
     reply.set(flags.len());
     flags.iter().for_each(|name| reply.simple(name.as_bytes()));
 }

@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 
 use super::library::Library;
 use crate::error::Error;
-use crate::scripts::SharedScript;
+use crate::scripts::{LocalScript, SharedScript};
 
 /// The registry.
 #[derive(Default)]
@@ -138,7 +138,7 @@ impl LocalFunctions {
         let libraries = functions.libraries();
         let key = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         let (library, at) = libraries.functions.get(&*key)?;
-        let script = Rc::new(library.functions[*at].script.clone());
+        let script = LocalScript::new(library.functions[*at].script.clone());
         let function = LocalFunction { script, library: Rc::new(library.clone()) };
         self.by_name.insert(name.into(), function.clone());
         Some(function)

@@ -1,9 +1,8 @@
 //! EVAL, EVALSHA, their read-only forms, and SCRIPT.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Invocation, KillRefused, Script, SharedScript, Started};
+use super::{Invocation, KillRefused, LocalScript, Script, SharedScript, Started, observe};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -74,7 +73,7 @@ fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     run(call, script, true)
 }
 
-const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
+pub(super) const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
 
 fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     key_count(call)?;
@@ -88,7 +87,7 @@ fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     let found = call.env.worker.local_scripts.borrow_mut().find_source(&call.env.engine.scripts, source);
     match found {
         Some(script) => Ok(script),
-        None => load(call, source).map(Rc::new),
+        None => load(call, source).map(LocalScript::new),
     }
 }
 
@@ -138,6 +137,10 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
         return Err(Error::Text("ERR Can not execute a script with write flag using *_ro command."));
     }
     invocation.read_only |= flags.no_writes;
+    if invocation.script.is_wide() {
+        invocation.script.figures.count_wide_run();
+    }
+    call.session.ran = Some(invocation.script.clone());
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}
@@ -150,12 +153,11 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
     Ok(())
 }
 
-const SCRIPT: Command = container("script", &[EXISTS, FLUSH, HELP, KILL, LOAD, SHOW]).docs(
-    Group::Scripting,
-    "2.6.0",
-    "Depends on subcommand.",
-    "A container for Lua scripts management commands",
-);
+const SCRIPT: Command = container(
+    "script",
+    &[EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
+)
+.docs(Group::Scripting, "2.6.0", "Depends on subcommand.", "A container for Lua scripts management commands");
 
 const EXISTS: Command = command("exists", -3, script_exists)
     .full("script|exists")
@@ -242,6 +244,7 @@ fn script_load(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Some(script) => script,
         None => load(call, call.args[2])?,
     };
+    call.env.engine.scripts.keep(&script);
     call.reply.bulk(&script.sha1);
     Ok(())
 }
@@ -279,10 +282,14 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    * SYNC: Synchronously flush the scripts cache.",
             "KILL",
             "    Kill the currently executing Lua script.",
+            "LIST",
+            "    List the scripts in the scripts cache.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
             "SHOW <sha1>",
             "    Show the text of a script in the scripts cache.",
+            "STATS [<sha1>|<name>|RESET]",
+            "    Show how all scripts ran, or one of them; or begin to count anew.",
         ],
     );
     Ok(())

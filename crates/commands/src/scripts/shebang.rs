@@ -102,9 +102,9 @@ impl ScriptFlags {
     }
 
     /// The names of those that are set, in Redis's order.
-    pub fn names(mut self) -> impl Iterator<Item = &'static str> {
+    pub fn names(mut self) -> Vec<&'static str> {
         let set = self.named().map(|(name, flag)| (name, *flag));
-        set.into_iter().filter(|(_, flag)| *flag).map(|(name, _)| name)
+        set.into_iter().filter(|(_, flag)| *flag).map(|(name, _)| name).collect()
     }
 
     fn named(&mut self) -> [(&'static str, &mut bool); 7] {

@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 
+use crate::lua::{Heap, Operation, should_stop};
 use crate::stack::{Raise, Stack};
 
 mod bit;
@@ -14,9 +15,11 @@ mod cmsgpack;
 mod number;
 mod random;
 mod structs;
+mod text;
 
 pub use cjson::Config as JsonConfig;
 pub use random::Random;
+pub(crate) use text::Pace;
 
 /// Scratch memory above this many bytes is given back after the call that needed it.
 const KEPT_SCRATCH_BYTES: usize = 64 * 1024;
@@ -49,7 +52,17 @@ pub(crate) struct Shared {
     pub(crate) run: RunState,
     pub(crate) output_limit_bytes: usize,
     pub(crate) bytecode: crate::sandbox::Bytecode,
+    pub(crate) matcher: text::Matcher,
+    /// What a function has still to do.
+    pub(crate) operation: Option<Box<dyn Operation>>,
+    /// The VM's memory; null where the VM is not ours.
+    pub(crate) heap: *mut Heap,
+    /// Values until it is looked whether the script is to end.
+    patience: u32,
 }
+
+/// Values that an encoder writes between two looks.
+const PATIENCE: u32 = 4096;
 
 impl Shared {
     pub(crate) fn new() -> Shared {
@@ -62,6 +75,24 @@ impl Shared {
             run: RunState::new(0),
             output_limit_bytes: usize::MAX,
             bytecode: crate::sandbox::Bytecode::default(),
+            matcher: text::Matcher::default(),
+            operation: None,
+            heap: std::ptr::null_mut(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// Whether so many bytes more are within the VM's limit.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        // SAFETY: null, or the VM's heap, which outlives its functions; nobody else refers to it meanwhile.
+        unsafe { self.heap.is_null() || (*self.heap).has_room(bytes) }
+    }
+
+    /// Has the script end for want of memory.
+    pub(crate) fn exceed(&mut self) {
+        if !self.heap.is_null() {
+            // SAFETY: as in `has_room`.
+            unsafe { (*self.heap).exceed() }
         }
     }
 
@@ -90,7 +121,17 @@ impl Shared {
             self.set_message(format_args!("not enough memory"));
             return Err(Raise::Bare);
         }
-        Ok(())
+        self.patience -= 1;
+        if self.patience == 0 { self.look_around() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn look_around(&mut self) -> Result<(), Raise> {
+        self.patience = PATIENCE;
+        if !self.has_room(self.output.len()) {
+            return Err(Raise::NoRoom);
+        }
+        if should_stop() { Err(Raise::Stop) } else { Ok(()) }
     }
 
     /// Pushes `output` as a string and empties it.
@@ -130,5 +171,7 @@ pub(crate) unsafe fn push_all(stack: Stack, shared: *mut Shared) {
         stack.set_field(-2, "cjson");
         random::push(stack, shared);
         stack.set_field(-2, "random");
+        text::push(stack, shared);
+        stack.set_field(-2, "text");
     }
 }

@@ -7,7 +7,7 @@ use perigee_commands::scripts::{ScriptContext, sha1_hex};
 use perigee_resp::Protocol;
 
 use super::bridge::{redis_call, redis_pcall};
-use super::{CURRENT, bridge::LuaError};
+use super::{CURRENT, Stop, bridge::LuaError};
 use crate::library::Shared;
 use crate::stack::{Kind, Outcome, Raise, Stack, register};
 
@@ -47,6 +47,7 @@ pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared, audience: 
         stack.set_field(-2, "call");
         ffi::lua_pushcclosure(state, redis_pcall, 0);
         stack.set_field(-2, "pcall");
+        register(stack, shared, "abort", abort);
         register(stack, shared, "sha1hex", sha1hex);
         register(stack, shared, "status_reply", |stack, shared| single_field(stack, shared, "ok"));
         register(stack, shared, "error_reply", error_reply);
@@ -140,6 +141,23 @@ fn log(stack: Stack, shared: &mut Shared) -> Outcome {
         context.log(level as u8, &shared.text);
     }
     Ok(0)
+}
+
+/// Undoes everything that the script did and ends it; the client gets the argument as if it was returned.
+fn abort(stack: Stack, _: &mut Shared) -> Outcome {
+    let slot = CURRENT.get();
+    if context().is_none() {
+        return raise(stack, c"ERR redis.abort() can only be called from inside a script.");
+    }
+    stack.set_top(1);
+    // SAFETY: a script runs, so there is a slot; it is used on the VM's thread alone.
+    unsafe {
+        (*slot).heap.set_unlimited(true);
+        (*slot).abort_reply = ffi::luaL_ref(stack.state(), ffi::LUA_REGISTRYINDEX);
+        (*slot).heap.set_unlimited(false);
+        (*slot).stop = Some(Stop::Aborted);
+    }
+    Err(Raise::Stop)
 }
 
 fn sha1hex(stack: Stack, _: &mut Shared) -> Outcome {

@@ -7,7 +7,7 @@ use mlua::ffi::{self, lua_State};
 use perigee_commands::{CallOutcome, call_from_script};
 use perigee_resp::format_double;
 
-use super::preempt::{self, Stop};
+use super::preempt::{self, Limit, Stop};
 use super::replies::LuaReply;
 use super::{CURRENT, Slot};
 
@@ -135,6 +135,10 @@ unsafe fn run(state: *mut lua_State, slot: *mut Slot) -> Invoked {
             }
             Ok(CallOutcome::Widen) => {
                 (*slot).stop = Some(Stop::Widen);
+                Invoked::Stop
+            }
+            Ok(CallOutcome::TooManyWrites) => {
+                (*slot).stop = Some(Stop::Limit(Limit::Writes));
                 Invoked::Stop
             }
             Err(panic) => {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
@@ -13,10 +13,12 @@ use perigee_resp::{Protocol, Reply};
 use super::api::Audience;
 use super::heap::{self, Heap};
 use super::libraries::{self, Entries, push_list};
-use super::preempt::Stop;
+use super::operation::{Pending, Progress};
+use super::preempt::{self, Limit, Stop};
 use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
 use crate::sandbox::{self, Sandbox};
+use crate::stack::Raise;
 use crate::watchdog::Watchdog;
 
 /// A VM. Its methods are called on the thread that made it.
@@ -36,6 +38,7 @@ pub(crate) struct Machine {
 struct Compiled {
     reference: c_int,
     runs: u32,
+    script: Arc<Script>,
 }
 
 /// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
@@ -75,6 +78,9 @@ const FLUSH: c_int = 0x200;
 /// Found out once by the first VM of the process.
 static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
 
+/// Levels that a traceback shows.
+const TRACEBACK: c_int = 20;
+
 /// Coroutines kept for later runs.
 const IDLE: usize = 16;
 
@@ -94,6 +100,9 @@ impl Machine {
                 stop: None,
                 probing: false,
                 preempted: false,
+                pending: None,
+                failure: None,
+                abort_reply: ffi::LUA_NOREF,
                 panic: None,
                 registration: None,
                 loading: None,
@@ -106,11 +115,13 @@ impl Machine {
                 frames: Vec::new(),
                 order: Vec::new(),
             }));
+            Heap::belong_to(&raw mut *(*slot).heap, state);
             let mut opened: Option<(Sandbox, Entries)> = None;
             let status = ffi::lua_cpcall(state, open, (&raw mut opened).cast());
             assert!(status == ffi::LUA_OK, "the sandbox did not open");
             let (sandbox, libraries) = opened.expect("the sandbox was opened");
             (*slot).sandbox = Some(sandbox);
+            (*sandbox.shared()).heap = &raw mut *(*slot).heap;
             let strings = [c"KEYS", c"ARGV"].map(|name| {
                 ffi::lua_pushstring_(state, name.as_ptr());
                 ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
@@ -154,7 +165,7 @@ impl Machine {
     ///
     /// # Errors
     /// The compiler's message.
-    pub(crate) fn compile(&mut self, script: &Script) -> Result<c_int, Vec<u8>> {
+    pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<c_int, Vec<u8>> {
         if let Some(compiled) = self.functions.get_mut(&script.id) {
             compiled.runs = compiled.runs.saturating_add(1);
             let reference = compiled.reference;
@@ -177,7 +188,7 @@ impl Machine {
                 return Err(message);
             }
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            self.functions.insert(script.id, Compiled { reference, runs: 0 });
+            self.functions.insert(script.id, Compiled { reference, runs: 0, script: script.clone() });
             Ok(reference)
         }
     }
@@ -188,6 +199,19 @@ impl Machine {
             // SAFETY: made by luaL_ref.
             unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference) };
         }
+    }
+
+    /// Forgets compiled scripts that have left the cache.
+    pub(crate) fn sweep(&mut self) {
+        let state = self.state;
+        self.functions.retain(|_, compiled| {
+            let stays = !compiled.script.is_evicted();
+            if !stays {
+                // SAFETY: made by luaL_ref.
+                unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, compiled.reference) };
+            }
+            stays
+        });
     }
 
     /// A coroutine that is about to run a compiled script.
@@ -294,8 +318,62 @@ impl Machine {
         &mut self.slot().registration
     }
 
-    /// Runs a slice.
-    pub(crate) fn resume(&mut self, thread: &Thread, context: &mut ScriptContext<'_, '_>) -> Ended {
+    /// Runs a slice: of the library function that the script was suspended in, if there is one, or of the script.
+    pub(crate) fn go_on(
+        &mut self,
+        thread: &Thread,
+        pending: Option<Pending>,
+        context: &mut ScriptContext<'_, '_>,
+    ) -> Ended {
+        let Some(mut pending) = pending else { return self.resume(thread, thread.arguments.take(), context) };
+        let main = self.state;
+        self.watchdog.begin();
+        // SAFETY: no script code runs and the limit is lifted.
+        let progress = unsafe { pending.work(self.slot, self.sandbox.shared()) };
+        self.watchdog.end();
+        let results = match progress {
+            Progress::Unfinished => {
+                self.slot().pending = Some(pending);
+                return Ended::Yielded;
+            }
+            Progress::Results(results) => results,
+            Progress::Failed(Raise::NoRoom) => {
+                // SAFETY: as above.
+                unsafe { pending.release(main) };
+                return Ended::Stopped(Stop::Limit(Limit::Memory));
+            }
+            Progress::Failed(_) => {
+                // SAFETY: as above; the block is the VM's.
+                let text = unsafe { (*self.sandbox.shared()).message.clone() };
+                self.slot().failure = Some((pending.coroutine, text));
+                preempt::interrupt(main);
+                0
+            }
+        };
+        // SAFETY: the results lie on the main stack; the coroutine has room for what a C function may return.
+        unsafe {
+            ffi::lua_checkstack(thread.state, results + 8);
+            ffi::lua_xmove(main, thread.state, results);
+            ffi::lua_settop(main, 0);
+            pending.release(main);
+        }
+        self.resume(thread, results, context)
+    }
+
+    /// What the suspended library function has still to do.
+    pub(crate) fn pending(&mut self) -> Option<Pending> {
+        self.slot().pending.take()
+    }
+
+    /// Lets go of what a script that ends had still to do.
+    pub(crate) fn give_up(&mut self, pending: Option<Pending>) {
+        if let Some(pending) = pending {
+            // SAFETY: no script code runs and the limit is lifted.
+            unsafe { pending.release(self.state) };
+        }
+    }
+
+    fn resume(&mut self, thread: &Thread, arguments: c_int, context: &mut ScriptContext<'_, '_>) -> Ended {
         let slot = self.slot;
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {
@@ -305,8 +383,9 @@ impl Machine {
             (*slot).preempted = false;
             CURRENT.set(slot);
             (*slot).heap.set_unlimited(false);
+            (*slot).heap.restart_peak();
             self.watchdog.begin();
-            let status = ffi::lua_resume_(thread.state, thread.arguments.take());
+            let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
@@ -317,8 +396,12 @@ impl Machine {
         if let Some(panic) = slot.panic.take() {
             std::panic::resume_unwind(panic);
         }
+        let exceeded = slot.heap.take_exceeded();
+        slot.failure = None;
         if let Some(stop) = slot.stop.take() {
             return Ended::Stopped(stop);
+        } else if exceeded {
+            return Ended::Stopped(Stop::Limit(Limit::Memory));
         }
         match status {
             ffi::LUA_OK => Ended::Returned,
@@ -331,6 +414,17 @@ impl Machine {
         }
     }
 
+    /// Answers with what the script gave to `redis.abort`.
+    pub(crate) fn reply_to_abort(&mut self, protocol: Protocol, reply: &mut dyn Reply) {
+        let reference = std::mem::replace(&mut self.slot().abort_reply, ffi::LUA_NOREF);
+        // SAFETY: no slice runs; the limit is lifted; the reference was made by `redis.abort`.
+        unsafe {
+            ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
+            results::reply_with_top(self.state, protocol, reply);
+            ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference);
+        }
+    }
+
     /// Answers with the script's first result.
     pub(crate) fn reply(&mut self, thread: &Thread, protocol: Protocol, reply: &mut dyn Reply) {
         // SAFETY: the coroutine has returned; the limit is lifted.
@@ -339,6 +433,36 @@ impl Machine {
             ffi::lua_settop(thread.state, 1);
             results::reply_with_top(thread.state, protocol, reply);
         }
+    }
+
+    /// Where the coroutine stands, the innermost level first: `@user_script:3: in function f`.
+    pub(crate) fn traceback(&self, thread: &Thread) -> Vec<String> {
+        let mut lines = Vec::new();
+        // SAFETY: as in position.
+        unsafe {
+            let mut record: lua_Debug = std::mem::zeroed();
+            for level in 0..TRACEBACK {
+                if ffi::lua_getstack(thread.state, level, &mut record) == 0
+                    || ffi::lua_getinfo(thread.state, c"Snl".as_ptr(), &mut record) == 0
+                {
+                    break;
+                }
+                let source = CStr::from_ptr(record.source).to_string_lossy();
+                let place = if record.currentline > 0 {
+                    format!("{source}:{}", record.currentline)
+                } else {
+                    source.into_owned()
+                };
+                lines.push(if CStr::from_ptr(record.what) == c"main" {
+                    format!("{place}: in main chunk")
+                } else if record.name.is_null() {
+                    format!("{place}: in function at line {}", record.linedefined)
+                } else {
+                    format!("{place}: in function {}", CStr::from_ptr(record.name).to_string_lossy())
+                });
+            }
+        }
+        lines
     }
 
     /// Where the coroutine stands: source and line, as `@user_script:3`. A function that was ended by an error of the VM
@@ -368,6 +492,11 @@ impl Machine {
             }
             None
         }
+    }
+
+    /// The most that the VM has used in the last slice.
+    pub(crate) fn peak_bytes(&mut self) -> usize {
+        self.slot().heap.peak_bytes()
     }
 
     /// Bytes that the VM uses.

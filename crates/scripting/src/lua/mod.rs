@@ -11,15 +11,19 @@ mod bridge;
 mod heap;
 mod libraries;
 mod machine;
+mod operation;
 mod preempt;
 mod replies;
 mod results;
 
+pub(crate) use heap::{Donation, Heap};
 pub(crate) use libraries::{FunctionCall, Instance, Loading};
 pub(crate) use machine::{Ended, Machine, Thread};
-pub(crate) use preempt::{Stop, on_signal, pause, running};
+pub(crate) use operation::{Operation, Pending, Turns, complete};
+pub(crate) use preempt::{Limit, Stop, halt, on_signal, pause, running, should_stop};
 
 use std::cell::Cell;
+use std::ffi::c_int;
 use std::ptr::null_mut;
 
 use mlua::ffi::lua_State;
@@ -28,7 +32,6 @@ use std::sync::Arc;
 
 use crate::sandbox::Sandbox;
 use crate::watchdog::Pulse;
-use heap::Heap;
 
 /// What the C functions of one VM share. One thread uses it; its address is fixed.
 pub(crate) struct Slot {
@@ -42,6 +45,12 @@ pub(crate) struct Slot {
     probing: bool,
     /// The hook has suspended the running coroutine at the end of its slice, and those around it follow.
     preempted: bool,
+    /// What a suspended library function has still to do.
+    pending: Option<Pending>,
+    /// What such a function raises in this coroutine, when it goes on.
+    failure: Option<(*mut lua_State, Vec<u8>)>,
+    /// What `redis.abort` answers with: a reference into the registry.
+    abort_reply: c_int,
     /// A panic on its way through Lua.
     panic: Option<Box<dyn std::any::Any + Send>>,
     registration: Option<Registration>,

@@ -21,6 +21,32 @@ pub(crate) enum Stop {
     Killed,
     /// A command has panicked.
     Panicked,
+    /// It wants to be undone.
+    Aborted,
+    /// It met a limit.
+    Limit(Limit),
+}
+
+/// The limits that end a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// `script-memory-limit`
+    Memory,
+    /// `script-hard-time-limit`
+    Time,
+    /// `script-max-writes`
+    Writes,
+}
+
+/// What a library function that works for long is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Go on.
+    GoOn,
+    /// Leave the rest for the next slice.
+    Suspend,
+    /// The script is to end: see [`halt`].
+    Stop,
 }
 
 unsafe extern "C-unwind" {
@@ -40,11 +66,22 @@ pub(crate) extern "C" fn on_signal(_: c_int) {
     }
 }
 
+/// Has the hook look at the running script as soon as it executes an instruction.
+pub(super) fn interrupt(main: *mut lua_State) {
+    if !main.is_null() {
+        // SAFETY: the VM lives; LuaJIT allows setting a hook anywhere.
+        unsafe { ffi::lua_sethook(main, Some(on_hook), ffi::LUA_MASKCOUNT, 1) };
+    }
+}
+
 pub(super) unsafe extern "C-unwind" fn on_hook(state: *mut lua_State, _: *mut lua_Debug) {
     // SAFETY: called by the VM; nothing with a destructor is alive where this raises or suspends.
     unsafe {
         match verdict(state) {
             Verdict::Go => {}
+            Verdict::Fail => {
+                ffi::lua_error(state);
+            }
             Verdict::Suspend => {
                 ffi::lua_yield(state, 0);
             }
@@ -58,6 +95,8 @@ pub(super) unsafe extern "C-unwind" fn on_hook(state: *mut lua_State, _: *mut lu
 
 enum Verdict {
     Go,
+    /// Raise what is on top.
+    Fail,
     Suspend,
     Raise,
 }
@@ -82,15 +121,21 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
             ffi::lua_sethook(state, None, 0, 0);
             return Verdict::Go;
         }
-        if slot.stop.is_none() && !slot.pulse.is_slice_over() {
+        if let Some((coroutine, _)) = slot.failure {
+            if coroutine != state {
+                // It is called by this one, as soon as this one has gone on.
+                return Verdict::Go;
+            }
+            if push_failure(state, slot) {
+                interrupt(slot.main);
+                return Verdict::Fail;
+            }
+        }
+        if slot.stop.is_none() && !slot.heap.exceeded() && !slot.pulse.is_slice_over() {
             ffi::lua_sethook(state, None, 0, 0);
             return Verdict::Go;
         }
-        register(slot);
-        let killed = slot.registration.as_ref().is_some_and(|registration| registration.running.is_killed());
-        if killed && slot.stop.is_none() {
-            slot.stop = Some(Stop::Killed);
-        }
+        find_reason(slot);
         if lua_isyieldable(state) != 0 {
             ffi::lua_sethook(state, None, 0, 0);
             slot.preempted = true;
@@ -105,6 +150,77 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
     }
 }
 
+/// Called by a library function now and then while it works for long.
+pub(crate) unsafe fn turn(state: *mut lua_State) -> Turn {
+    let slot = CURRENT.get();
+    // SAFETY: a C function of a VM; the slot is null where no script runs.
+    unsafe {
+        if slot.is_null() || (*slot).context.is_null() || (*slot).preempted {
+            return Turn::GoOn;
+        }
+        let slot = &mut *slot;
+        if slot.stop.is_none() && !slot.heap.exceeded() && !slot.pulse.is_slice_over() {
+            return Turn::GoOn;
+        }
+        find_reason(slot);
+        if slot.stop.is_some() {
+            return Turn::Stop;
+        }
+        if lua_isyieldable(state) != 0 { Turn::Suspend } else { Turn::GoOn }
+    }
+}
+
+/// Whether a C function that cannot be suspended is to give up, because the script is to end. It may be asked anywhere.
+pub(crate) fn should_stop() -> bool {
+    let slot = CURRENT.get();
+    // SAFETY: the slot is null where no script runs; it is used on the VM's thread alone.
+    unsafe {
+        if slot.is_null() || (*slot).context.is_null() || (*slot).preempted {
+            return false;
+        }
+        let slot = &mut *slot;
+        if slot.stop.is_none() && (slot.heap.exceeded() || slot.pulse.is_slice_over()) {
+            find_reason(slot);
+        }
+        slot.stop.is_some()
+    }
+}
+
+/// At the end of a slice: whether the script goes on in another.
+fn find_reason(slot: &mut Slot) {
+    register(slot);
+    if slot.stop.is_some() {
+        return;
+    }
+    if slot.heap.exceeded() {
+        slot.stop = Some(Stop::Limit(Limit::Memory));
+        return;
+    }
+    let Some(registration) = &slot.registration else { return };
+    // SAFETY: the context belongs to the running slice.
+    let context = unsafe { &*slot.context };
+    if registration.running.is_killed() {
+        slot.stop = Some(Stop::Killed);
+    } else if registration.running.is_out_of_time(context.env) {
+        slot.stop = Some(Stop::Limit(Limit::Time));
+    }
+}
+
+/// Pushes the error of a library function that was suspended; false if there is none.
+unsafe fn push_failure(state: *mut lua_State, slot: &mut Slot) -> bool {
+    let unlimited = slot.heap.set_unlimited(true);
+    let Some((_, text)) = &slot.failure else { return false };
+    // SAFETY: a hook, with free slots; the text is dropped before anything raises.
+    unsafe {
+        ffi::luaL_where(state, 0);
+        ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
+        ffi::lua_concat(state, 2);
+    }
+    slot.failure = None;
+    slot.heap.set_unlimited(unlimited);
+    true
+}
+
 /// Puts a script that has outlived its first slice on the list of those that can be killed.
 fn register(slot: &mut Slot) {
     if slot.registration.is_some() {
@@ -116,7 +232,7 @@ fn register(slot: &mut Slot) {
 }
 
 /// Ends the slice of a script that is to be stopped for good, from a C function.
-pub(super) unsafe fn halt(state: *mut lua_State) -> c_int {
+pub(crate) unsafe fn halt(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of the running slice.
     unsafe {
         if lua_isyieldable(state) != 0 {
@@ -128,7 +244,8 @@ pub(super) unsafe fn halt(state: *mut lua_State) -> c_int {
 }
 
 /// Called by who has resumed a coroutine of the script's own that answered with nothing: false if it has stopped by itself.
-/// If it was suspended, then so is the caller, who gets true or nothing when it goes on.
+/// If it was suspended, then so is the caller, who gets true or, when it goes on, what the coroutine is to be resumed with:
+/// nothing, or the results of a library function, which never begin with a boolean.
 pub(crate) unsafe extern "C-unwind" fn pause(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of a VM; the slot is null where no script runs.
     unsafe {

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
+use crate::lua::should_stop;
 use crate::sandbox::{bytecode, escapes, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
@@ -106,13 +107,19 @@ pub(super) fn loadstring(stack: Stack, shared: &mut Shared) -> Outcome {
     };
     // SAFETY: a Lua string is followed by a NUL; a NUL within ends the name, as in Lua.
     let name = unsafe { CStr::from_ptr(name.as_ptr().cast()) };
-    if load(stack, shared, chunk, name) {
+    let loaded = load(stack, shared, chunk, name);
+    if should_stop() {
+        return Err(Raise::Stop);
+    } else if loaded {
         return Ok(1);
     }
     stack.push_nil();
     stack.insert(-2);
     Ok(2)
 }
+
+/// What the compiler gets at one go.
+const PIECE: usize = 32 * 1024;
 
 struct Source<'a> {
     lead: bool,
@@ -133,7 +140,16 @@ unsafe extern "C-unwind" fn read(
     // SAFETY: `load` passes its source; the piece is part of the chunk, which outlives the loading.
     unsafe {
         let source = &mut *source.cast::<Source<'_>>();
-        let piece: &[u8] = if source.lead { b" " } else { std::mem::take(&mut source.rest) };
+        let piece: &[u8] = if source.lead {
+            b" "
+        } else if should_stop() {
+            // The script that loads it is to end, and does when the compiler has given up.
+            &[]
+        } else {
+            let (piece, rest) = source.rest.split_at(source.rest.len().min(PIECE));
+            source.rest = rest;
+            piece
+        };
         source.lead = false;
         length.write(piece.len());
         piece.as_ptr().cast()

@@ -10,9 +10,9 @@ local error, type, select, pcall = engine.error, engine.type, engine.select, eng
 local setmetatable, getmetatable = engine.setmetatable, engine.getmetatable
 local rawget, rawset, next, pairs = engine.rawget, engine.rawset, engine.next, engine.pairs
 local collectgarbage, xpcall = engine.collectgarbage, engine.xpcall
-local concat, insert, foreach = engine.table.concat, engine.table.insert, engine.table.foreach
-local find, gsub, rep, sub = engine.string.find, engine.string.gsub, engine.string.rep, engine.string.sub
-local ceil, floor, tonumber = engine.math.ceil, engine.math.floor, engine.tonumber
+local concat, gsub = native.text.concat, native.text.gsub
+local insert, remove, foreach = engine.table.insert, engine.table.remove, engine.table.foreach
+local floor, tonumber = engine.math.floor, engine.tonumber
 local create, resume, wrap = engine.coroutine.create, engine.coroutine.resume, engine.coroutine.wrap
 local assert, pause = engine.assert, native.pause
 
@@ -161,14 +161,23 @@ end
 
 local OPTIONS = { collect = true, count = true, step = true, stop = 0, restart = 0, setpause = 200, setstepmul = 200 }
 
+local SMALL_STEP = 64  -- kilobytes
+
 -- The collector belongs to the VM, not to a script: it can be asked and made to work, not stopped or tuned.
 function globals.collectgarbage(...)
-  local option = ...
-  if type(option) ~= "string" then
+  local option, size = ...
+  if option == nil then
+    return native.text.collect()
+  elseif type(option) ~= "string" then
     return collectgarbage(...)
   end
   local effect = OPTIONS[option]
-  if effect == true then
+  if option == "collect" then
+    return native.text.collect()
+  elseif option == "step" and (tonumber(size) or 0) > SMALL_STEP then
+    native.text.collect()
+    return true
+  elseif effect == true then
     return collectgarbage(...)
   elseif effect then
     return effect
@@ -182,28 +191,40 @@ math.mod = math.fmod
 math.random = native.random.random
 math.randomseed = native.random.randomseed
 
-local string = pick(engine.string, [[byte char dump find format gmatch len lower match reverse sub upper]])
+-- What works for long can be left and taken up again: see library/text.
+local string = pick(engine.string, [[byte char dump format len sub]])
+for name in ("find match gmatch rep"):gmatch("%w+") do
+  string[name] = native.text[name]
+end
 string.gfind = string.gmatch
 
-function string.rep(...)
-  if select("#", ...) > 2 then
-    local text, count = ...
-    return rep(text, count)
+local LONG = 65536
+
+for name in ("upper lower reverse"):gmatch("%w+") do
+  local short, long = engine.string[name], native.text[name]
+  string[name] = function(...)
+    local text = ...
+    if type(text) == "string" and #text > LONG then
+      return long(text)
+    end
+    return short(...)
   end
-  return rep(...)
 end
 
--- string.gsub with a function, in Lua, so that the function can be interrupted and can yield.
+-- string.gsub with a function: the loop is in Lua, so that the function can be interrupted and can yield.
 
--- Passes on what `find` answered, with the captures (or the whole match) replaced by what the function makes of them.
-local function apply(call, text, found, start, stop, ...)
-  if not found or not start then
-    return found, start
+local gsub_begin, gsub_step = native.text.gsub_begin, native.text.gsub_step
+
+-- Passes the captures of a match on to the function, and what it makes of them to the next step.
+local function replace(state, text, pattern, call, first, ...)
+  if first ~= nil then
+    return replace(state, text, pattern, call, gsub_step(state, text, pattern, (call(first, ...))))
   end
-  if select("#", ...) == 0 then
-    return found, start, stop, call(sub(text, start, stop))
+  local result, count = ...
+  if count == nil then
+    error(result, 2)
   end
-  return found, start, stop, (call(...))
+  return result, count
 end
 
 local function is_text(value)
@@ -212,67 +233,26 @@ local function is_text(value)
 end
 
 function string.gsub(...)
-  local text, pattern, call, limit = ...
-  if type(call) ~= "function" or not is_text(text) or not is_text(pattern) then
+  local text, pattern, replacement, limit = ...
+  local call = replacement
+  if type(replacement) == "table" and getmetatable(replacement) ~= nil then
+    call = function(key)
+      return replacement[key]
+    end
+  end
+  if type(call) ~= "function" or not is_text(text) or not is_text(pattern)
+    or limit ~= nil and not tonumber(limit) then
     return gsub(...)
   end
-  text, pattern = text .. "", pattern .. ""
-  local length = #text
-  if limit == nil then
-    limit = length + 1
-  else
-    limit = tonumber(limit)
-    if not limit then
-      return gsub(...)
-    end
-    limit = limit < 0 and ceil(limit) or floor(limit)
-  end
-  local anchored = sub(pattern, 1, 1) == "^"
-  local captures = find(pattern, "(", 1, true)
-  local pieces, filled, count, position = {}, 0, 0, 1
-  while count < limit do
-    local found, start, stop, value
-    if captures then
-      found, start, stop, value = apply(call, text, pcall(find, text, pattern, position))
-    else
-      found, start, stop = pcall(find, text, pattern, position)
-      if found and start then
-        value = call(sub(text, start, stop))
-      end
-    end
-    if not found then
-      error(start, 2)
-    elseif not start then
-      break
-    end
-    count = count + 1
-    if value == nil or value == false then
-      value = sub(text, start, stop)
-    elseif not is_text(value) then
-      error("invalid replacement value (a " .. type(value) .. ")", 2)
-    end
-    pieces[filled + 1] = sub(text, position, start - 1)
-    pieces[filled + 2] = value
-    filled = filled + 2
-    if stop >= start then
-      position = stop + 1
-    elseif start <= length then
-      filled = filled + 1
-      pieces[filled] = sub(text, start, start)
-      position = start + 1
-    else
-      position = start
-      break
-    end
-    if anchored then
-      break
-    end
-  end
-  pieces[filled + 1] = sub(text, position)
-  return concat(pieces), count
+  local state = gsub_begin(text, pattern, call, limit)
+  return replace(state, text, pattern, call, gsub_step(state, text, pattern))
 end
 
-local table = pick(engine.table, [[concat foreachi getn maxn remove]])
+local table = pick(engine.table, [[foreachi getn]])
+table.concat = concat
+
+-- Elements that the engine moves at one go.
+local NEAR = 5000
 
 function table.insert(...)
   local target = ...
@@ -282,7 +262,39 @@ function table.insert(...)
       error(READ_ONLY, 0)
     end
   end
+  local _, position, value = ...
+  if type(target) == "table" and type(position) == "number" and select("#", ...) == 3 then
+    local length = #target
+    if position >= 1 and length - position > NEAR then
+      return native.text.insert(target, position, value, length)
+    end
+  end
   return insert(...)
+end
+
+function table.remove(...)
+  local target, position = ...
+  if type(target) == "table" and type(position) == "number" then
+    local length = #target
+    if position >= 1 and length - position > NEAR then
+      return native.text.remove(target, position, length)
+    end
+  end
+  return remove(...)
+end
+
+function table.maxn(...)
+  local target = ...
+  if type(target) ~= "table" then
+    return native.require_table(target)
+  end
+  local largest = 0
+  for key in next, target do
+    if type(key) == "number" and key > largest then
+      largest = key
+    end
+  end
+  return largest
 end
 
 function table.setn()
@@ -489,10 +501,23 @@ end
 local coroutine = pick(engine.coroutine, [[create status yield]])
 coroutine.running = native.running
 
--- Passes on what `resume` answered, once the coroutine has stopped by itself.
-local function settled(thread, ...)
-  if select("#", ...) == 1 and pause() ~= false then
+local settled
+
+-- What `pause` says: false, the coroutine has stopped by itself; true, it is to go on; otherwise it is to go on with these.
+local function continue(thread, ok, ...)
+  local first = ...
+  if first == false then
+    return ok
+  elseif first == true then
     return settled(thread, resume(thread))
+  end
+  return settled(thread, resume(thread, ...))
+end
+
+-- Passes on what `resume` answered, once the coroutine has stopped by itself.
+function settled(thread, ...)
+  if select("#", ...) == 1 then
+    return continue(thread, (...), pause())
   end
   return ...
 end
@@ -505,11 +530,9 @@ function coroutine.resume(...)
   return settled(thread, resume(...))
 end
 
-local function unwrapped(thread, ok, ...)
+local function unwrapped(ok, ...)
   if not ok then
     error((...), 2)
-  elseif select("#", ...) == 0 and pause() ~= false then
-    return unwrapped(thread, resume(thread))
   end
   return ...
 end
@@ -521,7 +544,7 @@ function coroutine.wrap(...)
   end
   local thread = create(body)
   return function(...)
-    return unwrapped(thread, resume(thread, ...))
+    return unwrapped(settled(thread, resume(thread, ...)))
   end
 end
 

@@ -5,5 +5,6 @@ mod determinism;
 mod functions;
 mod keys;
 mod killing;
+mod observing;
 mod preemption;
 mod server;
