@@ -220,7 +220,7 @@ impl Converter {
             self.field(b"string");
             let strings = [-1, -3].iter().all(|&at| ffi::lua_type(state, at) == ffi::LUA_TSTRING);
             if strings {
-                let mut format = *b"txt";
+                let mut format = *b"   ";
                 let given = self.bytes(-3);
                 for (to, from) in format.iter_mut().zip(given) {
                     *to = *from;
