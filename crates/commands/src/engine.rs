@@ -232,6 +232,8 @@ pub struct Worker {
     pub(crate) rng: RefCell<StdRng>,
     pub(crate) local_scripts: RefCell<LocalScripts>,
     pub(crate) local_functions: RefCell<LocalFunctions>,
+    /// The script that runs, or has just ended, has answered with an error.
+    pub(crate) script_failed: Cell<bool>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -259,6 +261,7 @@ impl Worker {
             rng,
             local_scripts: RefCell::default(),
             local_functions: RefCell::default(),
+            script_failed: Cell::new(false),
             last_tick_ns: Cell::new(0),
         }
     }
@@ -316,6 +319,15 @@ impl Env<'_> {
             stats.keyspace_misses.fetch_add(1);
             txn.note_missed(db, key);
         }
+    }
+
+    /// Counts an error that a script has answered with: by its code, unless the command that failed has done so, and as
+    /// a failure of the command that runs the script.
+    pub fn count_script_error(self, text: &[u8], counted: bool) {
+        if !counted {
+            crate::stats::count_error_text(self, text);
+        }
+        self.worker.script_failed.set(true);
     }
 
     /// The same at this moment: after a wait, the batch's time is over.

@@ -152,6 +152,7 @@ impl ScriptHost for LuaHost {
             Ok(begun) => begun,
             Err(text) => {
                 reply.error(&text);
+                env.count_script_error(&text, false);
                 return Started::Done;
             }
         };
@@ -295,26 +296,28 @@ impl Run {
                 txn.rollback();
                 effects.clear();
                 self.script.figures.count_rollback();
-                machine.reply_to_abort(protocol, reply);
+                machine
+                    .reply_to_abort(protocol, reply, &|text, counted| env.count_script_error(text, counted));
                 drop(machine);
                 self.end(false);
             }
             Ended::Stopped(Stop::Killed) => {
                 drop(machine);
-                self.undo(KILLED, txn, effects, reply);
+                self.undo(env, KILLED, txn, effects, reply);
             }
             Ended::Stopped(Stop::Limit(limit)) => {
                 drop(machine);
-                self.undo(limit_text(limit), txn, effects, reply);
+                self.undo(env, limit_text(limit), txn, effects, reply);
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
                 let protocol = session.protocol();
-                machine.reply(thread, protocol, reply);
+                machine
+                    .reply(thread, protocol, reply, &|text, counted| env.count_script_error(text, counted));
                 drop(machine);
                 self.end(true);
             }
-            Ended::Failed(text) => {
+            Ended::Failed { text, counted } => {
                 self.failed = true;
                 let position = machine.position(thread, &text);
                 let traceback = machine.traceback(thread);
@@ -326,6 +329,7 @@ impl Run {
                 }
                 let text = self.located(&text, position);
                 reply.error(&text);
+                env.count_script_error(&text, counted);
                 let at_ms = txn.now_ms();
                 self.script.figures.count_failure(Failure { at_ms, text, traceback });
                 self.end(false);
@@ -335,7 +339,14 @@ impl Run {
     }
 
     /// Ends the run as if it had never been, with this error.
-    fn undo(&mut self, text: &[u8], txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
+    fn undo(
+        &mut self,
+        env: Env<'_>,
+        text: &[u8],
+        txn: &mut Txn<'_>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) {
         txn.rollback();
         effects.clear();
         let machine = self.host.machine.borrow();
@@ -351,6 +362,7 @@ impl Run {
         }
         let text = self.located(text, position);
         reply.error(&text);
+        env.count_script_error(&text, false);
         figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
         self.end(false);
     }
@@ -417,7 +429,7 @@ impl ScriptRun for Run {
             _ => return self.slice(env, pending, txn, effects, reply),
         };
         self.host.machine.borrow_mut().give_up(pending);
-        self.undo(text, txn, effects, reply);
+        self.undo(env, text, txn, effects, reply);
         ScriptFlow::Done
     }
 }

@@ -192,7 +192,7 @@ impl LibraryLoad for TextRun {
         };
         let result = match machine.go_on(thread, pending, &mut context) {
             Ended::Returned => Ok(machine.loaded(*instance, &self.others)),
-            Ended::Failed(text) => Err([FAILED, &text].concat()),
+            Ended::Failed { text, .. } => Err([FAILED, &text].concat()),
             Ended::Yielded if env.worker.ticks_ns().saturating_sub(self.started_ns) < LOAD_LIMIT_NS => {
                 self.suspended = Some(Suspended::new(&mut machine, false, txn));
                 return None;

@@ -20,6 +20,7 @@ use crate::payload;
 use crate::scripts::{NO_HOST, ScriptFlow, ScriptRun};
 use crate::session::Session;
 use crate::spec::{Categories, Command, Flags, Group, command};
+use crate::stats;
 
 /// A library's text while it is run to find out what it registers.
 pub trait LibraryLoad {
@@ -128,9 +129,10 @@ fn already_exists(name: &str) -> Error {
 
 fn begin(call: &mut Call<'_, '_>, request: Request) -> Result<(), Error> {
     let mut loading = Loading::new(call.env, request, call.session)?;
-    match loading.resume(call.env, call.txn, call.effects, call.reply) {
-        ScriptFlow::Yielded => call.suspend = Some(Suspend::Script(Box::new(loading))),
-        ScriptFlow::Done | ScriptFlow::Widen => {}
+    if loading.advance(call.env, call.txn, call.effects)? {
+        loading.request.answer(call.reply);
+    } else {
+        call.suspend = Some(Suspend::Script(Box::new(loading)));
     }
     Ok(())
 }
@@ -222,11 +224,11 @@ impl ScriptRun for Loading {
     ) -> ScriptFlow {
         match self.advance(env, txn, effects) {
             Ok(false) => return ScriptFlow::Yielded,
-            Ok(true) => match &self.request {
-                Request::Load { source, .. } => reply.bulk(source.name.as_bytes()),
-                Request::Restore { .. } => reply.ok(),
-            },
-            Err(error) => error.reply_to(reply),
+            Ok(true) => self.request.answer(reply),
+            Err(error) => {
+                stats::count_error_text(env, &error.text());
+                error.reply_to(reply);
+            }
         }
         ScriptFlow::Done
     }
@@ -265,6 +267,13 @@ impl Plan {
 }
 
 impl Request {
+    fn answer(&self, reply: &mut dyn Reply) {
+        match self {
+            Request::Load { source, .. } => reply.bulk(source.name.as_bytes()),
+            Request::Restore { .. } => reply.ok(),
+        }
+    }
+
     /// Whether the text came with the request, and not only requires one that did.
     fn brings(&self, text: &Arc<Source>) -> bool {
         match self {

@@ -15,6 +15,7 @@ use super::heap::{self, Heap};
 use super::libraries::{self, Entries, push_list};
 use super::operation::{Pending, Progress};
 use super::preempt::{self, Limit, Stop};
+use super::results::{COUNTED, OnError};
 use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
 use crate::sandbox::{self, Sandbox};
@@ -61,8 +62,13 @@ pub(crate) enum Ended {
     Yielded,
     /// It was stopped for good.
     Stopped(Stop),
-    /// It has raised an error, with this text.
-    Failed(Vec<u8>),
+    /// It has raised an error.
+    Failed {
+        /// Its text.
+        text: Vec<u8>,
+        /// It is that of a command, which has been counted.
+        counted: bool,
+    },
 }
 
 unsafe extern "C" {
@@ -407,31 +413,46 @@ impl Machine {
             ffi::LUA_OK => Ended::Returned,
             ffi::LUA_YIELD if slot.preempted => Ended::Yielded,
             ffi::LUA_YIELD => {
-                Ended::Failed(b"ERR attempt to yield across metamethod/C-call boundary".to_vec())
+                let text = b"ERR attempt to yield across metamethod/C-call boundary".to_vec();
+                Ended::Failed { text, counted: false }
             }
             // SAFETY: the error value is on top of the coroutine's stack.
-            _ => Ended::Failed(unsafe { error_text(thread.state) }),
+            _ => unsafe {
+                let counted = is_counted(thread.state);
+                Ended::Failed { text: error_text(thread.state), counted }
+            },
         }
     }
 
     /// Answers with what the script gave to `redis.abort`.
-    pub(crate) fn reply_to_abort(&mut self, protocol: Protocol, reply: &mut dyn Reply) {
+    pub(crate) fn reply_to_abort(
+        &mut self,
+        protocol: Protocol,
+        reply: &mut dyn Reply,
+        on_error: OnError<'_>,
+    ) {
         let reference = std::mem::replace(&mut self.slot().abort_reply, ffi::LUA_NOREF);
         // SAFETY: no slice runs; the limit is lifted; the reference was made by `redis.abort`.
         unsafe {
             ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
-            results::reply_with_top(self.state, protocol, reply);
+            results::reply_with_top(self.state, protocol, reply, on_error);
             ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference);
         }
     }
 
     /// Answers with the script's first result.
-    pub(crate) fn reply(&mut self, thread: &Thread, protocol: Protocol, reply: &mut dyn Reply) {
+    pub(crate) fn reply(
+        &mut self,
+        thread: &Thread,
+        protocol: Protocol,
+        reply: &mut dyn Reply,
+        on_error: OnError<'_>,
+    ) {
         // SAFETY: the coroutine has returned; the limit is lifted.
         unsafe {
             // No result is nil.
             ffi::lua_settop(thread.state, 1);
-            results::reply_with_top(thread.state, protocol, reply);
+            results::reply_with_top(thread.state, protocol, reply, on_error);
         }
     }
 
@@ -536,6 +557,21 @@ fn leading_line(text: &[u8], place: &[u8]) -> Option<u32> {
     let rest = text.strip_prefix(b"ERR ")?.strip_prefix(place)?.strip_prefix(b":")?;
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
+/// Whether the error value on top says that it has been counted.
+unsafe fn is_counted(state: *mut lua_State) -> bool {
+    // SAFETY: the caller's; raw accesses only, with the limit lifted.
+    unsafe {
+        if ffi::lua_type(state, -1) != ffi::LUA_TTABLE {
+            return false;
+        }
+        ffi::lua_pushlstring_(state, COUNTED.as_ptr().cast(), COUNTED.len());
+        ffi::lua_rawget_(state, -2);
+        let counted = ffi::lua_type(state, -1) != ffi::LUA_TNIL;
+        ffi::lua_settop(state, -2);
+        counted
+    }
 }
 
 /// The text of the error value on top.

@@ -8,3 +8,4 @@ mod killing;
 mod observing;
 mod preemption;
 mod server;
+mod statistics;
