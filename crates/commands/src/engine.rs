@@ -307,6 +307,11 @@ impl Env<'_> {
         }
     }
 
+    /// Nanoseconds from some fixed moment, never going back.
+    pub fn ticks_ns(self) -> u64 {
+        self.worker.clock.ticks_ns()
+    }
+
     /// The same at this moment: after a wait, the batch's time is over.
     pub(crate) fn renewed(self) -> Self {
         self.worker.env(self.engine)

@@ -1,5 +1,7 @@
 //! A worker's script host: runs scripts in slices, inside their transactions.
 
+mod debugging;
+
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
@@ -8,11 +10,12 @@ use std::sync::Arc;
 use perigee_commands::config::{Config, Param};
 use perigee_commands::scripts::{
     Failure, Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun,
-    SharedScript, Started,
+    SharedScript, Started, end_session,
 };
 use perigee_commands::{Effects, Engine, Env, Session, Txn};
 use perigee_resp::Reply;
 
+use self::debugging::{Debugging, end_debugging};
 use crate::library::{Random, RunState};
 use crate::lua::{Ended, Limit, Machine, Pending, Stop, Thread};
 
@@ -110,19 +113,30 @@ impl ScriptHost for LuaHost {
     ) -> Started {
         self.0.follow_cache();
         let config = &env.engine.config;
-        let Invocation { script, keys, args, read_only } = invocation;
+        let Invocation { script, keys, args, read_only, debug } = invocation;
         let deterministic = config.is_on(Param::ScriptDeterministic) || script.flags().deterministic;
         let mut machine = self.0.machine.borrow_mut();
-        let function = match machine.compile(&script) {
+        let compiled = match debug {
+            Some(_) => machine.compile_for_debugger(script.body()),
+            None => machine.compile(&script),
+        };
+        let function = match compiled {
             Ok(function) => function,
             Err(message) => {
+                if debug.is_some() {
+                    end_session(reply);
+                }
                 let text = [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
                 reply.error(&text);
                 return Started::Done;
             }
         };
         let base_bytes = machine.used_bytes();
-        let thread = machine.thread(function);
+        let thread = match debug {
+            Some(_) => machine.debugged_thread(function),
+            None => machine.thread(function),
+        };
+        let debugging = debug.map(|mode| Box::new(Debugging::new(mode, &script)));
         machine.set_arguments(keys, args);
         machine.exchange(&mut self.0.run_state(deterministic));
         machine.prepare(memory_limit_bytes(config), deterministic);
@@ -138,6 +152,7 @@ impl ScriptHost for LuaHost {
             read_only,
             wrote: false,
             base_bytes,
+            debugging,
             writes_left: match config.number(Param::ScriptMaxWrites) {
                 0 => u64::MAX,
                 limit => limit as u64,
@@ -163,6 +178,8 @@ struct Run {
     base_bytes: usize,
     /// Commands that write and may still be called.
     writes_left: u64,
+    /// Its client debugs it.
+    debugging: Option<Box<Debugging>>,
 }
 
 struct Suspended {
@@ -195,10 +212,13 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
-        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else {
+        let debugged = self.debugging.as_mut().and_then(|debugging| debugging.debugged.take());
+        let evaluation = self.debugging.as_ref().and_then(|debugging| debugging.evaluation.as_ref());
+        let (Some(thread), Some(session)) = (evaluation.or(self.thread.as_ref()), &mut self.session) else {
             return ScriptFlow::Done;
         };
-        let mut machine = self.host.machine.borrow_mut();
+        let host = self.host.clone();
+        let mut machine = host.machine.borrow_mut();
         let mut context = ScriptContext {
             env,
             script: &self.script,
@@ -209,10 +229,18 @@ impl Run {
             wrote: self.wrote,
             writes_left: self.writes_left,
         };
+        *machine.debugged() = debugged;
         let ended = machine.go_on(thread, pending, &mut context);
         (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
         self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));
         env.worker.note_script_memory(machine.used_bytes());
+        let ended = match &mut self.debugging {
+            Some(debugging) => debugging.after_slice(&mut machine, ended, reply),
+            None => ended,
+        };
+        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else {
+            return ScriptFlow::Done;
+        };
         match ended {
             Ended::Yielded => {
                 let registration = machine.registration().take();
@@ -233,6 +261,7 @@ impl Run {
                 return ScriptFlow::Widen;
             }
             Ended::Stopped(Stop::Aborted) => {
+                end_debugging(&mut self.debugging, txn, effects, reply);
                 let protocol = session.protocol();
                 txn.rollback();
                 effects.clear();
@@ -251,40 +280,59 @@ impl Run {
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
+                end_debugging(&mut self.debugging, txn, effects, reply);
                 let protocol = session.protocol();
                 machine.reply(thread, protocol, reply);
                 drop(machine);
                 self.end(true);
             }
             Ended::Failed(text) => {
-                let position = machine.position(thread, &text);
-                let traceback = machine.traceback(thread);
                 drop(machine);
-                if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
-                    txn.rollback();
-                    effects.clear();
-                    self.script.figures.count_rollback();
-                }
-                let text = self.located(&text, position);
-                reply.error(&text);
-                let at_ms = txn.now_ms();
-                self.script.figures.count_failure(Failure { at_ms, text, traceback });
-                self.end(false);
+                let (position, _) = self.place(&text);
+                self.fail_at(position, &text, env, txn, effects, reply);
             }
         }
         ScriptFlow::Done
     }
 
+    /// Ends the run with an error of the script's.
+    fn fail_at(
+        &mut self,
+        position: Option<String>,
+        text: &[u8],
+        env: Env<'_>,
+        txn: &mut Txn<'_>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) {
+        end_debugging(&mut self.debugging, txn, effects, reply);
+        let (_, traceback) = self.place(text);
+        if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
+            txn.rollback();
+            effects.clear();
+            self.script.figures.count_rollback();
+        }
+        let text = self.located(text, position);
+        reply.error(&text);
+        self.script.figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
+        self.end(false);
+    }
+
+    /// Where the script stands, for an error with this text.
+    fn place(&self, text: &[u8]) -> (Option<String>, Vec<String>) {
+        let machine = self.host.machine.borrow();
+        match &self.thread {
+            Some(thread) => (machine.position(thread, text), machine.traceback(thread)),
+            None => (None, Vec::new()),
+        }
+    }
+
     /// Ends the run as if it had never been, with this error.
     fn undo(&mut self, text: &[u8], txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
+        end_debugging(&mut self.debugging, txn, effects, reply);
         txn.rollback();
         effects.clear();
-        let machine = self.host.machine.borrow();
-        let (position, traceback) = match &self.thread {
-            Some(thread) => (machine.position(thread, b""), machine.traceback(thread)),
-            None => (None, Vec::new()),
-        };
-        drop(machine);
+        let (position, traceback) = self.place(b"");
         let figures = &self.script.figures;
         figures.count_rollback();
         if text == KILLED {
@@ -311,6 +359,9 @@ impl Run {
         *self.host.spare.borrow_mut() = self.session.take();
         let mut machine = self.host.machine.borrow_mut();
         *machine.registration() = None;
+        if let Some(thread) = self.debugging.take().and_then(|debugging| debugging.evaluation) {
+            machine.release(thread, false);
+        }
         if let Some(thread) = self.thread.take() {
             machine.release(thread, reusable);
         }
@@ -343,6 +394,32 @@ impl ScriptRun for Run {
         self.host.machine.borrow_mut().give_up(pending);
         self.undo(text, txn, effects, reply);
         ScriptFlow::Done
+    }
+
+    fn asks(&self) -> bool {
+        self.debugging.as_ref().is_some_and(|debugging| debugging.asks())
+    }
+
+    fn is_killed(&self) -> bool {
+        let registration = self.suspended.as_ref().and_then(|suspended| suspended.registration.as_ref());
+        registration.is_some_and(|entry| entry.running.is_killed())
+    }
+
+    fn tell<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        words: &[&[u8]],
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        if self.is_killed() {
+            return self.resume(env, txn, effects, reply);
+        }
+        if words.is_empty() {
+            return ScriptFlow::Yielded;
+        }
+        self.hear(env, txn, effects, words, reply)
     }
 }
 

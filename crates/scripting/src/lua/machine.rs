@@ -9,6 +9,7 @@ use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
+use super::debug::rest;
 use super::heap::{self, Heap};
 use super::operation::{Pending, Progress};
 use super::preempt::{self, Limit, Stop};
@@ -20,9 +21,9 @@ use crate::watchdog::Watchdog;
 
 /// A VM. Its methods are called on the thread that made it.
 pub(crate) struct Machine {
-    state: *mut lua_State,
+    pub(super) state: *mut lua_State,
     slot: *mut Slot,
-    sandbox: Sandbox,
+    pub(super) sandbox: Sandbox,
     /// Compiled scripts by their id.
     functions: HashMap<u64, Compiled>,
     idle: Vec<Thread>,
@@ -43,7 +44,7 @@ const RUNS_BEFORE_RECOMPILING: u32 = 5;
 
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
-    state: *mut lua_State,
+    pub(super) state: *mut lua_State,
     reference: c_int,
 }
 
@@ -61,11 +62,11 @@ pub(crate) enum Ended {
 
 unsafe extern "C" {
     /// LuaJIT's: mode 0 for the whole VM (index 0) switches the compiler off.
-    fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
+    pub(super) fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
 }
 
 /// For `luaJIT_setmode`: the function at the index, and all that are defined in it.
-const ALL_FUNCTIONS: c_int = 3;
+pub(super) const ALL_FUNCTIONS: c_int = 3;
 /// For `luaJIT_setmode`: drop machine code.
 const FLUSH: c_int = 0x200;
 
@@ -99,6 +100,7 @@ impl Machine {
                 abort_reply: ffi::LUA_NOREF,
                 panic: None,
                 registration: None,
+                debugged: None,
                 pulse: watchdog.pulse.clone(),
                 heap,
                 deterministic: false,
@@ -147,7 +149,7 @@ impl Machine {
         }
     }
 
-    fn slot(&mut self) -> &mut Slot {
+    pub(super) fn slot(&mut self) -> &mut Slot {
         // SAFETY: made in `new`, freed in `drop`, and no slice is running while a method has `&mut self`.
         unsafe { &mut *self.slot }
     }
@@ -372,12 +374,18 @@ impl Machine {
             CURRENT.set(slot);
             (*slot).heap.set_unlimited(false);
             (*slot).heap.restart_peak();
+            if (*slot).debugged.is_some() {
+                rest(self.state, &*slot);
+            }
             self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
             (*slot).context = null_mut();
+            if (*slot).debugged.is_some() {
+                ffi::lua_sethook(self.state, None, 0, 0);
+            }
             status
         };
         let slot = self.slot();
@@ -547,7 +555,7 @@ unsafe fn error_text(state: *mut lua_State) -> Vec<u8> {
 }
 
 /// The string (or number) at an index, valid while it stays there.
-unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+pub(super) unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut len = 0;
     // SAFETY: the caller's.
     unsafe {

@@ -8,13 +8,17 @@
 
 mod api;
 mod bridge;
+mod debug;
 mod heap;
+mod inspect;
 mod machine;
 mod operation;
 mod preempt;
 mod replies;
 mod results;
 
+pub(crate) use bridge::watched_call;
+pub(crate) use debug::Debugged;
 pub(crate) use heap::{Donation, Heap};
 pub(crate) use machine::{Ended, Machine, Thread};
 pub(crate) use operation::{Operation, Pending, Turns, complete};
@@ -51,6 +55,8 @@ pub(crate) struct Slot {
     /// A panic on its way through Lua.
     panic: Option<Box<dyn std::any::Any + Send>>,
     registration: Option<Registration>,
+    /// The session in which the running script is debugged.
+    debugged: Option<Debugged>,
     pulse: Arc<Pulse>,
     heap: Box<Heap>,
     /// Replies of some commands are sorted.
