@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::config::{Config, Param};
+use crate::functions::{Functions, LocalFunctions};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
@@ -37,6 +38,8 @@ pub struct Engine {
     pub pubsub: Pubsub,
     /// The script cache and the scripts that run.
     pub scripts: Scripts,
+    /// The libraries of functions.
+    pub functions: Functions,
     /// The slow log.
     pub slowlog: Slowlog,
     /// Clients in MONITOR mode.
@@ -117,6 +120,7 @@ impl Engine {
             clients: Clients::default(),
             pubsub: Pubsub::default(),
             scripts: Scripts::default(),
+            functions: Functions::default(),
             monitors: Monitors::default(),
             shutdown: Shutdown::default(),
             pause: Pause::default(),
@@ -227,6 +231,9 @@ pub struct Worker {
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) rng: RefCell<StdRng>,
     pub(crate) local_scripts: RefCell<LocalScripts>,
+    pub(crate) local_functions: RefCell<LocalFunctions>,
+    /// The script that runs, or has just ended, has answered with an error.
+    pub(crate) script_failed: Cell<bool>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -253,6 +260,8 @@ impl Worker {
             stats,
             rng,
             local_scripts: RefCell::default(),
+            local_functions: RefCell::default(),
+            script_failed: Cell::new(false),
             last_tick_ns: Cell::new(0),
         }
     }
@@ -262,6 +271,11 @@ impl Worker {
     pub fn env<'e>(&'e self, engine: &'e Engine) -> Env<'e> {
         self.last_tick_ns.set(self.clock.ticks_ns());
         Env { engine, worker: self, now_ms: self.clock.now_ms() }
+    }
+
+    /// Nanoseconds from some fixed moment.
+    pub fn ticks_ns(&self) -> u64 {
+        self.clock.ticks_ns()
     }
 
     /// Counts traffic, in bytes.
@@ -310,6 +324,15 @@ impl Env<'_> {
     /// Nanoseconds from some fixed moment, never going back.
     pub fn ticks_ns(self) -> u64 {
         self.worker.clock.ticks_ns()
+    }
+
+    /// Counts an error that a script has answered with: by its code, unless the command that failed has done so, and as
+    /// a failure of the command that runs the script.
+    pub fn count_script_error(self, text: &[u8], counted: bool) {
+        if !counted {
+            crate::stats::count_error_text(self, text);
+        }
+        self.worker.script_failed.set(true);
     }
 
     /// The same at this moment: after a wait, the batch's time is over.

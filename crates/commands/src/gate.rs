@@ -95,8 +95,8 @@ fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error
             entry.command.full_name
         )));
     }
-    if env.engine.scripts.is_server_busy(env) && !entry.command.has(Flags::ALLOW_BUSY) {
-        return Err(Error::BusyScript);
+    if !entry.command.has(Flags::ALLOW_BUSY) {
+        env.engine.scripts.server_busy(env).map_or(Ok(()), Err)?;
     }
     Ok(entry)
 }
@@ -148,7 +148,7 @@ pub(crate) fn footprint(env: Env<'_>, session: &Session, entry: Entry, args: &[&
 /// Waits for the locks, but not longer than a script that holds them may run undisturbed.
 ///
 /// # Errors
-/// [`Error::BusyScript`] once a script that holds one of the shards has passed `busy-reply-threshold`.
+/// [`Error::BusyScript`] or [`Error::BusyFunction`] once a script that holds one of the shards has passed `busy-reply-threshold`.
 pub(crate) async fn wait_for_locks<'e>(
     env: Env<'e>,
     session: &Session,
@@ -164,8 +164,8 @@ pub(crate) async fn wait_for_locks<'e>(
             return Poll::Ready(Ok(txn));
         }
         while !patient && sleep.as_mut().poll(context).is_ready() {
-            if env.engine.scripts.is_busy(env, footprint) {
-                return Poll::Ready(Err(Error::BusyScript));
+            if let Some(busy) = env.engine.scripts.busy(env, footprint) {
+                return Poll::Ready(Err(busy));
             }
             sleep = env.worker.timer.sleep_ms((threshold / 4).clamp(1, 50));
         }

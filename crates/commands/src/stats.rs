@@ -113,6 +113,9 @@ pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[
     let stats = &env.worker.stats.commands[usize::from(entry.id)];
     stats.calls.fetch_add(1);
     stats.time_ns.fetch_add(elapsed_ns);
+    if ran.is_some() && env.worker.script_failed.take() {
+        stats.failed.fetch_add(1);
+    }
     let threshold_us = env.engine.config.number(Param::SlowlogLogSlowerThan);
     if threshold_us >= 0
         && elapsed_ns / 1000 >= threshold_us as u64
@@ -141,7 +144,12 @@ pub(crate) fn count_failure(env: Env<'_>, entry: Entry, error: &Error) {
 }
 
 fn count_error(env: Env<'_>, error: &Error) {
-    let text = error.text();
+    count_error_text(env, &error.text());
+}
+
+/// Counts an error by its code.
+#[cold]
+pub(crate) fn count_error_text(env: Env<'_>, text: &[u8]) {
     let code = text.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
     let code = String::from_utf8_lossy(code);
     let mut errors = env.worker.stats.errors.lock();

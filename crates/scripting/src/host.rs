@@ -8,16 +8,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use perigee_commands::config::{Config, Param};
+use perigee_commands::functions::{LibraryLoad, Source, Sources};
 use perigee_commands::scripts::{
     Failure, Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun,
     SharedScript, Started, end_session,
 };
-use perigee_commands::{Effects, Engine, Env, Session, Txn};
+use perigee_commands::{Effects, Engine, Env, OwnedArgs, Session, Txn};
 use perigee_resp::Reply;
 
 use self::debugging::{Debugging, end_debugging};
+use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, Limit, Machine, Pending, Stop, Thread};
+use crate::lua::{Ended, FunctionCall, Limit, Loading, Machine, Pending, Stop, Thread};
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
 #[derive(Clone)]
@@ -25,6 +27,7 @@ pub struct LuaHost(Rc<Host>);
 
 struct Host {
     machine: RefCell<Machine>,
+    instances: RefCell<Instances>,
     engine: Arc<Engine>,
     /// The cache's flushes that the compiled copies reflect.
     flushes: Cell<u64>,
@@ -41,6 +44,7 @@ impl LuaHost {
     pub fn new(engine: &Arc<Engine>) -> Self {
         LuaHost(Rc::new(Host {
             machine: RefCell::new(Machine::new()),
+            instances: RefCell::default(),
             engine: engine.clone(),
             flushes: Cell::new(0),
             evictions: Cell::new(0),
@@ -52,6 +56,10 @@ impl LuaHost {
     /// As [`LuaHost::new`], in the form that servers want.
     pub fn boxed(engine: &Arc<Engine>, _worker: usize) -> Option<Box<dyn ScriptHost>> {
         Some(Box::new(LuaHost::new(engine)))
+    }
+
+    pub(crate) fn machine(&self) -> &RefCell<Machine> {
+        &self.0.machine
     }
 }
 
@@ -81,6 +89,35 @@ impl Host {
         }
     }
 
+    /// A coroutine for the invocation, KEYS and ARGV in place, and the instance of the library whose function it calls.
+    ///
+    /// # Errors
+    /// The error to answer.
+    fn begin(&self, invocation: &Invocation<'_>) -> Result<(Thread, Option<Borrowed>), Vec<u8>> {
+        let Invocation { script, library, keys, args, debug, .. } = invocation;
+        let mut machine = self.machine.borrow_mut();
+        if let Some(library) = library {
+            let mut instances = self.instances.borrow_mut();
+            instances.follow(&self.engine.functions, &mut machine);
+            let call = FunctionCall { name: script.title(), keys, args };
+            let begun = instances.begin(&mut machine, library.clone(), &call);
+            let failed = |message: Vec<u8>| [b"ERR Error compiling function: ".as_slice(), &message].concat();
+            let (borrowed, thread) = begun.map_err(failed)?;
+            return Ok((thread, Some(borrowed)));
+        }
+        let failed =
+            |message: Vec<u8>| [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
+        let thread = if debug.is_some() {
+            let chunk = machine.compile_for_debugger(script.body()).map_err(failed)?;
+            machine.debugged_thread(chunk)
+        } else {
+            let function = machine.compile(script).map_err(failed)?;
+            machine.thread(function)
+        };
+        machine.set_arguments(keys, args);
+        Ok((thread, None))
+    }
+
     fn run_state(&self, deterministic: bool) -> RunState {
         if deterministic {
             return RunState { random: Random::from_script_seed(0), ..RunState::new(0) };
@@ -102,6 +139,10 @@ impl ScriptHost for LuaHost {
         self.0.machine.borrow_mut().used_bytes()
     }
 
+    fn load(&self, source: &Arc<Source>, others: &Arc<Sources>) -> Box<dyn LibraryLoad> {
+        Box::new(TextRun::new(self.clone(), source, others))
+    }
+
     fn run<'e>(
         &self,
         env: Env<'e>,
@@ -113,31 +154,23 @@ impl ScriptHost for LuaHost {
     ) -> Started {
         self.0.follow_cache();
         let config = &env.engine.config;
-        let Invocation { script, keys, args, read_only, debug } = invocation;
-        let deterministic = config.is_on(Param::ScriptDeterministic) || script.flags().deterministic;
-        let mut machine = self.0.machine.borrow_mut();
-        let compiled = match debug {
-            Some(_) => machine.compile_for_debugger(script.body()),
-            None => machine.compile(&script),
-        };
-        let function = match compiled {
-            Ok(function) => function,
-            Err(message) => {
-                if debug.is_some() {
+        let deterministic =
+            config.is_on(Param::ScriptDeterministic) || invocation.script.flags().deterministic;
+        let (thread, mut borrowed) = match self.0.begin(&invocation) {
+            Ok(begun) => begun,
+            Err(text) => {
+                if invocation.debug.is_some() {
                     end_session(reply);
                 }
-                let text = [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
                 reply.error(&text);
+                env.count_script_error(&text, false);
                 return Started::Done;
             }
         };
+        let mut machine = self.0.machine.borrow_mut();
         let base_bytes = machine.used_bytes();
-        let thread = match debug {
-            Some(_) => machine.debugged_thread(function),
-            None => machine.thread(function),
-        };
-        let debugging = debug.map(|mode| Box::new(Debugging::new(mode, &script)));
-        machine.set_arguments(keys, args);
+        let debugging = invocation.debug.map(|mode| Box::new(Debugging::new(mode, &invocation.script)));
+        *machine.loading() = borrowed.as_mut().and_then(|borrowed| borrowed.loading.take());
         machine.exchange(&mut self.0.run_state(deterministic));
         machine.prepare(memory_limit_bytes(config), deterministic);
         drop(machine);
@@ -146,11 +179,13 @@ impl ScriptHost for LuaHost {
             host: self.0.clone(),
             session: Some(self.0.fake_client(parent)),
             thread: Some(thread),
-            script,
+            borrowed,
+            script: invocation.script,
             suspended: None,
             deterministic,
-            read_only,
+            read_only: invocation.read_only,
             wrote: false,
+            failed: false,
             base_bytes,
             debugging,
             writes_left: match config.number(Param::ScriptMaxWrites) {
@@ -168,12 +203,16 @@ struct Run {
     /// The fake client; taken back at the end.
     session: Option<Box<Session>>,
     thread: Option<Thread>,
+    /// The instance of the library whose function it is.
+    borrowed: Option<Borrowed>,
     script: SharedScript,
     /// What belongs to the run and not to the VM, while others use the VM.
     suspended: Option<Box<Suspended>>,
     deterministic: bool,
     read_only: bool,
     wrote: bool,
+    /// It has ended by an error of its own.
+    failed: bool,
     /// What the VM used before the run.
     base_bytes: usize,
     /// Commands that write and may still be called.
@@ -182,11 +221,37 @@ struct Run {
     debugging: Option<Box<Debugging>>,
 }
 
-struct Suspended {
+/// What a suspended run takes out of the VM.
+pub(crate) struct Suspended {
     arguments: [i32; 2],
     state: RunState,
     registration: Option<Registration>,
+    loading: Option<Loading>,
     pending: Option<Pending>,
+}
+
+impl Suspended {
+    /// Takes it out at the end of a slice, and notes what the run has done and holds.
+    pub(crate) fn new(machine: &mut Machine, wrote: bool, txn: &Txn<'_>) -> Self {
+        let registration = machine.registration().take();
+        if let Some(registration) = &registration {
+            registration.update(wrote, txn.footprint());
+        }
+        let mut state = RunState::new(0);
+        machine.exchange(&mut state);
+        let (arguments, loading, pending) =
+            (machine.save_arguments(), machine.loading().take(), machine.pending());
+        Suspended { arguments, state, registration, loading, pending }
+    }
+
+    /// Puts it back before the next slice. Returns what the library function that it is in has still to do.
+    pub(crate) fn go_on(mut self, machine: &mut Machine) -> Option<Pending> {
+        machine.restore_arguments(self.arguments);
+        machine.exchange(&mut self.state);
+        *machine.loading() = self.loading;
+        *machine.registration() = self.registration;
+        self.pending
+    }
 }
 
 impl Run {
@@ -243,15 +308,7 @@ impl Run {
         };
         match ended {
             Ended::Yielded => {
-                let registration = machine.registration().take();
-                if let Some(registration) = &registration {
-                    registration.update(self.wrote, txn.footprint());
-                }
-                let arguments = machine.save_arguments();
-                let mut state = RunState::new(0);
-                machine.exchange(&mut state);
-                let pending = machine.pending();
-                self.suspended = Some(Box::new(Suspended { arguments, state, registration, pending }));
+                self.suspended = Some(Box::new(Suspended::new(&mut machine, self.wrote, txn)));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -266,45 +323,50 @@ impl Run {
                 txn.rollback();
                 effects.clear();
                 self.script.figures.count_rollback();
-                machine.reply_to_abort(protocol, reply);
+                machine
+                    .reply_to_abort(protocol, reply, &|text, counted| env.count_script_error(text, counted));
                 drop(machine);
                 self.end(false);
             }
             Ended::Stopped(Stop::Killed) => {
                 drop(machine);
-                self.undo(KILLED, txn, effects, reply);
+                self.undo(env, KILLED, txn, effects, reply);
             }
             Ended::Stopped(Stop::Limit(limit)) => {
                 drop(machine);
-                self.undo(limit_text(limit), txn, effects, reply);
+                self.undo(env, limit_text(limit), txn, effects, reply);
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
                 end_debugging(&mut self.debugging, txn, effects, reply);
                 let protocol = session.protocol();
-                machine.reply(thread, protocol, reply);
+                machine
+                    .reply(thread, protocol, reply, &|text, counted| env.count_script_error(text, counted));
                 drop(machine);
                 self.end(true);
             }
-            Ended::Failed(text) => {
+            Ended::Failed { text, counted } => {
                 drop(machine);
                 let (position, _) = self.place(&text);
-                self.fail_at(position, &text, env, txn, effects, reply);
+                self.fail_at(position, &text, counted, env, txn, effects, reply);
             }
         }
         ScriptFlow::Done
     }
 
     /// Ends the run with an error of the script's.
+    #[allow(clippy::too_many_arguments)]
     fn fail_at(
         &mut self,
         position: Option<String>,
         text: &[u8],
+        counted: bool,
         env: Env<'_>,
         txn: &mut Txn<'_>,
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) {
+        self.failed = true;
         end_debugging(&mut self.debugging, txn, effects, reply);
         let (_, traceback) = self.place(text);
         if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
@@ -314,6 +376,7 @@ impl Run {
         }
         let text = self.located(text, position);
         reply.error(&text);
+        env.count_script_error(&text, counted);
         self.script.figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
         self.end(false);
     }
@@ -328,7 +391,14 @@ impl Run {
     }
 
     /// Ends the run as if it had never been, with this error.
-    fn undo(&mut self, text: &[u8], txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
+    fn undo(
+        &mut self,
+        env: Env<'_>,
+        text: &[u8],
+        txn: &mut Txn<'_>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) {
         end_debugging(&mut self.debugging, txn, effects, reply);
         txn.rollback();
         effects.clear();
@@ -340,16 +410,23 @@ impl Run {
         }
         let text = self.located(text, position);
         reply.error(&text);
+        env.count_script_error(&text, false);
         figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
         self.end(false);
     }
 
-    /// An error's text with the script and the place where it happened.
+    /// An error's text with the script and the place where it happened: of a function without one, where it is defined.
     fn located(&self, text: &[u8], position: Option<String>) -> Vec<u8> {
+        let position = position.or_else(|| {
+            let borrowed = self.borrowed.as_ref()?;
+            borrowed.definition(&mut self.host.machine.borrow_mut(), self.script.title())
+        });
         let mut located = text.to_vec();
         if let Some(position) = position {
-            let sha1 = String::from_utf8_lossy(&self.script.sha1);
-            located.extend_from_slice(format!(" script: {sha1}, on {position}.").as_bytes());
+            let title =
+                if self.script.is_function() { self.script.title().as_bytes() } else { &self.script.sha1 };
+            let title = String::from_utf8_lossy(title);
+            located.extend_from_slice(format!(" script: {title}, on {position}.").as_bytes());
         }
         located
     }
@@ -362,13 +439,26 @@ impl Run {
         if let Some(thread) = self.debugging.take().and_then(|debugging| debugging.evaluation) {
             machine.release(thread, false);
         }
+        *machine.loading() = None;
         if let Some(thread) = self.thread.take() {
             machine.release(thread, reusable);
+        }
+        if let Some(borrowed) = self.borrowed.take() {
+            let intact = reusable || self.failed;
+            self.host.instances.borrow_mut().end(&mut machine, &self.host.engine.functions, borrowed, intact);
         }
     }
 }
 
 impl ScriptRun for Run {
+    fn serves(&self, request: &[&[u8]]) {
+        let registration = self.suspended.as_ref().and_then(|suspended| suspended.registration.as_ref());
+        if let Some(registration) = registration {
+            // Only the first slice's end says it.
+            let _ = registration.running.request.set(OwnedArgs::new(request));
+        }
+    }
+
     fn resume<'e>(
         &mut self,
         env: Env<'e>,
@@ -377,22 +467,20 @@ impl ScriptRun for Run {
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
         let Some(suspended) = self.suspended.take() else { return ScriptFlow::Done };
-        let Suspended { arguments, mut state, registration, pending } = *suspended;
-        let running = registration.as_ref().map(|entry| entry.running.clone());
-        {
+        let running = suspended.registration.as_ref().map(|entry| entry.running.clone());
+        let pending = {
             let mut machine = self.host.machine.borrow_mut();
-            machine.restore_arguments(arguments);
-            machine.exchange(&mut state);
+            let pending = suspended.go_on(&mut machine);
             machine.prepare(memory_limit_bytes(&env.engine.config), self.deterministic);
-            *machine.registration() = registration;
-        }
+            pending
+        };
         let text = match running {
             Some(running) if running.is_killed() => KILLED,
             Some(running) if running.is_out_of_time(env) => limit_text(Limit::Time),
             _ => return self.slice(env, pending, txn, effects, reply),
         };
         self.host.machine.borrow_mut().give_up(pending);
-        self.undo(text, txn, effects, reply);
+        self.undo(env, text, txn, effects, reply);
         ScriptFlow::Done
     }
 
@@ -429,8 +517,8 @@ impl Drop for Run {
         if self.thread.is_some() {
             if let Some(suspended) = self.suspended.take() {
                 let mut machine = self.host.machine.borrow_mut();
-                machine.restore_arguments(suspended.arguments);
-                machine.give_up(suspended.pending);
+                let pending = suspended.go_on(&mut machine);
+                machine.give_up(pending);
             }
             self.end(false);
         }
@@ -438,13 +526,13 @@ impl Drop for Run {
 }
 
 /// How much memory a script may use; 0 for any.
-fn memory_limit_bytes(config: &Config) -> usize {
+pub(crate) fn memory_limit_bytes(config: &Config) -> usize {
     if config.is_on(Param::RedisStrict) { 0 } else { config.number(Param::ScriptMemoryLimit) as usize }
 }
 
 const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
 
-fn limit_text(limit: Limit) -> &'static [u8] {
+pub(crate) fn limit_text(limit: Limit) -> &'static [u8] {
     match limit {
         Limit::Memory => b"ERR Script ended: not enough memory (see script-memory-limit); everything it did is undone.",
         Limit::Time => b"ERR Script ended: it ran for too long (see script-hard-time-limit); everything it did is undone.",

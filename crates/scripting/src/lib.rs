@@ -5,6 +5,7 @@
 
 mod debugger;
 mod host;
+mod libraries;
 #[allow(unsafe_code)]
 pub mod library;
 #[allow(unsafe_code)]

@@ -22,6 +22,7 @@ pub struct Script {
     /// The text, with its shebang line if it has one.
     pub source: Box<[u8]>,
     header: Header,
+    is_function: bool,
     wide: AtomicBool,
     loaded: AtomicBool,
     evicted: AtomicBool,
@@ -31,6 +32,27 @@ pub struct Script {
 }
 
 impl Script {
+    /// What runs when a library's function is called: its text is the library's.
+    pub fn function(id: u64, name: &str, flags: ScriptFlags) -> Self {
+        Script {
+            id,
+            sha1: [b'0'; 40],
+            source: Box::default(),
+            header: Header { flags, name: Some(name.into()), body_at: 0 },
+            is_function: true,
+            wide: AtomicBool::new(false),
+            loaded: AtomicBool::new(false),
+            evicted: AtomicBool::new(false),
+            last_use: AtomicU64::new(0),
+            figures: AllFigures::default(),
+        }
+    }
+
+    /// Whether it is a library's function, and not a text that EVAL runs.
+    pub fn is_function(&self) -> bool {
+        self.is_function
+    }
+
     /// What its first line declares.
     pub fn flags(&self) -> ScriptFlags {
         self.header.flags
@@ -124,16 +146,22 @@ impl Scripts {
     /// If its first line is malformed.
     pub fn create(&self, source: &[u8]) -> Result<Arc<Script>, Error> {
         Ok(Arc::new(Script {
-            id: self.last_id.fetch_add(1, Ordering::Relaxed) + 1,
+            id: self.next_id(),
             sha1: sha1_hex(source),
             source: source.into(),
             header: Header::parse(source)?,
+            is_function: false,
             wide: AtomicBool::new(false),
             loaded: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
             last_use: AtomicU64::new(0),
             figures: AllFigures::default(),
         }))
+    }
+
+    /// A number that no other script or function has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Caches a script that EVAL has brought: until others push it out. Returns the one that is there if another client

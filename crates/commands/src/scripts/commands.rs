@@ -116,7 +116,7 @@ pub(super) fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Er
     Ok(scripts.insert(script))
 }
 
-const NO_HOST: Error = Error::Text("ERR This server runs no scripts");
+pub(crate) const NO_HOST: Error = Error::Text("ERR This server runs no scripts");
 
 pub(super) fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
     let count = integer(call.args[2]).ok_or(Error::NotInteger)?;
@@ -132,26 +132,36 @@ pub(super) fn run(
     read_only: bool,
     debug: Option<DebugMode>,
 ) -> Result<(), Error> {
+    let (keys, args) = call.args[3..].split_at(key_count(call)?);
+    start(call, Invocation { script, library: None, keys, args, read_only, debug })
+}
+
+/// Runs a script or function for a client.
+///
+/// # Errors
+/// What writes is refused where only reading is allowed.
+pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> Result<(), Error> {
     let host = call.env.worker.scripts.as_ref().ok_or(NO_HOST)?;
-    if script.is_wide() && !call.txn.holds_all() {
+    if invocation.script.is_wide() && !call.txn.holds_all() {
         call.suspend = Some(Suspend::Widen);
         return Ok(());
     }
-    let flags = script.flags();
-    if read_only && flags.declared && !flags.no_writes {
+    let flags = invocation.script.flags();
+    if invocation.read_only && flags.declared && !flags.no_writes {
         return Err(Error::Text("ERR Can not execute a script with write flag using *_ro command."));
     }
-    let read_only = read_only || flags.no_writes;
-    if script.is_wide() {
-        script.figures.count_wide_run();
+    invocation.read_only |= flags.no_writes;
+    if invocation.script.is_wide() {
+        invocation.script.figures.count_wide_run();
     }
-    call.session.ran = Some(script.clone());
-    let (keys, args) = call.args[3..].split_at(key_count(call)?);
-    let invocation = Invocation { script, keys, args, read_only, debug };
+    call.session.ran = Some(invocation.script.clone());
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}
-        Started::Yielded(run) => call.suspend = Some(Suspend::Script(run)),
+        Started::Yielded(run) => {
+            run.serves(call.args);
+            call.suspend = Some(Suspend::Script(run));
+        }
         Started::Widen => call.suspend = Some(Suspend::Widen),
     }
     Ok(())
@@ -214,9 +224,15 @@ const KILL: Command = command("kill", 2, script_kill)
     .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.");
 
 fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    match call.env.engine.scripts.kill(call.env.engine) {
+    kill(call, false)
+}
+
+/// SCRIPT KILL and FUNCTION KILL.
+pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool) -> Result<(), Error> {
+    match call.env.engine.scripts.kill(call.env.engine, functions) {
         Ok(()) => call.reply.ok(),
         Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),
+        Err(KillRefused::Busy(error)) => return Err(error),
         Err(KillRefused::Unkillable) => {
             return Err(Error::Text(
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",

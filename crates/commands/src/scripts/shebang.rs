@@ -96,32 +96,27 @@ impl ScriptFlags {
         Ok(())
     }
 
-    /// The flags that are set, as a script writes them.
-    pub fn names(self) -> Vec<&'static str> {
-        const NAMES: [&str; 7] = [
-            "no-writes",
-            "allow-oom",
-            "allow-stale",
-            "no-cluster",
-            "allow-cross-slot-keys",
-            "atomic",
-            "deterministic",
-        ];
-        let mut flags = self;
-        NAMES.into_iter().filter(|name| flags.by_name(name).is_some_and(|flag| *flag)).collect()
+    /// The flag with this name.
+    pub(crate) fn by_name(&mut self, name: &str) -> Option<&mut bool> {
+        self.named().into_iter().find(|(known, _)| *known == name).map(|(_, flag)| flag)
     }
 
-    fn by_name(&mut self, name: &str) -> Option<&mut bool> {
-        Some(match name {
-            "no-writes" => &mut self.no_writes,
-            "allow-oom" => &mut self.allow_oom,
-            "allow-stale" => &mut self.allow_stale,
-            "no-cluster" => &mut self.no_cluster,
-            "allow-cross-slot-keys" => &mut self.allow_cross_slot_keys,
-            "atomic" => &mut self.atomic,
-            "deterministic" => &mut self.deterministic,
-            _ => return None,
-        })
+    /// The names of those that are set, in Redis's order.
+    pub fn names(mut self) -> Vec<&'static str> {
+        let set = self.named().map(|(name, flag)| (name, *flag));
+        set.into_iter().filter(|(_, flag)| *flag).map(|(name, _)| name).collect()
+    }
+
+    fn named(&mut self) -> [(&'static str, &mut bool); 7] {
+        [
+            ("no-writes", &mut self.no_writes),
+            ("allow-oom", &mut self.allow_oom),
+            ("allow-stale", &mut self.allow_stale),
+            ("no-cluster", &mut self.no_cluster),
+            ("allow-cross-slot-keys", &mut self.allow_cross_slot_keys),
+            ("atomic", &mut self.atomic),
+            ("deterministic", &mut self.deterministic),
+        ]
     }
 }
 

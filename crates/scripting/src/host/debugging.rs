@@ -42,7 +42,7 @@ impl Debugging {
                 self.evaluation = evaluation;
                 Ended::Yielded
             }
-            (ended @ (Ended::Returned | Ended::Failed(_)), Some(thread)) => {
+            (ended @ (Ended::Returned | Ended::Failed { .. }), Some(thread)) => {
                 debugged.debugger.log_evaluation(machine.evaluated(&thread, &ended));
                 machine.release(thread, false);
                 Ended::Yielded
@@ -115,6 +115,7 @@ impl Run {
                 self.fail_at(
                     Some(format!("@user_script:{line}")),
                     b"ERR script aborted for user request",
+                    false,
                     env,
                     txn,
                     effects,
@@ -185,7 +186,7 @@ impl Run {
             }
             CallOutcome::TooManyWrites => {
                 self.forget_suspension();
-                self.undo(limit_text(Limit::Writes), txn, effects, reply);
+                self.undo(env, limit_text(Limit::Writes), txn, effects, reply);
                 ScriptFlow::Done
             }
         }

@@ -12,56 +12,90 @@ use crate::debugger::Debugger;
 use crate::library::Shared;
 use crate::stack::{Kind, Outcome, Raise, Stack, register};
 
-/// What scripts are told the server is.
-const VERSION: &str = perigee_commands::REDIS_VERSION;
+/// Who sees a `redis` table, and so what is in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Texts that EVAL runs.
+    Script,
+    /// A library's functions.
+    Function,
+    /// A library's text while it is loaded.
+    Library,
+}
 
 /// Pushes the table.
 ///
 /// # Safety
 /// A protected call with a live state; `shared` is the VM's block.
-pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared) {
+pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared, audience: Audience) {
     // SAFETY: the caller's.
     unsafe {
         let stack = Stack::new(state);
         stack.push_table(0, 32);
+        register(stack, shared, "log", log);
+        set_numbers(
+            stack,
+            &[("LOG_DEBUG", 0.0), ("LOG_VERBOSE", 1.0), ("LOG_NOTICE", 2.0), ("LOG_WARNING", 3.0)],
+        );
+        set_version(stack, "REDIS_VERSION", perigee_commands::REDIS_VERSION);
+        set_version(stack, "SERVER_VERSION", env!("CARGO_PKG_VERSION"));
+        stack.push_bytes(b"perigee");
+        stack.set_field(-2, "SERVER_NAME");
+        if audience == Audience::Library {
+            return;
+        }
         ffi::lua_pushcclosure(state, redis_call, 0);
         stack.set_field(-2, "call");
         ffi::lua_pushcclosure(state, redis_pcall, 0);
         stack.set_field(-2, "pcall");
         register(stack, shared, "abort", abort);
-        register(stack, shared, "log", log);
         register(stack, shared, "sha1hex", sha1hex);
         register(stack, shared, "status_reply", |stack, shared| single_field(stack, shared, "ok"));
         register(stack, shared, "error_reply", error_reply);
         register(stack, shared, "setresp", setresp);
         register(stack, shared, "set_repl", set_repl);
+        register(stack, shared, "acl_check_cmd", acl_check_cmd);
+        set_numbers(
+            stack,
+            &[
+                ("REPL_NONE", 0.0),
+                ("REPL_AOF", 1.0),
+                ("REPL_SLAVE", 2.0),
+                ("REPL_REPLICA", 2.0),
+                ("REPL_ALL", 3.0),
+            ],
+        );
+        if audience == Audience::Function {
+            return;
+        }
         register(stack, shared, "replicate_commands", |stack, _| {
             stack.push_boolean(true);
             Ok(1)
         });
         register(stack, shared, "breakpoint", breakpoint);
         register(stack, shared, "debug", debug);
-        register(stack, shared, "acl_check_cmd", acl_check_cmd);
-        let version =
-            VERSION.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
-        for (name, value) in [
-            ("LOG_DEBUG", 0.0),
-            ("LOG_VERBOSE", 1.0),
-            ("LOG_NOTICE", 2.0),
-            ("LOG_WARNING", 3.0),
-            ("REPL_NONE", 0.0),
-            ("REPL_AOF", 1.0),
-            ("REPL_SLAVE", 2.0),
-            ("REPL_REPLICA", 2.0),
-            ("REPL_ALL", 3.0),
-            ("REDIS_VERSION_NUM", version),
-        ] {
-            stack.push_number(value);
-            stack.set_field(-2, name);
-        }
-        stack.push_bytes(VERSION.as_bytes());
-        stack.set_field(-2, "REDIS_VERSION");
     }
+}
+
+fn set_numbers(stack: Stack, numbers: &[(&str, f64)]) {
+    for (name, value) in numbers {
+        stack.push_number(*value);
+        stack.set_field(-2, name);
+    }
+}
+
+/// The version as a text, and as a number with `_NUM`: a byte for each of its three parts.
+fn set_version(stack: Stack, name: &str, version: &str) {
+    stack.push_bytes(version.as_bytes());
+    stack.set_field(-2, name);
+    let number = version.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
+    stack.push_number(number);
+    stack.push_bytes(name.as_bytes());
+    stack.push_bytes(b"_NUM");
+    // SAFETY: two strings lie on the number, which lies on the table.
+    unsafe { ffi::lua_concat(stack.state(), 2) };
+    stack.insert(-2);
+    stack.raw_set(-3);
 }
 
 /// The running script's context; `None` outside a run.

@@ -81,19 +81,20 @@ unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static 
         }
         slot.arguments.clear();
         slot.numbers.clear();
-        for index in 1..=count {
-            match ffi::lua_type(state, index) {
-                ffi::LUA_TSTRING => {
-                    let mut len = 0;
-                    let start = ffi::lua_tolstring(state, index, &mut len);
-                    slot.arguments.push((start.cast(), len));
-                }
-                ffi::LUA_TNUMBER => {
-                    let text = format_double(ffi::lua_tonumber(state, index));
-                    slot.numbers.extend_from_slice(&text);
-                    slot.arguments.push((std::ptr::null(), text.len()));
-                }
-                _ => return Err("ERR Lua redis lib command arguments must be strings or integers"),
+        if count == 1 && ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
+            // A table is the whole request. What is taken from it stays alive in it.
+            for at in 1..=ffi::lua_objlen(state, 1) as c_int {
+                ffi::lua_rawgeti_(state, 1, at);
+                let taken = take(state, slot, -1);
+                ffi::lua_settop(state, 1);
+                taken?;
+            }
+            if slot.arguments.is_empty() {
+                return Err(WRONG_ARGUMENT);
+            }
+        } else {
+            for index in 1..=count {
+                take(state, slot, index)?;
             }
         }
         // Only now do the numbers' texts stay where they are.
@@ -101,6 +102,30 @@ unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static 
         for (start, len) in slot.arguments.iter_mut().filter(|(start, _)| start.is_null()) {
             *start = slot.numbers.as_ptr().add(at);
             at += *len;
+        }
+        Ok(())
+    }
+}
+
+const WRONG_ARGUMENT: &str = "ERR Lua redis lib command arguments must be strings or integers";
+
+/// Notes the argument at an index.
+#[inline]
+unsafe fn take(state: *mut lua_State, slot: &mut Slot, index: c_int) -> Result<(), &'static str> {
+    // SAFETY: the caller's.
+    unsafe {
+        match ffi::lua_type(state, index) {
+            ffi::LUA_TSTRING => {
+                let mut len = 0;
+                let start = ffi::lua_tolstring(state, index, &mut len);
+                slot.arguments.push((start.cast(), len));
+            }
+            ffi::LUA_TNUMBER => {
+                let text = format_double(ffi::lua_tonumber(state, index));
+                slot.numbers.extend_from_slice(&text);
+                slot.arguments.push((std::ptr::null(), text.len()));
+            }
+            _ => return Err(WRONG_ARGUMENT),
         }
         Ok(())
     }

@@ -174,7 +174,7 @@ impl Machine {
     /// What an evaluation has come to.
     pub(crate) fn evaluated(&mut self, thread: &Thread, ended: &Ended) -> Result<Vec<u8>, Vec<u8>> {
         match ended {
-            Ended::Failed(text) => Err(text.clone()),
+            Ended::Failed { text, .. } => Err(text.clone()),
             // SAFETY: the coroutine has returned; the limit is lifted.
             _ => unsafe {
                 ffi::lua_settop(thread.state, 1);

@@ -1,5 +1,6 @@
 //! One worker's VM: compiled scripts, coroutines, slices.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
@@ -9,10 +10,13 @@ use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
+use super::api::Audience;
 use super::debug::rest;
 use super::heap::{self, Heap};
+use super::libraries::{self, Entries, push_list};
 use super::operation::{Pending, Progress};
 use super::preempt::{self, Limit, Stop};
+use super::results::{COUNTED, OnError};
 use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
 use crate::sandbox::{self, Sandbox};
@@ -24,6 +28,7 @@ pub(crate) struct Machine {
     pub(super) state: *mut lua_State,
     slot: *mut Slot,
     pub(super) sandbox: Sandbox,
+    pub(super) libraries: Entries,
     /// Compiled scripts by their id.
     functions: HashMap<u64, Compiled>,
     idle: Vec<Thread>,
@@ -46,6 +51,8 @@ const RUNS_BEFORE_RECOMPILING: u32 = 5;
 pub(crate) struct Thread {
     pub(super) state: *mut lua_State,
     reference: c_int,
+    /// How many values above its function it begins with.
+    arguments: Cell<c_int>,
 }
 
 /// How a slice ended.
@@ -56,8 +63,13 @@ pub(crate) enum Ended {
     Yielded,
     /// It was stopped for good.
     Stopped(Stop),
-    /// It has raised an error, with this text.
-    Failed(Vec<u8>),
+    /// It has raised an error.
+    Failed {
+        /// Its text.
+        text: Vec<u8>,
+        /// It is that of a command, which has been counted.
+        counted: bool,
+    },
 }
 
 unsafe extern "C" {
@@ -101,6 +113,8 @@ impl Machine {
                 panic: None,
                 registration: None,
                 debugged: None,
+                loading: None,
+                sandbox: None,
                 pulse: watchdog.pulse.clone(),
                 heap,
                 deterministic: false,
@@ -110,10 +124,11 @@ impl Machine {
                 order: Vec::new(),
             }));
             Heap::belong_to(&raw mut *(*slot).heap, state);
-            let mut opened: Option<Sandbox> = None;
+            let mut opened: Option<(Sandbox, Entries)> = None;
             let status = ffi::lua_cpcall(state, open, (&raw mut opened).cast());
             assert!(status == ffi::LUA_OK, "the sandbox did not open");
-            let sandbox = opened.expect("the sandbox was opened");
+            let (sandbox, libraries) = opened.expect("the sandbox was opened");
+            (*slot).sandbox = Some(sandbox);
             (*sandbox.shared()).heap = &raw mut *(*slot).heap;
             let strings = [c"KEYS", c"ARGV"].map(|name| {
                 ffi::lua_pushstring_(state, name.as_ptr());
@@ -121,7 +136,7 @@ impl Machine {
             });
             let functions = HashMap::new();
             let mut machine =
-                Machine { state, slot, sandbox, functions, idle: Vec::new(), watchdog, strings };
+                Machine { state, slot, sandbox, libraries, functions, idle: Vec::new(), watchdog, strings };
             if !*HOOKS_IN_COMPILED_CODE.get_or_init(|| machine.probe()) {
                 luaJIT_setmode(state, 0, 0);
             }
@@ -209,16 +224,23 @@ impl Machine {
 
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
+        let thread = self.empty_thread(0);
+        // SAFETY: no slice runs; the limit is lifted.
+        unsafe { ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function) };
+        thread
+    }
+
+    /// A coroutine that is to be given a function and so many arguments.
+    pub(super) fn empty_thread(&mut self, arguments: c_int) -> Thread {
         self.slot().heap.enter();
         // SAFETY: no slice runs; the limit is lifted.
-        unsafe {
-            let thread = self.idle.pop().unwrap_or_else(|| {
-                let state = ffi::lua_newthread(self.state);
-                Thread { state, reference: ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX) }
-            });
-            ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function);
-            thread
-        }
+        let thread = self.idle.pop().unwrap_or_else(|| unsafe {
+            let state = ffi::lua_newthread(self.state);
+            let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
+            Thread { state, reference, arguments: Cell::new(0) }
+        });
+        thread.arguments.set(arguments);
+        thread
     }
 
     /// Takes a coroutine back; only one that has ended by returning can be used again.
@@ -243,11 +265,7 @@ impl Machine {
             unsafe {
                 self.sandbox.push_globals(state);
                 ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                ffi::lua_createtable(state, values.len() as c_int, 0);
-                for (at, value) in values.iter().enumerate() {
-                    ffi::lua_pushlstring_(state, value.as_ptr().cast(), value.len());
-                    ffi::lua_rawseti_(state, -2, at as c_int + 1);
-                }
+                push_list(state, values);
                 ffi::lua_rawset(state, -3);
                 ffi::lua_settop(state, -2);
             }
@@ -315,7 +333,7 @@ impl Machine {
         pending: Option<Pending>,
         context: &mut ScriptContext<'_, '_>,
     ) -> Ended {
-        let Some(mut pending) = pending else { return self.resume(thread, 0, context) };
+        let Some(mut pending) = pending else { return self.resume(thread, thread.arguments.take(), context) };
         let main = self.state;
         self.watchdog.begin();
         // SAFETY: no script code runs and the limit is lifted.
@@ -403,31 +421,46 @@ impl Machine {
             ffi::LUA_OK => Ended::Returned,
             ffi::LUA_YIELD if slot.preempted => Ended::Yielded,
             ffi::LUA_YIELD => {
-                Ended::Failed(b"ERR attempt to yield across metamethod/C-call boundary".to_vec())
+                let text = b"ERR attempt to yield across metamethod/C-call boundary".to_vec();
+                Ended::Failed { text, counted: false }
             }
             // SAFETY: the error value is on top of the coroutine's stack.
-            _ => Ended::Failed(unsafe { error_text(thread.state) }),
+            _ => unsafe {
+                let counted = is_counted(thread.state);
+                Ended::Failed { text: error_text(thread.state), counted }
+            },
         }
     }
 
     /// Answers with what the script gave to `redis.abort`.
-    pub(crate) fn reply_to_abort(&mut self, protocol: Protocol, reply: &mut dyn Reply) {
+    pub(crate) fn reply_to_abort(
+        &mut self,
+        protocol: Protocol,
+        reply: &mut dyn Reply,
+        on_error: OnError<'_>,
+    ) {
         let reference = std::mem::replace(&mut self.slot().abort_reply, ffi::LUA_NOREF);
         // SAFETY: no slice runs; the limit is lifted; the reference was made by `redis.abort`.
         unsafe {
             ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
-            results::reply_with_top(self.state, protocol, reply);
+            results::reply_with_top(self.state, protocol, reply, on_error);
             ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference);
         }
     }
 
     /// Answers with the script's first result.
-    pub(crate) fn reply(&mut self, thread: &Thread, protocol: Protocol, reply: &mut dyn Reply) {
+    pub(crate) fn reply(
+        &mut self,
+        thread: &Thread,
+        protocol: Protocol,
+        reply: &mut dyn Reply,
+        on_error: OnError<'_>,
+    ) {
         // SAFETY: the coroutine has returned; the limit is lifted.
         unsafe {
             // No result is nil.
             ffi::lua_settop(thread.state, 1);
-            results::reply_with_top(thread.state, protocol, reply);
+            results::reply_with_top(thread.state, protocol, reply, on_error);
         }
     }
 
@@ -514,12 +547,15 @@ impl Drop for Machine {
 unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
     // SAFETY: a protected call of a fresh state; the argument is the caller's option.
     unsafe {
-        let opened = ffi::lua_touserdata(state, 1).cast::<Option<Sandbox>>();
+        let opened = ffi::lua_touserdata(state, 1).cast::<Option<(Sandbox, Entries)>>();
         let sandbox = sandbox::open_raw(state);
-        api::push(state, sandbox.shared());
+        let libraries = libraries::open(state, sandbox);
+        api::push(state, sandbox.shared(), Audience::Script);
         sandbox.protect(state);
+        ffi::lua_pushvalue(state, -1);
         sandbox.set_global(state, c"redis");
-        opened.write(Some(sandbox));
+        sandbox.set_global(state, c"server");
+        opened.write(Some((sandbox, libraries)));
     }
     0
 }
@@ -529,6 +565,21 @@ fn leading_line(text: &[u8], place: &[u8]) -> Option<u32> {
     let rest = text.strip_prefix(b"ERR ")?.strip_prefix(place)?.strip_prefix(b":")?;
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
+/// Whether the error value on top says that it has been counted.
+unsafe fn is_counted(state: *mut lua_State) -> bool {
+    // SAFETY: the caller's; raw accesses only, with the limit lifted.
+    unsafe {
+        if ffi::lua_type(state, -1) != ffi::LUA_TTABLE {
+            return false;
+        }
+        ffi::lua_pushlstring_(state, COUNTED.as_ptr().cast(), COUNTED.len());
+        ffi::lua_rawget_(state, -2);
+        let counted = ffi::lua_type(state, -1) != ffi::LUA_TNIL;
+        ffi::lua_settop(state, -2);
+        counted
+    }
 }
 
 /// The text of the error value on top.

@@ -11,6 +11,7 @@ mod bridge;
 mod debug;
 mod heap;
 mod inspect;
+mod libraries;
 mod machine;
 mod operation;
 mod preempt;
@@ -20,6 +21,7 @@ mod results;
 pub(crate) use bridge::watched_call;
 pub(crate) use debug::Debugged;
 pub(crate) use heap::{Donation, Heap};
+pub(crate) use libraries::{FunctionCall, Instance, Loading};
 pub(crate) use machine::{Ended, Machine, Thread};
 pub(crate) use operation::{Operation, Pending, Turns, complete};
 pub(crate) use preempt::{Limit, Stop, halt, on_signal, pause, running, should_stop};
@@ -32,6 +34,7 @@ use mlua::ffi::lua_State;
 use perigee_commands::scripts::{Registration, ScriptContext};
 use std::sync::Arc;
 
+use crate::sandbox::Sandbox;
 use crate::watchdog::Pulse;
 
 /// What the C functions of one VM share. One thread uses it; its address is fixed.
@@ -57,6 +60,10 @@ pub(crate) struct Slot {
     registration: Option<Registration>,
     /// The session in which the running script is debugged.
     debugged: Option<Debugged>,
+    /// The library whose text is being run.
+    loading: Option<Loading>,
+    /// Set once it is open.
+    sandbox: Option<Sandbox>,
     pulse: Arc<Pulse>,
     heap: Box<Heap>,
     /// Replies of some commands are sorted.

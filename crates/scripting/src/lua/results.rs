@@ -13,10 +13,18 @@ const SLOTS: c_int = 5;
 ///
 /// # Safety
 /// `state` is live, no script code is running, and the memory limit is lifted.
-pub(crate) unsafe fn reply_with_top(state: *mut lua_State, protocol: Protocol, reply: &mut dyn Reply) {
-    let converter = Converter { state, protocol };
+pub(crate) unsafe fn reply_with_top(
+    state: *mut lua_State,
+    protocol: Protocol,
+    reply: &mut dyn Reply,
+    on_error: OnError<'_>,
+) {
+    let converter = Converter { state, protocol, on_error };
     converter.top(reply);
 }
+
+/// Hears of each error in a reply: its text, and whether it has been counted before.
+pub(crate) type OnError<'a> = &'a dyn Fn(&[u8], bool);
 
 /// A key of a map or set, in the order in which they are answered.
 #[derive(PartialEq, PartialOrd)]
@@ -27,13 +35,14 @@ enum Key<'k> {
     Other,
 }
 
-struct Converter {
+struct Converter<'a> {
     state: *mut lua_State,
     protocol: Protocol,
+    on_error: OnError<'a>,
 }
 
 // SAFETY (for every method): see `reply_with_top`; only raw accesses, and every level reserves its slots.
-impl Converter {
+impl Converter<'_> {
     fn top(&self, reply: &mut dyn Reply) {
         let state = self.state;
         // SAFETY: see impl.
@@ -67,7 +76,13 @@ impl Converter {
         // SAFETY: see impl.
         unsafe {
             if self.field(b"err") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.error(line(self.bytes(-1)));
+                let text = line(self.bytes(-1));
+                reply.error(text);
+                ffi::lua_insert(state, -2);
+                let counted = self.field(COUNTED);
+                ffi::lua_settop(state, -2);
+                ffi::lua_insert(state, -2);
+                (self.on_error)(text, counted);
                 return ffi::lua_settop(state, -2);
             }
             ffi::lua_settop(state, -2);
@@ -220,7 +235,7 @@ impl Converter {
             self.field(b"string");
             let strings = [-1, -3].iter().all(|&at| ffi::lua_type(state, at) == ffi::LUA_TSTRING);
             if strings {
-                let mut format = *b"txt";
+                let mut format = *b"   ";
                 let given = self.bytes(-3);
                 for (to, from) in format.iter_mut().zip(given) {
                     *to = *from;
@@ -254,6 +269,9 @@ impl Converter {
         }
     }
 }
+
+/// The field of an error table that says that the command which failed has been counted.
+pub(super) const COUNTED: &[u8] = b"ignore_error_stats_update";
 
 /// A text that goes out as a line: a C string to Redis, which ends at the first NUL.
 fn line(text: &[u8]) -> &[u8] {

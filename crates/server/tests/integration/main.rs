@@ -7,6 +7,7 @@ mod blocking;
 mod connection;
 mod debugger;
 mod edges;
+mod examples;
 mod limits;
 mod parallel;
 mod protocol;

@@ -54,7 +54,8 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     let (scripts, script_bytes) = engine.scripts.size();
     let vm_bytes: u64 = engine.worker_stats().iter().map(|stats| stats.script_vm_bytes.value()).sum();
     let vm_bytes = vm_bytes as usize;
-    let overhead = startup + clients + script_bytes;
+    let libraries = engine.functions.libraries();
+    let overhead = startup + clients + script_bytes + libraries.code_bytes();
     let dataset = used.saturating_sub(overhead);
     let share = |part: usize, whole: usize| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
     let max = config.number(Param::MaxMemory) as usize;
@@ -73,8 +74,10 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add_memory("used_memory_lua", vm_bytes);
     lines.add("used_memory_scripts_eval", script_bytes);
     lines.add("number_of_cached_scripts", scripts);
+    lines.add("number_of_functions", libraries.function_count());
     lines.add_memory("used_memory_vm_total", vm_bytes);
-    lines.add_memory("used_memory_scripts", script_bytes);
+    lines.add("used_memory_functions", libraries.code_bytes());
+    lines.add_memory("used_memory_scripts", script_bytes + libraries.code_bytes());
     lines.add("maxmemory", max);
     lines.add("maxmemory_human", human(max));
     lines.add("maxmemory_policy", config.show(Param::MaxMemoryPolicy as usize));
