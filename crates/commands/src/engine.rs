@@ -321,6 +321,11 @@ impl Env<'_> {
         }
     }
 
+    /// Nanoseconds from some fixed moment, never going back.
+    pub fn ticks_ns(self) -> u64 {
+        self.worker.clock.ticks_ns()
+    }
+
     /// Counts an error that a script has answered with: by its code, unless the command that failed has done so, and as
     /// a failure of the command that runs the script.
     pub fn count_script_error(self, text: &[u8], counted: bool) {

@@ -177,11 +177,13 @@ pub(crate) async fn wait_for_locks<'e>(
 /// How a script's call ended. Either way `reply` has received the reply, an error included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It ran, or was refused.
+    /// It ran.
     Answered {
         /// Its reply has an arbitrary order, which deterministic scripts see sorted.
         sorts: bool,
     },
+    /// It was refused.
+    Refused,
     /// It needs shards that others hold: the script must be undone and run again with all of them.
     Widen,
     /// It writes, and the script has written as often as `script-max-writes` allows: the script must be undone.
@@ -201,7 +203,7 @@ pub fn call_from_script(
         Err(error) => {
             stats::count_rejection(env, args, &error);
             error.reply_to(reply);
-            return CallOutcome::Answered { sorts: false };
+            return CallOutcome::Refused;
         }
     };
     if !context.txn.holds_all() {

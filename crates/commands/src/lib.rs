@@ -55,7 +55,7 @@ pub use perigee_keyspace::{Footprint, Txn};
 pub use pubsub::Pubsub;
 pub use session::{Flow, OwnedArgs, Session, Suspended};
 pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
-pub use stats::{Monitors, Slowlog, WorkerStats};
+pub use stats::{Monitors, Slowlog, WorkerStats, quote};
 pub use table::{CommandTable, Entry};
 
 /// The version of Redis whose behaviour clients are told to expect.

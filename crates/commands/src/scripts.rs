@@ -4,6 +4,7 @@
 
 mod cache;
 mod commands;
+mod debug;
 mod figures;
 mod histogram;
 mod local;
@@ -14,6 +15,7 @@ mod times;
 
 pub use cache::{Script, Scripts, sha1_hex};
 pub(crate) use commands::{COMMANDS, NO_HOST, kill, start};
+pub use debug::{DebugMode, end_session};
 pub use figures::{Failure, Figures};
 pub(crate) use local::LocalScripts;
 pub use local::{LocalScript, SharedScript};
@@ -73,6 +75,8 @@ pub struct Invocation<'a> {
     pub args: &'a [&'a [u8]],
     /// Writes are refused.
     pub read_only: bool,
+    /// The client debugs it.
+    pub debug: Option<DebugMode>,
 }
 
 /// What came of starting a script.
@@ -98,6 +102,29 @@ pub trait ScriptRun {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow;
+
+    /// Whether it stands still until its client, who debugs it, says something: see [`ScriptRun::tell`].
+    fn asks(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody wants it stopped, so that it should be told so while it stands still.
+    fn is_killed(&self) -> bool {
+        false
+    }
+
+    /// Hears what its client has to say to the debugger, who answers into `reply`, and goes on if that is what it
+    /// said. No words at all have it look whether it was killed meanwhile.
+    fn tell<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        _words: &[&[u8]],
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        self.resume(env, txn, effects, reply)
+    }
 }
 
 /// How a slice ended.
@@ -141,6 +168,16 @@ impl ScriptContext<'_, '_> {
             started_ns,
             self.wrote,
         )
+    }
+
+    /// Whether more than `busy-reply-threshold` has passed since a moment in the worker's ticks.
+    pub fn is_overdue(&self, since_ns: u64) -> bool {
+        let limit_ms = match self.env.engine.config.number(Param::BusyReplyThreshold) {
+            0 => 5000,
+            limit_ms => limit_ms as u64,
+        };
+        let now_ns = self.env.worker.clock.ticks_ns();
+        now_ns.saturating_sub(since_ns) >= limit_ms.saturating_mul(1_000_000)
     }
 
     /// Writes to the server's log; levels are those of `redis.log`.
@@ -277,6 +314,10 @@ impl Scripts {
         }
         for run in wanted.into_iter().filter(|run| !spared(run)) {
             run.killed.store(true, Ordering::Release);
+            // It may stand still and wait for what its client says.
+            if let Some(client) = engine.clients.find(run.client_id) {
+                client.mailbox.wake();
+            }
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::gate::{self, Passage};
 use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
-use crate::scripts::{RunTimes, ScriptFlow, ScriptRun, SharedScript};
+use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
 use crate::{commit, stats};
 
@@ -73,13 +73,15 @@ enum State<'e> {
     /// It waits for keys to change.
     Blocked(Blocked),
     /// Its script has used up its slice; the transaction stays open. `exec` goes on after it.
-    Script {
-        transaction: Transaction<'e>,
-        entry: Entry,
-        run: Box<dyn ScriptRun>,
-        exec: Option<Exec>,
-        args: OwnedArgs,
-    },
+    Script(SuspendedScript<'e>),
+}
+
+struct SuspendedScript<'e> {
+    transaction: Transaction<'e>,
+    entry: Entry,
+    run: Box<dyn ScriptRun>,
+    exec: Option<Exec>,
+    args: OwnedArgs,
 }
 
 /// An open transaction and what it will tell.
@@ -148,6 +150,8 @@ pub struct Session {
     /// The script that the present command has run, for those who count.
     pub(crate) ran: Option<SharedScript>,
     pub(crate) times: RunTimes,
+    /// How its scripts are debugged, as SCRIPT DEBUG has set it.
+    pub(crate) debugging: Option<DebugMode>,
     /// The keys that the running wait is queued at.
     waiting: Vec<DbKey>,
 }
@@ -196,6 +200,7 @@ impl Session {
             closing: false,
             ran: None,
             times: RunTimes::default(),
+            debugging: None,
             waiting: Vec::new(),
         }
     }
@@ -295,7 +300,8 @@ impl Session {
             }
             Some(Suspend::Script(run)) => {
                 self.times.end_slice(env);
-                wait(State::Script { transaction, entry, run, exec: None, args: OwnedArgs::new(args) })
+                let args = OwnedArgs::new(args);
+                wait(State::Script(SuspendedScript { transaction, entry, run, exec: None, args }))
             }
             Some(Suspend::Widen) => {
                 transaction.rollback();
@@ -324,7 +330,8 @@ impl Session {
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
             if let Some(Suspend::Script(run)) = suspend {
                 self.times.end_slice(env);
-                return wait(State::Script { transaction, entry: exec_entry, run, exec: Some(exec), args });
+                let (entry, exec) = (exec_entry, Some(exec));
+                return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args }));
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
             stats::record(env, self, entry, &args.slices());
@@ -338,9 +345,15 @@ impl Session {
         Flow::Done
     }
 
-    /// Does the rest of a request that had to wait. Dropping the future while the request is
-    /// [blocked](Suspended::is_blocked) gives it up; [`Session::close`] must follow.
-    pub async fn finish<'e>(&mut self, env: Env<'e>, suspended: Box<Suspended<'e>>, out: &mut Encoder) {
+    /// Does the rest of a request that had to wait; returns it if it [asks](Suspended::asks) for something. Dropping the
+    /// future while the request is [blocked](Suspended::is_blocked) gives it up; [`Session::close`] must follow.
+    #[must_use]
+    pub async fn finish<'e>(
+        &mut self,
+        env: Env<'e>,
+        suspended: Box<Suspended<'e>>,
+        out: &mut Encoder,
+    ) -> Option<Box<Suspended<'e>>> {
         let start = out.len();
         let mut state = suspended.0;
         loop {
@@ -378,9 +391,12 @@ impl Session {
                     self.waiting.clear();
                     Flow::Done
                 }
-                State::Script { transaction, entry, run, exec, args } => {
+                State::Script(script) if script.run.asks() => {
+                    return Some(Box::new(Suspended(State::Script(script))));
+                }
+                State::Script(script) => {
                     env.worker.timer.yield_now().await;
-                    self.resume_script(env.renewed(), transaction, entry, run, exec, args, out)
+                    self.resume_script(env.renewed(), script, None, out)
                 }
             };
             match flow {
@@ -392,24 +408,48 @@ impl Session {
         if self.reply_mode != ReplyMode::On {
             self.withhold(start, out);
         }
+        None
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Hands the client's words to a request that asks for them. No words: it was woken for another reason.
+    pub fn tell<'e>(
+        &mut self,
+        env: Env<'e>,
+        suspended: Box<Suspended<'e>>,
+        words: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
+        match suspended.0 {
+            State::Script(script) => self.resume_script(env, script, Some(words), out),
+            state => wait(state),
+        }
+    }
+
+    /// Gives up a request that asks for what its client will never say: what it has done is undone.
+    pub fn abandon(&mut self, suspended: Box<Suspended<'_>>) {
+        if let State::Script(mut script) = suspended.0 {
+            script.transaction.rollback();
+        }
+        self.ran = None;
+    }
+
     fn resume_script<'e>(
         &mut self,
         env: Env<'e>,
-        mut transaction: Transaction<'e>,
-        entry: Entry,
-        mut run: Box<dyn ScriptRun>,
-        exec: Option<Exec>,
-        args: OwnedArgs,
+        script: SuspendedScript<'e>,
+        words: Option<&[&[u8]]>,
         out: &mut Encoder,
     ) -> Flow<'e> {
+        let SuspendedScript { mut transaction, entry, mut run, exec, args } = script;
         let Transaction { txn, effects } = &mut transaction;
-        match run.resume(env, txn, effects, out) {
+        let flow = match words {
+            Some(words) => run.tell(env, txn, effects, words, out),
+            None => run.resume(env, txn, effects, out),
+        };
+        match flow {
             ScriptFlow::Yielded => {
                 self.times.end_slice(env);
-                wait(State::Script { transaction, entry, run, exec, args })
+                wait(State::Script(SuspendedScript { transaction, entry, run, exec, args }))
             }
             ScriptFlow::Widen => {
                 debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
@@ -488,6 +528,17 @@ impl Suspended<'_> {
     /// leaves. A script or a request that waits for a lock is finished all the same.
     pub fn is_blocked(&self) -> bool {
         matches!(self.0, State::Blocked(_) | State::Paused(_))
+    }
+
+    /// Whether somebody wants its script stopped.
+    pub fn is_killed(&self) -> bool {
+        matches!(&self.0, State::Script(script) if script.run.is_killed())
+    }
+
+    /// Whether it stands still until the client says something, for which there is [`Session::tell`]: a script that is
+    /// being debugged. If the client leaves, [`Session::abandon`] it.
+    pub fn asks(&self) -> bool {
+        matches!(&self.0, State::Script(script) if script.run.asks())
     }
 }
 

@@ -282,7 +282,7 @@ pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args:
 }
 
 /// Appends bytes in double quotes, with C's escapes.
-pub(crate) fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
+pub fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
     line.push(b'"');
     for &byte in bytes {
         match byte {

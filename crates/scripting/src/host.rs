@@ -1,5 +1,7 @@
 //! A worker's script host: runs scripts in slices, inside their transactions.
 
+mod debugging;
+
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
@@ -9,11 +11,12 @@ use perigee_commands::config::{Config, Param};
 use perigee_commands::functions::{LibraryLoad, Source, Sources};
 use perigee_commands::scripts::{
     Failure, Invocation, Registration, Script, ScriptContext, ScriptFlow, ScriptHost, ScriptRun,
-    SharedScript, Started,
+    SharedScript, Started, end_session,
 };
 use perigee_commands::{Effects, Engine, Env, OwnedArgs, Session, Txn};
 use perigee_resp::Reply;
 
+use self::debugging::{Debugging, end_debugging};
 use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
 use crate::lua::{Ended, FunctionCall, Limit, Loading, Machine, Pending, Stop, Thread};
@@ -91,7 +94,7 @@ impl Host {
     /// # Errors
     /// The error to answer.
     fn begin(&self, invocation: &Invocation<'_>) -> Result<(Thread, Option<Borrowed>), Vec<u8>> {
-        let Invocation { script, library, keys, args, .. } = invocation;
+        let Invocation { script, library, keys, args, debug, .. } = invocation;
         let mut machine = self.machine.borrow_mut();
         if let Some(library) = library {
             let mut instances = self.instances.borrow_mut();
@@ -104,8 +107,13 @@ impl Host {
         }
         let failed =
             |message: Vec<u8>| [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
-        let function = machine.compile(script).map_err(failed)?;
-        let thread = machine.thread(function);
+        let thread = if debug.is_some() {
+            let chunk = machine.compile_for_debugger(script.body()).map_err(failed)?;
+            machine.debugged_thread(chunk)
+        } else {
+            let function = machine.compile(script).map_err(failed)?;
+            machine.thread(function)
+        };
         machine.set_arguments(keys, args);
         Ok((thread, None))
     }
@@ -151,6 +159,9 @@ impl ScriptHost for LuaHost {
         let (thread, mut borrowed) = match self.0.begin(&invocation) {
             Ok(begun) => begun,
             Err(text) => {
+                if invocation.debug.is_some() {
+                    end_session(reply);
+                }
                 reply.error(&text);
                 env.count_script_error(&text, false);
                 return Started::Done;
@@ -158,6 +169,7 @@ impl ScriptHost for LuaHost {
         };
         let mut machine = self.0.machine.borrow_mut();
         let base_bytes = machine.used_bytes();
+        let debugging = invocation.debug.map(|mode| Box::new(Debugging::new(mode, &invocation.script)));
         *machine.loading() = borrowed.as_mut().and_then(|borrowed| borrowed.loading.take());
         machine.exchange(&mut self.0.run_state(deterministic));
         machine.prepare(memory_limit_bytes(config), deterministic);
@@ -175,6 +187,7 @@ impl ScriptHost for LuaHost {
             wrote: false,
             failed: false,
             base_bytes,
+            debugging,
             writes_left: match config.number(Param::ScriptMaxWrites) {
                 0 => u64::MAX,
                 limit => limit as u64,
@@ -204,6 +217,8 @@ struct Run {
     base_bytes: usize,
     /// Commands that write and may still be called.
     writes_left: u64,
+    /// Its client debugs it.
+    debugging: Option<Box<Debugging>>,
 }
 
 /// What a suspended run takes out of the VM.
@@ -262,10 +277,13 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
-        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else {
+        let debugged = self.debugging.as_mut().and_then(|debugging| debugging.debugged.take());
+        let evaluation = self.debugging.as_ref().and_then(|debugging| debugging.evaluation.as_ref());
+        let (Some(thread), Some(session)) = (evaluation.or(self.thread.as_ref()), &mut self.session) else {
             return ScriptFlow::Done;
         };
-        let mut machine = self.host.machine.borrow_mut();
+        let host = self.host.clone();
+        let mut machine = host.machine.borrow_mut();
         let mut context = ScriptContext {
             env,
             script: &self.script,
@@ -276,10 +294,18 @@ impl Run {
             wrote: self.wrote,
             writes_left: self.writes_left,
         };
+        *machine.debugged() = debugged;
         let ended = machine.go_on(thread, pending, &mut context);
         (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
         self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));
         env.worker.note_script_memory(machine.used_bytes());
+        let ended = match &mut self.debugging {
+            Some(debugging) => debugging.after_slice(&mut machine, ended, reply),
+            None => ended,
+        };
+        let (Some(thread), Some(session)) = (&self.thread, &mut self.session) else {
+            return ScriptFlow::Done;
+        };
         match ended {
             Ended::Yielded => {
                 self.suspended = Some(Box::new(Suspended::new(&mut machine, self.wrote, txn)));
@@ -292,6 +318,7 @@ impl Run {
                 return ScriptFlow::Widen;
             }
             Ended::Stopped(Stop::Aborted) => {
+                end_debugging(&mut self.debugging, txn, effects, reply);
                 let protocol = session.protocol();
                 txn.rollback();
                 effects.clear();
@@ -311,6 +338,7 @@ impl Run {
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
+                end_debugging(&mut self.debugging, txn, effects, reply);
                 let protocol = session.protocol();
                 machine
                     .reply(thread, protocol, reply, &|text, counted| env.count_script_error(text, counted));
@@ -318,24 +346,48 @@ impl Run {
                 self.end(true);
             }
             Ended::Failed { text, counted } => {
-                self.failed = true;
-                let position = machine.position(thread, &text);
-                let traceback = machine.traceback(thread);
                 drop(machine);
-                if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
-                    txn.rollback();
-                    effects.clear();
-                    self.script.figures.count_rollback();
-                }
-                let text = self.located(&text, position);
-                reply.error(&text);
-                env.count_script_error(&text, counted);
-                let at_ms = txn.now_ms();
-                self.script.figures.count_failure(Failure { at_ms, text, traceback });
-                self.end(false);
+                let (position, _) = self.place(&text);
+                self.fail_at(position, &text, counted, env, txn, effects, reply);
             }
         }
         ScriptFlow::Done
+    }
+
+    /// Ends the run with an error of the script's.
+    #[allow(clippy::too_many_arguments)]
+    fn fail_at(
+        &mut self,
+        position: Option<String>,
+        text: &[u8],
+        counted: bool,
+        env: Env<'_>,
+        txn: &mut Txn<'_>,
+        effects: &mut Effects,
+        reply: &mut dyn Reply,
+    ) {
+        self.failed = true;
+        end_debugging(&mut self.debugging, txn, effects, reply);
+        let (_, traceback) = self.place(text);
+        if env.engine.config.is_on(Param::ScriptAtomicity) || self.script.flags().atomic {
+            txn.rollback();
+            effects.clear();
+            self.script.figures.count_rollback();
+        }
+        let text = self.located(text, position);
+        reply.error(&text);
+        env.count_script_error(&text, counted);
+        self.script.figures.count_failure(Failure { at_ms: txn.now_ms(), text, traceback });
+        self.end(false);
+    }
+
+    /// Where the script stands, for an error with this text.
+    fn place(&self, text: &[u8]) -> (Option<String>, Vec<String>) {
+        let machine = self.host.machine.borrow();
+        match &self.thread {
+            Some(thread) => (machine.position(thread, text), machine.traceback(thread)),
+            None => (None, Vec::new()),
+        }
     }
 
     /// Ends the run as if it had never been, with this error.
@@ -347,14 +399,10 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) {
+        end_debugging(&mut self.debugging, txn, effects, reply);
         txn.rollback();
         effects.clear();
-        let machine = self.host.machine.borrow();
-        let (position, traceback) = match &self.thread {
-            Some(thread) => (machine.position(thread, b""), machine.traceback(thread)),
-            None => (None, Vec::new()),
-        };
-        drop(machine);
+        let (position, traceback) = self.place(b"");
         let figures = &self.script.figures;
         figures.count_rollback();
         if text == KILLED {
@@ -388,6 +436,9 @@ impl Run {
         *self.host.spare.borrow_mut() = self.session.take();
         let mut machine = self.host.machine.borrow_mut();
         *machine.registration() = None;
+        if let Some(thread) = self.debugging.take().and_then(|debugging| debugging.evaluation) {
+            machine.release(thread, false);
+        }
         *machine.loading() = None;
         if let Some(thread) = self.thread.take() {
             machine.release(thread, reusable);
@@ -431,6 +482,32 @@ impl ScriptRun for Run {
         self.host.machine.borrow_mut().give_up(pending);
         self.undo(env, text, txn, effects, reply);
         ScriptFlow::Done
+    }
+
+    fn asks(&self) -> bool {
+        self.debugging.as_ref().is_some_and(|debugging| debugging.asks())
+    }
+
+    fn is_killed(&self) -> bool {
+        let registration = self.suspended.as_ref().and_then(|suspended| suspended.registration.as_ref());
+        registration.is_some_and(|entry| entry.running.is_killed())
+    }
+
+    fn tell<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        words: &[&[u8]],
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        if self.is_killed() {
+            return self.resume(env, txn, effects, reply);
+        }
+        if words.is_empty() {
+            return ScriptFlow::Yielded;
+        }
+        self.hear(env, txn, effects, words, reply)
     }
 }
 

@@ -46,5 +46,5 @@ fn run(call: &mut Call<'_, '_>, read_only: bool) -> Result<(), Error> {
     let count = usize::try_from(count).map_err(|_| Error::Text("ERR Number of keys can't be negative"))?;
     let (keys, args) = call.args[3..].split_at(count);
     let library = Some(function.library);
-    start(call, Invocation { script: function.script, library, keys, args, read_only })
+    start(call, Invocation { script: function.script, library, keys, args, read_only, debug: None })
 }

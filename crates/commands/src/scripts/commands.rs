@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Invocation, KillRefused, LocalScript, Script, SharedScript, Started, observe};
+use super::{DebugMode, Invocation, KillRefused, LocalScript, Script, SharedScript, Started, debug, observe};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -35,8 +35,11 @@ const EVAL: Command =
     eval_command("eval", eval, "2.6.0", "Execute a Lua script server side").flags(EVAL_FLAGS);
 
 fn eval(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    if let Some(mode) = debug::mode(call) {
+        return debug::eval(call, mode, false);
+    }
     let script = script_by_source(call)?;
-    run(call, script, false)
+    run(call, script, false, None)
 }
 
 const EVAL_RO: Command =
@@ -51,8 +54,11 @@ const READ_ONLY_FLAGS: Flags = Flags::NOSCRIPT
     .or(Flags::MOVABLE_KEYS);
 
 fn eval_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    if let Some(mode) = debug::mode(call) {
+        return debug::eval(call, mode, true);
+    }
     let script = script_by_source(call)?;
-    run(call, script, true)
+    run(call, script, true, None)
 }
 
 const EVALSHA: Command = eval_command("evalsha", evalsha, "2.6.0", "Execute a Lua script server side")
@@ -61,7 +67,7 @@ const EVALSHA: Command = eval_command("evalsha", evalsha, "2.6.0", "Execute a Lu
 
 fn evalsha(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = script_by_sha1(call)?;
-    run(call, script, false)
+    run(call, script, false, None)
 }
 
 const EVALSHA_RO: Command =
@@ -70,12 +76,15 @@ const EVALSHA_RO: Command =
 
 fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = script_by_sha1(call)?;
-    run(call, script, true)
+    run(call, script, true, None)
 }
 
 pub(super) const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
 
 fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
+    if debug::mode(call).is_some() {
+        return Err(if call.args[1].len() == 40 { debug::NOT_BY_SHA1 } else { NO_SCRIPT });
+    }
     key_count(call)?;
     let mut local = call.env.worker.local_scripts.borrow_mut();
     local.find(&call.env.engine.scripts, call.args[1]).ok_or(NO_SCRIPT)
@@ -91,7 +100,7 @@ fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     }
 }
 
-fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
+pub(super) fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
     let scripts = &call.env.engine.scripts;
     let script = scripts.create(source)?;
     if let Some(known) = scripts.find(&script.sha1) {
@@ -109,7 +118,7 @@ fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
 
 pub(crate) const NO_HOST: Error = Error::Text("ERR This server runs no scripts");
 
-fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
+pub(super) fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
     let count = integer(call.args[2]).ok_or(Error::NotInteger)?;
     if count > call.args.len() as i64 - 3 {
         return Err(Error::Text("ERR Number of keys can't be greater than number of args"));
@@ -117,9 +126,14 @@ fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
     usize::try_from(count).map_err(|_| Error::Text("ERR Number of keys can't be negative"))
 }
 
-fn run(call: &mut Call<'_, '_>, script: SharedScript, read_only: bool) -> Result<(), Error> {
+pub(super) fn run(
+    call: &mut Call<'_, '_>,
+    script: SharedScript,
+    read_only: bool,
+    debug: Option<DebugMode>,
+) -> Result<(), Error> {
     let (keys, args) = call.args[3..].split_at(key_count(call)?);
-    start(call, Invocation { script, library: None, keys, args, read_only })
+    start(call, Invocation { script, library: None, keys, args, read_only, debug })
 }
 
 /// Runs a script or function for a client.
@@ -155,7 +169,7 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
 
 const SCRIPT: Command = container(
     "script",
-    &[EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
+    &[debug::DEBUG, EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
 )
 .docs(Group::Scripting, "2.6.0", "Depends on subcommand.", "A container for Lua scripts management commands");
 
@@ -272,6 +286,8 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
         call,
         "SCRIPT",
         &[
+            "DEBUG (YES|SYNC|NO)",
+            "    Set the debug mode for subsequent scripts executed.",
             "EXISTS <sha1> [<sha1> ...]",
             "    Return information about the existence of the scripts in the script cache.",
             "FLUSH [ASYNC|SYNC]",

@@ -7,7 +7,8 @@ use perigee_commands::scripts::{ScriptContext, sha1_hex};
 use perigee_resp::Protocol;
 
 use super::bridge::{redis_call, redis_pcall};
-use super::{CURRENT, Stop, bridge::LuaError};
+use super::{CURRENT, Stop, bridge::LuaError, inspect};
+use crate::debugger::Debugger;
 use crate::library::Shared;
 use crate::stack::{Kind, Outcome, Raise, Stack, register};
 
@@ -71,12 +72,8 @@ pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared, audience: 
             stack.push_boolean(true);
             Ok(1)
         });
-        // Without a debugger attached there is nothing to stop for and nobody to show things to.
-        register(stack, shared, "breakpoint", |stack, _| {
-            stack.push_boolean(false);
-            Ok(1)
-        });
-        register(stack, shared, "debug", |_, _| Ok(0));
+        register(stack, shared, "breakpoint", breakpoint);
+        register(stack, shared, "debug", debug);
     }
 }
 
@@ -106,6 +103,33 @@ fn context<'a>() -> Option<&'a mut ScriptContext<'static, 'static>> {
     let slot = CURRENT.get();
     // SAFETY: library functions run inside a slice, one at a time, and none keeps the reference.
     unsafe { if slot.is_null() || (*slot).context.is_null() { None } else { Some(&mut *(*slot).context) } }
+}
+
+/// The running script's debugger; `None` outside of a session.
+fn debugger<'a>() -> Option<&'a mut Debugger> {
+    let slot = CURRENT.get();
+    // SAFETY: as in context.
+    unsafe {
+        if slot.is_null() { None } else { (*slot).debugged.as_mut().map(|debugged| &mut debugged.debugger) }
+    }
+}
+
+/// Stops at the next line, if the script is debugged; tells whether it is.
+fn breakpoint(stack: Stack, _: &mut Shared) -> Outcome {
+    let debugger = debugger();
+    stack.push_boolean(debugger.is_some());
+    debugger.into_iter().for_each(Debugger::call_breakpoint);
+    Ok(1)
+}
+
+/// Shows its arguments to who debugs the script.
+fn debug(stack: Stack, _: &mut Shared) -> Outcome {
+    if let Some(debugger) = debugger() {
+        // SAFETY: a library function's own stack.
+        let values = (1..=stack.top()).map(|index| unsafe { inspect::show(stack.state(), index) });
+        debugger.log_debug(&values.collect::<Vec<_>>());
+    }
+    Ok(0)
 }
 
 /// Raises a table with `err`: errors of the `redis` table are such.

@@ -11,6 +11,7 @@ use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
 use super::api::Audience;
+use super::debug::rest;
 use super::heap::{self, Heap};
 use super::libraries::{self, Entries, push_list};
 use super::operation::{Pending, Progress};
@@ -73,11 +74,11 @@ pub(crate) enum Ended {
 
 unsafe extern "C" {
     /// LuaJIT's: mode 0 for the whole VM (index 0) switches the compiler off.
-    fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
+    pub(super) fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
 }
 
 /// For `luaJIT_setmode`: the function at the index, and all that are defined in it.
-const ALL_FUNCTIONS: c_int = 3;
+pub(super) const ALL_FUNCTIONS: c_int = 3;
 /// For `luaJIT_setmode`: drop machine code.
 const FLUSH: c_int = 0x200;
 
@@ -111,6 +112,7 @@ impl Machine {
                 abort_reply: ffi::LUA_NOREF,
                 panic: None,
                 registration: None,
+                debugged: None,
                 loading: None,
                 sandbox: None,
                 pulse: watchdog.pulse.clone(),
@@ -390,12 +392,18 @@ impl Machine {
             CURRENT.set(slot);
             (*slot).heap.set_unlimited(false);
             (*slot).heap.restart_peak();
+            if (*slot).debugged.is_some() {
+                rest(self.state, &*slot);
+            }
             self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
             (*slot).context = null_mut();
+            if (*slot).debugged.is_some() {
+                ffi::lua_sethook(self.state, None, 0, 0);
+            }
             status
         };
         let slot = self.slot();

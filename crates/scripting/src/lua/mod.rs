@@ -8,7 +8,9 @@
 
 mod api;
 mod bridge;
+mod debug;
 mod heap;
+mod inspect;
 mod libraries;
 mod machine;
 mod operation;
@@ -16,6 +18,8 @@ mod preempt;
 mod replies;
 mod results;
 
+pub(crate) use bridge::watched_call;
+pub(crate) use debug::Debugged;
 pub(crate) use heap::{Donation, Heap};
 pub(crate) use libraries::{FunctionCall, Instance, Loading};
 pub(crate) use machine::{Ended, Machine, Thread};
@@ -54,6 +58,8 @@ pub(crate) struct Slot {
     /// A panic on its way through Lua.
     panic: Option<Box<dyn std::any::Any + Send>>,
     registration: Option<Registration>,
+    /// The session in which the running script is debugged.
+    debugged: Option<Debugged>,
     /// The library whose text is being run.
     loading: Option<Loading>,
     /// Set once it is open.

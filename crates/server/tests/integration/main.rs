@@ -5,6 +5,7 @@
 
 mod blocking;
 mod connection;
+mod debugger;
 mod edges;
 mod examples;
 mod limits;
