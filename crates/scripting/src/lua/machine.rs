@@ -344,12 +344,7 @@ impl Machine {
         }
     }
 
-    fn resume(
-        &mut self,
-        thread: &Thread,
-        arguments: c_int,
-        context: &mut ScriptContext<'_, '_>,
-    ) -> Ended {
+    fn resume(&mut self, thread: &Thread, arguments: c_int, context: &mut ScriptContext<'_, '_>) -> Ended {
         let slot = self.slot;
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
         let status = unsafe {

@@ -24,8 +24,7 @@ pub(crate) trait Operation {
     ///
     /// # Errors
     /// What the function raises.
-    fn work(&mut self, stack: Stack, shared: &mut Shared, pace: &mut Turns)
-    -> Result<Option<c_int>, Raise>;
+    fn work(&mut self, stack: Stack, shared: &mut Shared, pace: &mut Turns) -> Result<Option<c_int>, Raise>;
 }
 
 /// An operation whose function's coroutine is suspended.

@@ -62,6 +62,12 @@ impl Chunks {
             stack.push_bytes(self.pieces.first().map_or(&[], Vec::as_slice));
             return Ok(true);
         }
+        if shared.heap.is_null() {
+            shared.output.clear();
+            self.pieces.iter().for_each(|piece| shared.output.extend_from_slice(piece));
+            shared.push_output(stack);
+            return Ok(true);
+        }
         let finish = finish.get_or_insert_default();
         let length = self.length;
         finish.go_on(stack, shared, turns, length, |text, at| {
@@ -147,12 +153,7 @@ struct Repeat {
 }
 
 impl Operation for Repeat {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let (unit, length) = (stack.bytes(1), self.length);
         let finished = self.finish.go_on(stack, shared, turns, length, |text, at| {
             if at < unit.len() || unit.len() > STRIDE {
@@ -203,12 +204,7 @@ struct Transform {
 }
 
 impl Operation for Transform {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let text = stack.bytes(1);
         let (map, backwards) = (self.map, self.backwards);
         let mut piece = std::mem::take(&mut shared.text);
@@ -269,8 +265,7 @@ fn element<'a>(stack: Stack, shared: &mut Shared, at: i64) -> Result<&'a [u8], R
         Kind::String | Kind::Number => Ok(stack.bytes(-1)),
         _ => {
             let name = stack.type_name(-1);
-            Err(shared
-                .fail(format_args!("invalid value ({name}) at index {at} in table for 'concat'")))
+            Err(shared.fail(format_args!("invalid value ({name}) at index {at} in table for 'concat'")))
         }
     }
 }
@@ -283,12 +278,7 @@ struct Concat {
 }
 
 impl Operation for Concat {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let separator = if stack.kind(2) == Kind::String { stack.bytes(2) } else { &[] };
         while self.at <= self.last {
             let bytes = element(stack, shared, self.at)?;

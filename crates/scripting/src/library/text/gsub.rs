@@ -117,12 +117,7 @@ struct Replace {
 }
 
 impl Operation for Replace {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let (subject, pattern) = (stack.bytes(1), stack.bytes(2));
         if self.finished.is_none() {
             loop {
@@ -309,12 +304,7 @@ struct Step {
 }
 
 impl Operation for Step {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         // SAFETY: as in `gsub_step`; the state is an argument, so it lives.
         let walk = unsafe { &mut **ffi::lua_touserdata(stack.state(), 1).cast::<*mut Walk>() };
         let (subject, pattern) = (stack.bytes(2), stack.bytes(3));

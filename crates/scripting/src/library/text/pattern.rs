@@ -145,12 +145,7 @@ impl Matcher {
     }
 
     /// Tries to match where the attempt begins.
-    fn attempt(
-        &mut self,
-        subject: &[u8],
-        pattern: &[u8],
-        pace: &mut impl Pace,
-    ) -> Result<Search, Malformed> {
+    fn attempt(&mut self, subject: &[u8], pattern: &[u8], pace: &mut impl Pace) -> Result<Search, Malformed> {
         let (mut at, mut item, mut mode) = (self.at, self.item, self.mode);
         loop {
             if pace.spend(1) {
@@ -170,7 +165,8 @@ impl Matcher {
                             (at, item, mode) = (*start + *count, *end + 1, Mode::Forward);
                         }
                         Frame::Shortest { at: taken, item: single, end } => {
-                            if *taken < subject.len() && matches_single(subject[*taken], pattern, *single, *end)
+                            if *taken < subject.len()
+                                && matches_single(subject[*taken], pattern, *single, *end)
                             {
                                 *taken += 1;
                                 (at, item, mode) = (*taken, *end + 1, Mode::Forward);
@@ -194,7 +190,8 @@ impl Matcher {
                     continue;
                 }
                 Mode::Lengthen => {
-                    let Some(Frame::Longest { start, count, item: single, end }) = self.frames.last_mut() else {
+                    let Some(Frame::Longest { start, count, item: single, end }) = self.frames.last_mut()
+                    else {
                         unreachable!("only the newest frame is lengthened")
                     };
                     let from = *start + *count;

@@ -138,12 +138,7 @@ struct FindPattern {
 }
 
 impl Operation for FindPattern {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let (subject, pattern) = (stack.bytes(1), visible(stack.bytes(2)));
         let (pattern, anchored) = match pattern.strip_prefix(b"^") {
             Some(rest) => (rest, true),
@@ -267,12 +262,7 @@ struct FindNext {
 }
 
 impl Operation for FindNext {
-    fn work(
-        &mut self,
-        stack: Stack,
-        shared: &mut Shared,
-        turns: &mut Turns,
-    ) -> Result<Option<c_int>, Raise> {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let (subject, pattern) = (stack.bytes(1), visible(stack.bytes(2)));
         let found = match self.matcher.search(subject, pattern, false, turns) {
             Ok(Search::Unfinished) => return Ok(None),
