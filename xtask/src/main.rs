@@ -11,6 +11,7 @@ mod connection;
 mod docs;
 mod fuzz;
 mod oracle;
+mod preempt;
 mod programs;
 mod server;
 mod value;
@@ -28,6 +29,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
     ("oracle", oracle::run, oracle::HELP),
+    ("preempt", preempt::run, preempt::HELP),
 ];
 
 fn main() -> ExitCode {

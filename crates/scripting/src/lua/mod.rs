@@ -9,6 +9,7 @@
 mod api;
 mod bridge;
 mod heap;
+mod large;
 mod machine;
 mod operation;
 mod preempt;
