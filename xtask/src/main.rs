@@ -12,6 +12,7 @@ mod docs;
 mod fuzz;
 mod memory;
 mod oracle;
+mod preempt;
 mod programs;
 mod server;
 mod value;
@@ -30,6 +31,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("fuzz", fuzz::run, fuzz::HELP),
     ("memory", memory::run, memory::HELP),
     ("oracle", oracle::run, oracle::HELP),
+    ("preempt", preempt::run, preempt::HELP),
 ];
 
 fn main() -> ExitCode {

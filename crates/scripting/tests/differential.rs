@@ -92,8 +92,10 @@ impl Chance {
 }
 
 fn expression(chance: &mut Chance) -> String {
-    match chance.below(13) {
+    match chance.below(17) {
         12 => sort_call(chance),
+        13..=15 => pattern_call(chance),
+        16 => build_call(chance),
         0 | 1 => bit_call(chance),
         2 => struct_pack(chance),
         3 => struct_unpack(chance),
@@ -135,6 +137,76 @@ fn sort_call(chance: &mut Chance) -> String {
          for i, v in ipairs(t) do t[i] = tostring(v) end return table.concat(t, ' ') end)()",
         items.join(", ")
     )
+}
+
+/// Patterns, well-formed and not, on subjects that they are likely to match.
+fn pattern_call(chance: &mut Chance) -> String {
+    let subject: Vec<u8> = (0..chance.below(12)).map(|_| b"aabb1(). %-]\0A"[chance.below(14)]).collect();
+    let mut pattern = chance.pick(&["", "", "", "^"]).to_owned();
+    for _ in 0..chance.below(6) {
+        pattern.push_str(chance.pick(&[
+            "a", "b", "1", ".", "%a", "%A", "%d", "%s", "%w", "%p", "%z", "%Z", "%x", "%u", "%l", "%c", "%g",
+            "%.", "%-", "[ab]", "[^a]", "[a-c1]", "[%w.]", "[]]", "[^]a]", "[a-]", "[%a-z]", "(", "(", ")",
+            ")", "()", "%1", "%2", "%0", "%b()", "%bab", "%b", "%f[a]", "%f[^%w]", "%f", "%", "[", "[a",
+            "[^", "$", "^", "(a)", "(.-)", "(%w*)", "-",
+        ]));
+        pattern.push_str(chance.pick(&["", "", "", "*", "+", "-", "?"]));
+    }
+    let (subject, pattern) = (quote(&subject), quote(pattern.as_bytes()));
+    let init =
+        chance.pick(&["", "", ", 1", ", 3", ", -2", ", 0", ", 100", ", -100", ", '2'", ", nil", ", {}"]);
+    let replacement = chance.pick(&[
+        "'x'",
+        "'<%0>'",
+        "'%1%2'",
+        "'%'",
+        "'%%'",
+        "'%a'",
+        "5",
+        "{a = 'A', b = false, ab = 7}",
+        "{a = {}}",
+        "nil",
+        "true",
+        "function(...) return select('#', ...) .. tostring((...)) end",
+        "function(a) return a == 'a' and 'X' end",
+        "function() return {} end",
+        "setmetatable({}, {__index = function(_, k) return '[' .. tostring(k) .. ']' end})",
+    ]);
+    let limit = chance.pick(&["", "", "", ", 1", ", 2", ", 0", ", -1", ", '1'", ", nil", ", 'x'", ", 1.9"]);
+    match chance.below(5) {
+        0 => format!("string.find({subject}, {pattern}{init})"),
+        1 if !init.is_empty() => format!("string.find({subject}, {pattern}{init}, true)"),
+        1 | 2 => format!("string.match({subject}, {pattern}{init})"),
+        3 => format!(
+            "(function() local t = {{}} for a, b in string.gmatch({subject}, {pattern}) do \
+             t[#t + 1] = tostring(a) .. tostring(b) end return unpack(t) end)()"
+        ),
+        _ => format!("string.gsub({subject}, {pattern}, {replacement}{limit})"),
+    }
+}
+
+fn build_call(chance: &mut Chance) -> String {
+    let count = chance.below(9);
+    let items: Vec<String> =
+        (0..count).map(|_| chance.pick(&["1", "'two'", "3.25", "'four'", "-5", "{}"]).to_owned()).collect();
+    // Where a table with holes ends is the engine's affair.
+    let (items, position) = (items.join(", "), chance.below(count + 1) + 1);
+    match chance.below(5) {
+        0 => format!("string.rep({}, {})", string(chance), chance.below(20) as i64 - 3),
+        1 => format!(
+            "table.concat({{{items}}}{})",
+            chance.pick(&["", ", ','", ", 5", ", nil, 2", ", '', 2, 3", ", '', 3, 1", ", {}"])
+        ),
+        2 => format!(
+            "(function() local t = {{{items}}} table.insert(t, {position}, 'new') return unpack(t) end)()"
+        ),
+        3 => format!(
+            "(function() local t = {{{items}}} return table.remove(t, {position}), #t, unpack(t) end)()"
+        ),
+        _ => {
+            format!("string.{}({})", chance.pick(&["upper", "lower", "reverse", "len"]), string(chance))
+        }
+    }
 }
 
 fn bit_call(chance: &mut Chance) -> String {

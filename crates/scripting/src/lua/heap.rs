@@ -6,6 +6,7 @@ use std::ptr::{copy_nonoverlapping, null_mut};
 
 use mlua::ffi::{self, lua_State};
 
+use super::large::{self, LARGE};
 use super::preempt;
 
 /// The allocator state of one VM.
@@ -240,7 +241,7 @@ pub(crate) unsafe extern "C" fn allocate(
         let old = if block.is_null() { 0 } else { old };
         if new == 0 {
             if old > 0 {
-                dealloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGNMENT));
+                release(block.cast(), old);
                 heap.used_bytes -= old;
             }
             return null_mut();
@@ -254,16 +255,44 @@ pub(crate) unsafe extern "C" fn allocate(
             heap.exceed();
             return null_mut();
         }
-        let Ok(layout) = Layout::from_size_align(new, ALIGNMENT) else { return null_mut() };
-        let block = if old == 0 {
-            alloc(layout)
-        } else {
-            realloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGNMENT), new)
-        };
+        let block = resize(block.cast(), old, new);
         if !block.is_null() {
             heap.used_bytes = used;
             heap.peak_bytes = heap.peak_bytes.max(used);
         }
         block.cast()
+    }
+}
+
+/// A block of `new` bytes that begins with what is in the old one, which is empty if `old` is 0.
+unsafe fn resize(block: *mut u8, old: usize, new: usize) -> *mut u8 {
+    let Ok(layout) = Layout::from_size_align(new, ALIGNMENT) else { return null_mut() };
+    // SAFETY: the caller's; each block is as large as it says.
+    unsafe {
+        match (old, old >= LARGE, new >= LARGE) {
+            (0, _, false) => alloc(layout),
+            (0, _, true) => large::map(new),
+            (_, false, false) => realloc(block, Layout::from_size_align_unchecked(old, ALIGNMENT), new),
+            (_, true, true) => large::remap(block, old, new),
+            _ => {
+                let moved = resize(null_mut(), 0, new);
+                if !moved.is_null() {
+                    copy_nonoverlapping(block, moved, old.min(new));
+                    release(block, old);
+                }
+                moved
+            }
+        }
+    }
+}
+
+unsafe fn release(block: *mut u8, size: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        if size >= LARGE {
+            large::unmap_later(block, size);
+        } else {
+            dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT));
+        }
     }
 }

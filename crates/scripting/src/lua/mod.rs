@@ -11,6 +11,7 @@ mod bridge;
 mod debug;
 mod heap;
 mod inspect;
+mod large;
 mod libraries;
 mod machine;
 mod operation;

@@ -70,6 +70,43 @@ fn inside_coroutines_of_the_script() {
     check("while true do coroutine.wrap(function() redis.call('get', 'k') end)() end");
 }
 
+/// A pattern that tries about n^4 ways.
+const BACKTRACKING: &str = "local s = string.rep('a', 20000) local p = '(.-)(.-)(.-)(.-)b'";
+
+#[test]
+fn inside_library_functions() {
+    check(&format!("{BACKTRACKING} return string.find(s, p)"));
+    check(&format!("{BACKTRACKING} return s:match(p)"));
+    check(&format!("{BACKTRACKING} for x in s:gmatch(p) do end"));
+    check(&format!("{BACKTRACKING} return (s:gsub(p, 'x'))"));
+    check(&format!("{BACKTRACKING} return (s:gsub(p, {{}}))"));
+    check(&format!("{BACKTRACKING} return (s:gsub(p, function() end))"));
+    check("while true do local s = string.rep('abc', 3e7) end");
+    check(
+        "local s = string.rep('x', 1e6) local t = {} for i = 1, 100 do t[i] = s end while true do table.concat(t, ',') end",
+    );
+    check("local s = string.rep('x', 5e7) while true do s:upper() s:lower() s:reverse() end");
+    check(
+        "local t = {} for i = 1, 1e6 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
+    );
+    check("local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end");
+    check("local s = string.rep('x=1 ', 1e6) while true do loadstring(s) end");
+    check("local t = {} for i = 1, 1e5 do t[i] = i end while true do cjson.encode(t) end");
+    check(&format!("{BACKTRACKING} while true do pcall(string.find, s, p) end"));
+}
+
+#[test]
+fn inside_library_functions_within_coroutines_and_callbacks() {
+    check(&format!("{BACKTRACKING} coroutine.wrap(function() string.find(s, p) end)()"));
+    check(&format!(
+        "{BACKTRACKING} while true do pcall(coroutine.wrap(function() pcall(string.find, s, p) end)) end"
+    ));
+    check(&format!("{BACKTRACKING} table.foreachi({{1}}, function() string.find(s, p) end)"));
+    check(&format!(
+        "{BACKTRACKING} while true do pcall(table.foreachi, {{1}}, function() string.find(s, p) end) end"
+    ));
+}
+
 /// A C function between the loop and the coroutine that would have to be suspended.
 #[test]
 fn inside_coroutines_within_callbacks() {

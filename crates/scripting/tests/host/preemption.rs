@@ -114,6 +114,114 @@ fn a_slice_ends_in_a_coroutine_of_the_script() {
     );
 }
 
+/// A subject and a pattern with some million ways to match in vain before there is a match at the end.
+const SEARCH: &str = "local s, p = string.rep('a', 60) .. 'cab', '(a-)(a-)(a-)(a-)(a)b()'";
+
+#[test]
+fn a_slice_ends_in_a_search() {
+    let captures = "*6\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n$1\r\na\r\n:64\r\n";
+    check(&format!("{SEARCH} return {{s:match(p)}}"), captures);
+    check(&format!("{SEARCH} return {{select(3, s:find(p))}}"), captures);
+    check(&format!("{SEARCH} return s:find(p)"), ":62\r\n");
+    check(&format!("{SEARCH} return s:find(p .. 'x')"), "$-1\r\n");
+    check(
+        &format!(
+            "{SEARCH} local all = {{}} for a, b, c, d, e, f in s:gmatch(p) do all = {{a, b, c, d, e, f}} end return all"
+        ),
+        captures,
+    );
+    check(
+        &format!("{SEARCH} return {{select(2, s:gsub(p, '')), #s:gsub(p, '%6%5')}}"),
+        "*2\r\n:1\r\n:64\r\n",
+    );
+    check(&format!("{SEARCH} return {{#s:gsub(p, {{[''] = 'some'}})}}"), "*1\r\n:65\r\n");
+    check(
+        &format!("{SEARCH} return {{#s:gsub(p, function(...) return select('#', ...) .. (...) end)}}"),
+        "*1\r\n:62\r\n",
+    );
+    check("local s = ('a'):rep(2e8) return s:find('b', 1, true)", "$-1\r\n");
+}
+
+#[test]
+fn a_slice_ends_while_a_string_is_built() {
+    check(
+        "local s = ('ab'):rep(3e7) .. '' return {#s, s:sub(1, 3), s:sub(-3)}",
+        "*3\r\n:60000000\r\n$3\r\naba\r\n$3\r\nbab\r\n",
+    );
+    check(
+        "local s = ('x'):rep(1e6) local t = {} for i = 1, 99 do t[i] = s end t[100] = 'end!'
+         s = table.concat(t, '--') return {#s, s:sub(-6)}",
+        "*2\r\n:99000202\r\n$6\r\n--end!\r\n",
+    );
+    for length in [50_000_000, 50_000_001, 50_000_002, 50_000_003] {
+        check(
+            &format!(
+                "local s = ('x'):rep({length} - 3) .. 'abc' s = s:upper():reverse():lower() return {{#s, s:sub(1, 4), s:sub(-1)}}"
+            ),
+            &format!("*3\r\n:{length}\r\n$4\r\ncbax\r\n$1\r\nx\r\n"),
+        );
+        check(
+            &format!(
+                "local s = ('{}'):rep(10) return {{s == ('{}'):rep(10) .. '', #s, s:byte(-1), s:byte(-2)}}",
+                "y".repeat(100),
+                "y".repeat(100)
+            )
+            .replace(":rep(10)", &format!(":rep(1e5 * 5 + {})", length % 10)),
+            &format!("*4\r\n:1\r\n:{}\r\n:121\r\n:121\r\n", 50_000_000 + length % 10 * 100),
+        );
+    }
+    check(
+        "local s, n = ('xyz '):rep(1e6):gsub('%w+', 'long') return {#s, s:sub(-6), n}",
+        "*3\r\n:5000000\r\n$6\r\n long \r\n:1000000\r\n",
+    );
+}
+
+#[test]
+fn a_slice_ends_while_a_table_is_shifted_or_garbage_collected() {
+    check(
+        "local t = {} for i = 1, 5e5 do t[i] = i end for i = 1, 9 do table.insert(t, 2, -i) end
+         return {#t, table.remove(t, 3), t[1], t[2], t[3], t[9], t[10], t[11], #t, t[#t]}",
+        "*10\r\n:500009\r\n:-8\r\n:1\r\n:-9\r\n:-7\r\n:-1\r\n:2\r\n:3\r\n:500008\r\n:500000\r\n",
+    );
+    check(
+        "local t = {} for i = 1, 1e6 do t[i] = {} end return collectgarbage() + collectgarbage('collect')",
+        ":0\r\n",
+    );
+}
+
+#[test]
+fn a_library_function_is_taken_up_in_a_coroutine() {
+    check(&format!("{SEARCH} return coroutine.wrap(function() return (s:find(p)) end)()"), ":62\r\n");
+    check(
+        &format!(
+            "{SEARCH}
+             local c = coroutine.create(function()
+                 coroutine.yield('first')
+                 return pcall(coroutine.wrap(function() return s:find(p .. 'x') == nil, (s:find(p)) end))
+             end)
+             local _, a = coroutine.resume(c)
+             local _, ok, b, d = coroutine.resume(c)
+             return {{a, ok, b, d, coroutine.status(c)}}"
+        ),
+        "*5\r\n$5\r\nfirst\r\n:1\r\n:1\r\n:62\r\n$4\r\ndead\r\n",
+    );
+}
+
+/// The error is raised where the function was called, and can be caught there.
+#[test]
+fn a_library_function_fails_late() {
+    let late = "s:find(p .. '%')";
+    let message = "malformed pattern (ends with '%')";
+    check(
+        &format!("{SEARCH} return select(2, pcall(function()\n {late} end))"),
+        &format!("$48\r\nuser_script:2: {message}\r\n"),
+    );
+    check(
+        &format!("{SEARCH} return {{pcall(coroutine.wrap(function()\n return 1, {late} end))}}"),
+        &format!("*2\r\n$-1\r\n$48\r\nuser_script:2: {message}\r\n"),
+    );
+}
+
 /// A slice that ends in a coroutine behind a C function is put off; the script goes on all the same.
 #[test]
 fn a_coroutine_within_a_callback_goes_on() {

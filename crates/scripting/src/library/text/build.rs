@@ -62,6 +62,12 @@ impl Chunks {
             stack.push_bytes(self.pieces.first().map_or(&[], Vec::as_slice));
             return Ok(true);
         }
+        if shared.heap.is_null() {
+            shared.output.clear();
+            self.pieces.iter().for_each(|piece| shared.output.extend_from_slice(piece));
+            shared.push_output(stack);
+            return Ok(true);
+        }
         let finish = finish.get_or_insert_default();
         let length = self.length;
         finish.go_on(stack, shared, turns, length, |text, at| {
