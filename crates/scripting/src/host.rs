@@ -309,7 +309,12 @@ impl Run {
         };
         match ended {
             Ended::Yielded => {
-                self.suspended = Some(Box::new(Suspended::new(&mut machine, self.wrote, txn)));
+                let line = machine.line(thread);
+                let suspended = Suspended::new(&mut machine, self.wrote, txn);
+                if let (Some(registration), Some(line)) = (&suspended.registration, line) {
+                    registration.note_line(line);
+                }
+                self.suspended = Some(Box::new(suspended));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -436,7 +441,9 @@ impl Run {
     fn end(&mut self, reusable: bool) {
         *self.host.spare.borrow_mut() = self.session.take();
         let mut machine = self.host.machine.borrow_mut();
-        *machine.registration() = None;
+        if let Some(registration) = machine.registration().take() {
+            self.script.figures.note_slowest_line(registration.slowest_line());
+        }
         if let Some(thread) = self.debugging.take().and_then(|debugging| debugging.evaluation) {
             machine.release(thread, false);
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{DebugMode, Invocation, KillRefused, LocalScript, Script, SharedScript, Started, debug, observe};
+use super::{
+    DebugMode, Invocation, KillRefused, LocalScript, Script, SharedScript, Started, debug, observe, profile,
+};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -169,7 +171,7 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
 
 const SCRIPT: Command = container(
     "script",
-    &[debug::DEBUG, EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
+    &[debug::DEBUG, EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, profile::PROFILE, SHOW, observe::STATS],
 )
 .docs(Group::Scripting, "2.6.0", "Depends on subcommand.", "A container for Lua scripts management commands");
 
@@ -302,6 +304,8 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    List the scripts in the scripts cache.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
+            "PROFILE <sha1>|<name> (ON|OFF|GET)",
+            "    Sample every millisecond where a script is. GET shows collapsed stacks.",
             "SHOW <sha1>",
             "    Show the text of a script in the scripts cache.",
             "STATS [<sha1>|<name>|RESET]",

@@ -116,6 +116,7 @@ impl Machine {
                 loading: None,
                 sandbox: None,
                 pulse: watchdog.pulse.clone(),
+                sampled: false,
                 heap,
                 deterministic: false,
                 arguments: Vec::new(),
@@ -410,6 +411,11 @@ impl Machine {
             if (*slot).debugged.is_some() {
                 rest(self.state, &*slot);
             }
+            let sampled = context.script.profile.is_on();
+            if (*slot).sampled != sampled {
+                (*slot).sampled = sampled;
+                (*slot).pulse.sample(sampled);
+            }
             self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
@@ -477,6 +483,12 @@ impl Machine {
             ffi::lua_settop(thread.state, 1);
             results::reply_with_top(thread.state, protocol, reply, on_error);
         }
+    }
+
+    /// The line at which the script stands.
+    pub(crate) fn line(&self, thread: &Thread) -> Option<u32> {
+        let position = self.position(thread, b"")?;
+        position.rsplit_once(':')?.1.parse().ok()
     }
 
     /// Where the coroutine stands, the innermost level first: `@user_script:3: in function f`.
