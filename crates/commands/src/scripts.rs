@@ -187,6 +187,29 @@ impl RunningList {
     }
 }
 
+/// Which of the running scripts are to be stopped.
+#[derive(Clone, Copy, Debug)]
+pub enum KillTarget<'a> {
+    /// All.
+    Every,
+    /// Those with this SHA1, in either case, or this name.
+    Script(&'a [u8]),
+    /// That of this client.
+    Client(u64),
+}
+
+impl KillTarget<'_> {
+    fn is_meant(self, run: &Running) -> bool {
+        match self {
+            KillTarget::Every => true,
+            KillTarget::Script(name) => {
+                run.script.sha1.eq_ignore_ascii_case(name) || run.script.name() == Some(name)
+            }
+            KillTarget::Client(id) => run.client_id == id,
+        }
+    }
+}
+
 /// Why SCRIPT KILL did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KillRefused {
@@ -222,20 +245,22 @@ impl Scripts {
         Registration { engine_list: list, id, running }
     }
 
-    /// Stops every running script, undoing what it did.
+    /// Stops the running scripts that are meant, undoing what they did.
     ///
     /// # Errors
     /// See [`KillRefused`].
-    pub fn kill(&self, engine: &Engine) -> Result<(), KillRefused> {
+    pub fn kill(&self, engine: &Engine, target: KillTarget<'_>) -> Result<(), KillRefused> {
         let runs = self.running.runs.lock();
-        if runs.is_empty() {
+        let meant: Vec<_> = runs.iter().map(|(_, run)| run).filter(|run| target.is_meant(run)).collect();
+        if meant.is_empty() {
             return Err(KillRefused::NotBusy);
         }
         let strict = engine.config.is_on(Param::RedisStrict);
-        if strict && runs.iter().all(|(_, run)| run.wrote.load(Ordering::Relaxed)) {
+        let refused = |run: &Running| strict && run.wrote.load(Ordering::Relaxed);
+        if meant.iter().all(|run| refused(run)) {
             return Err(KillRefused::Unkillable);
         }
-        for (_, run) in runs.iter().filter(|(_, run)| !(strict && run.wrote.load(Ordering::Relaxed))) {
+        for run in meant.iter().filter(|run| !refused(run)) {
             run.killed.store(true, Ordering::Release);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Invocation, KillRefused, Script, SharedScript, Started};
+use super::{Invocation, KillRefused, KillTarget, Script, SharedScript, Started};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -191,14 +191,23 @@ fn script_flush(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const KILL: Command = command("kill", 2, script_kill)
+const KILL: Command = command("kill", -2, script_kill)
     .full("script|kill")
     .flags(Flags::NOSCRIPT.or(Flags::ALLOW_BUSY))
     .acl(Categories::SCRIPTING)
     .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.");
 
 fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    match call.env.engine.scripts.kill(call.env.engine) {
+    let target = match call.args[2..] {
+        [] => KillTarget::Every,
+        [name] => KillTarget::Script(name),
+        [client, id, number] if client.eq_ignore_ascii_case(b"client") && id.eq_ignore_ascii_case(b"id") => {
+            let id = integer(number).and_then(|id| u64::try_from(id).ok());
+            KillTarget::Client(id.ok_or(Error::Text("ERR client-id should be greater than 0"))?)
+        }
+        _ => return Err(Error::Syntax),
+    };
+    match call.env.engine.scripts.kill(call.env.engine, target) {
         Ok(()) => call.reply.ok(),
         Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),
         Err(KillRefused::Unkillable) => {
@@ -263,6 +272,10 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    * SYNC: Synchronously flush the scripts cache.",
             "KILL",
             "    Kill the currently executing Lua script.",
+            "KILL <sha1|name>",
+            "    Kill the running scripts with this SHA1 or name.",
+            "KILL CLIENT ID <client-id>",
+            "    Kill the script that this client runs.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
             "SHOW <sha1>",
