@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod docs;
 mod fuzz;
+mod memory;
 mod oracle;
 mod preempt;
 mod programs;
@@ -28,6 +29,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("clients", clients::run, clients::HELP),
     ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
+    ("memory", memory::run, memory::HELP),
     ("oracle", oracle::run, oracle::HELP),
     ("preempt", preempt::run, preempt::HELP),
 ];

@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::config::{Config, Param};
+use crate::functions::{Functions, LocalFunctions};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
@@ -37,6 +38,8 @@ pub struct Engine {
     pub pubsub: Pubsub,
     /// The script cache and the scripts that run.
     pub scripts: Scripts,
+    /// The libraries of functions.
+    pub functions: Functions,
     /// The slow log.
     pub slowlog: Slowlog,
     /// Clients in MONITOR mode.
@@ -117,6 +120,7 @@ impl Engine {
             clients: Clients::default(),
             pubsub: Pubsub::default(),
             scripts: Scripts::default(),
+            functions: Functions::default(),
             monitors: Monitors::default(),
             shutdown: Shutdown::default(),
             pause: Pause::default(),
@@ -150,6 +154,7 @@ impl Engine {
             counter.store(0, Ordering::Relaxed);
         }
         self.samples.reset_peak((self.process.memory)().0);
+        self.scripts.reset_statistics();
     }
 
     /// Takes the samples from which INFO computes rates and peaks. To be called every 100 ms.
@@ -226,6 +231,9 @@ pub struct Worker {
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) rng: RefCell<StdRng>,
     pub(crate) local_scripts: RefCell<LocalScripts>,
+    pub(crate) local_functions: RefCell<LocalFunctions>,
+    /// The script that runs, or has just ended, has answered with an error.
+    pub(crate) script_failed: Cell<bool>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -241,6 +249,7 @@ impl Worker {
         scripts: Option<Box<dyn ScriptHost>>,
     ) -> Self {
         let stats = Arc::new(WorkerStats::new(engine.commands.len()));
+        stats.script_vm_bytes.set(scripts.as_ref().map_or(0, |host| host.used_bytes()) as u64);
         engine.workers.lock().push(stats.clone());
         let rng = RefCell::new(StdRng::seed_from_u64(seed));
         Worker {
@@ -251,6 +260,8 @@ impl Worker {
             stats,
             rng,
             local_scripts: RefCell::default(),
+            local_functions: RefCell::default(),
+            script_failed: Cell::new(false),
             last_tick_ns: Cell::new(0),
         }
     }
@@ -262,9 +273,20 @@ impl Worker {
         Env { engine, worker: self, now_ms: self.clock.now_ms() }
     }
 
+    /// Nanoseconds from some fixed moment.
+    pub fn ticks_ns(&self) -> u64 {
+        self.clock.ticks_ns()
+    }
+
     /// Counts traffic, in bytes.
     pub fn count_traffic(&self, input: usize, output: usize) {
         self.stats.count_traffic(input, output);
+    }
+
+    /// Notes how many bytes its Lua VM uses, for INFO.
+    #[inline]
+    pub fn note_script_memory(&self, bytes: usize) {
+        self.stats.script_vm_bytes.set(bytes as u64);
     }
 
     /// The time elapsed since the last call or [`Worker::env`].
@@ -297,6 +319,20 @@ impl Env<'_> {
             stats.keyspace_misses.fetch_add(1);
             txn.note_missed(db, key);
         }
+    }
+
+    /// Nanoseconds from some fixed moment, never going back.
+    pub fn ticks_ns(self) -> u64 {
+        self.worker.clock.ticks_ns()
+    }
+
+    /// Counts an error that a script has answered with: by its code, unless the command that failed has done so, and as
+    /// a failure of the command that runs the script.
+    pub fn count_script_error(self, text: &[u8], counted: bool) {
+        if !counted {
+            crate::stats::count_error_text(self, text);
+        }
+        self.worker.script_failed.set(true);
     }
 
     /// The same at this moment: after a wait, the batch's time is over.

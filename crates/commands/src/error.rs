@@ -19,6 +19,7 @@ pub enum Error {
     NoAuth,
     NotAllowedInScript,
     BusyScript,
+    BusyFunction,
     /// Any other fixed text, its code first.
     Text(&'static str),
     /// A text with something of the request in it.
@@ -41,6 +42,9 @@ impl Error {
             Error::NotAllowedInScript => "ERR This Redis command is not allowed from script",
             Error::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            }
+            Error::BusyFunction => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
             }
             Error::Text(text) => text,
             Error::Owned(text) => text,

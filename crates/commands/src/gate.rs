@@ -95,8 +95,8 @@ fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error
             entry.command.full_name
         )));
     }
-    if env.engine.scripts.is_server_busy(env) && !entry.command.has(Flags::ALLOW_BUSY) {
-        return Err(Error::BusyScript);
+    if !entry.command.has(Flags::ALLOW_BUSY) {
+        env.engine.scripts.server_busy(env).map_or(Ok(()), Err)?;
     }
     Ok(entry)
 }
@@ -148,7 +148,7 @@ pub(crate) fn footprint(env: Env<'_>, session: &Session, entry: Entry, args: &[&
 /// Waits for the locks, but not longer than a script that holds them may run undisturbed.
 ///
 /// # Errors
-/// [`Error::BusyScript`] once a script that holds one of the shards has passed `busy-reply-threshold`.
+/// [`Error::BusyScript`] or [`Error::BusyFunction`] once a script that holds one of the shards has passed `busy-reply-threshold`.
 pub(crate) async fn wait_for_locks<'e>(
     env: Env<'e>,
     session: &Session,
@@ -164,8 +164,8 @@ pub(crate) async fn wait_for_locks<'e>(
             return Poll::Ready(Ok(txn));
         }
         while !patient && sleep.as_mut().poll(context).is_ready() {
-            if env.engine.scripts.is_busy(env, footprint) {
-                return Poll::Ready(Err(Error::BusyScript));
+            if let Some(busy) = env.engine.scripts.busy(env, footprint) {
+                return Poll::Ready(Err(busy));
             }
             sleep = env.worker.timer.sleep_ms((threshold / 4).clamp(1, 50));
         }
@@ -177,11 +177,13 @@ pub(crate) async fn wait_for_locks<'e>(
 /// How a script's call ended. Either way `reply` has received the reply, an error included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It ran, or was refused.
+    /// It ran.
     Answered {
         /// Its reply has an arbitrary order, which deterministic scripts see sorted.
         sorts: bool,
     },
+    /// It was refused.
+    Refused,
     /// It needs shards that others hold: the script must be undone and run again with all of them.
     Widen,
     /// It writes, and the script has written as often as `script-max-writes` allows: the script must be undone.
@@ -201,19 +203,23 @@ pub fn call_from_script(
         Err(error) => {
             stats::count_rejection(env, args, &error);
             error.reply_to(reply);
-            return CallOutcome::Answered { sorts: false };
+            return CallOutcome::Refused;
         }
     };
     if !context.txn.holds_all() {
         let footprint = entry.command.footprint(&env.engine.keyspace, args);
-        if !context.txn.try_extend(&footprint) {
-            return CallOutcome::Widen;
+        if !context.txn.covers(&footprint) {
+            context.script.figures.count_undeclared();
+            if !context.txn.try_extend(&footprint) {
+                return CallOutcome::Widen;
+            }
         }
     }
     if !env.engine.monitors.is_empty() {
         stats::feed_monitors(env, context.session, entry, args);
     }
     env.worker.stats.count_call(entry);
+    context.script.figures.count_redis_call();
     if entry.command.has(Flags::WRITE) {
         let Some(left) = context.writes_left.checked_sub(1) else { return CallOutcome::TooManyWrites };
         context.writes_left = left;

@@ -15,6 +15,7 @@ mod effects;
 mod engine;
 mod error;
 mod expiry;
+pub mod functions;
 mod gate;
 mod generic;
 mod glob;
@@ -26,6 +27,7 @@ mod multi;
 mod output_limits;
 pub mod parse;
 mod pause;
+mod payload;
 mod pubsub;
 mod sample;
 mod samples;
@@ -53,7 +55,7 @@ pub use perigee_keyspace::{Footprint, Txn};
 pub use pubsub::Pubsub;
 pub use session::{Flow, OwnedArgs, Session, Suspended};
 pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
-pub use stats::{Monitors, Slowlog, WorkerStats};
+pub use stats::{Monitors, Slowlog, WorkerStats, quote};
 pub use table::{CommandTable, Entry};
 
 /// The version of Redis whose behaviour clients are told to expect.
@@ -65,6 +67,7 @@ static GROUPS: &[&[Command]] = &[
     multi::COMMANDS,
     pubsub::COMMANDS,
     scripts::COMMANDS,
+    functions::COMMANDS,
     list::COMMANDS,
     hash::COMMANDS,
     set::COMMANDS,

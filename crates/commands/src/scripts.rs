@@ -4,15 +4,26 @@
 
 mod cache;
 mod commands;
+mod debug;
+mod figures;
+mod histogram;
+mod local;
+mod observe;
+mod recent;
 mod shebang;
+mod times;
 
-pub(crate) use cache::LocalScripts;
-pub use cache::{Script, Scripts, SharedScript, sha1_hex};
-pub(crate) use commands::COMMANDS;
-pub use shebang::ScriptFlags;
+pub use cache::{Script, Scripts, sha1_hex};
+pub(crate) use commands::{COMMANDS, NO_HOST, kill, start};
+pub use debug::{DebugMode, end_session};
+pub use figures::{Failure, Figures};
+pub(crate) use local::LocalScripts;
+pub use local::{LocalScript, SharedScript};
+pub use shebang::{Header, ScriptFlags};
+pub(crate) use times::RunTimes;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use perigee_keyspace::{Footprint, Txn};
@@ -21,7 +32,9 @@ use perigee_resp::Reply;
 use crate::config::Param;
 use crate::effects::Effects;
 use crate::engine::{Engine, Env};
-use crate::session::Session;
+use crate::error::Error;
+use crate::functions::{LibraryLoad, SharedLibrary, Source, Sources};
+use crate::session::{OwnedArgs, Session};
 
 /// What runs scripts, one to a worker.
 pub trait ScriptHost {
@@ -29,7 +42,13 @@ pub trait ScriptHost {
     ///
     /// # Errors
     /// The compiler's message.
-    fn compile(&self, script: &Script) -> Result<(), Vec<u8>>;
+    fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>>;
+
+    /// Bytes that its VM uses.
+    fn used_bytes(&self) -> usize;
+
+    /// Begins to run a library's text, to find out what it registers. It may `require` the others.
+    fn load(&self, source: &Arc<Source>, others: &Arc<Sources>) -> Box<dyn LibraryLoad>;
 
     /// Runs a script until it ends or has used up its slice. Its reply, an error included, goes to `reply` once it is
     /// done.
@@ -48,12 +67,16 @@ pub trait ScriptHost {
 pub struct Invocation<'a> {
     /// What to run.
     pub script: SharedScript,
+    /// The library whose function it is; `None` for a script.
+    pub library: Option<SharedLibrary>,
     /// KEYS.
     pub keys: &'a [&'a [u8]],
     /// ARGV.
     pub args: &'a [&'a [u8]],
     /// Writes are refused.
     pub read_only: bool,
+    /// The client debugs it.
+    pub debug: Option<DebugMode>,
 }
 
 /// What came of starting a script.
@@ -68,6 +91,9 @@ pub enum Started {
 
 /// A script between two slices.
 pub trait ScriptRun {
+    /// Says what request it serves, to those who look at what is running.
+    fn serves(&self, _request: &[&[u8]]) {}
+
     /// Goes on. After [`ScriptFlow::Widen`] the caller rolls back; a killed script has rolled back itself.
     fn resume<'e>(
         &mut self,
@@ -76,6 +102,29 @@ pub trait ScriptRun {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow;
+
+    /// Whether it stands still until its client, who debugs it, says something: see [`ScriptRun::tell`].
+    fn asks(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody wants it stopped, so that it should be told so while it stands still.
+    fn is_killed(&self) -> bool {
+        false
+    }
+
+    /// Hears what its client has to say to the debugger, who answers into `reply`, and goes on if that is what it
+    /// said. No words at all have it look whether it was killed meanwhile.
+    fn tell<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        effects: &mut Effects,
+        _words: &[&[u8]],
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        self.resume(env, txn, effects, reply)
+    }
 }
 
 /// How a slice ended.
@@ -94,7 +143,7 @@ pub struct ScriptContext<'c, 'e> {
     /// The engine, the worker, the moment.
     pub env: Env<'e>,
     /// What runs.
-    pub script: &'c Arc<Script>,
+    pub script: &'c LocalScript,
     /// The fake client.
     pub session: &'c mut Session,
     /// The script's transaction.
@@ -113,7 +162,22 @@ impl ScriptContext<'_, '_> {
     /// Puts the running script on the list of those that can be stopped.
     pub fn register(&self) -> Registration {
         let started_ns = self.env.worker.clock.ticks_ns();
-        self.env.engine.scripts.register(self.script.clone(), self.session.client.id, started_ns, self.wrote)
+        self.env.engine.scripts.register(
+            Arc::clone(self.script),
+            self.session.client.id,
+            started_ns,
+            self.wrote,
+        )
+    }
+
+    /// Whether more than `busy-reply-threshold` has passed since a moment in the worker's ticks.
+    pub fn is_overdue(&self, since_ns: u64) -> bool {
+        let limit_ms = match self.env.engine.config.number(Param::BusyReplyThreshold) {
+            0 => 5000,
+            limit_ms => limit_ms as u64,
+        };
+        let now_ns = self.env.worker.clock.ticks_ns();
+        now_ns.saturating_sub(since_ns) >= limit_ms.saturating_mul(1_000_000)
     }
 
     /// Writes to the server's log; levels are those of `redis.log`.
@@ -130,6 +194,8 @@ pub struct Running {
     pub client_id: u64,
     /// When it began, in the worker's ticks.
     pub started_ns: u64,
+    /// The request that it serves.
+    pub request: OnceLock<OwnedArgs>,
     /// The shards that it holds.
     pub footprint: Mutex<Footprint>,
     killed: AtomicBool,
@@ -137,6 +203,10 @@ pub struct Running {
 }
 
 impl Running {
+    fn busy(&self) -> Error {
+        if self.script.is_function() { Error::BusyFunction } else { Error::BusyScript }
+    }
+
     /// Whether somebody wants it stopped.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
@@ -203,7 +273,8 @@ impl KillTarget<'_> {
         match self {
             KillTarget::Every => true,
             KillTarget::Script(name) => {
-                run.script.sha1.eq_ignore_ascii_case(name) || run.script.name() == Some(name)
+                run.script.sha1.eq_ignore_ascii_case(name)
+                    || run.script.name().is_some_and(|own| own.as_bytes() == name)
             }
             KillTarget::Client(id) => run.client_id == id,
         }
@@ -211,10 +282,12 @@ impl KillTarget<'_> {
 }
 
 /// Why SCRIPT KILL did nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KillRefused {
-    /// No script runs.
+    /// Nothing runs.
     NotBusy,
+    /// A function runs where a script was meant, or a script where a function was.
+    Busy(Error),
     /// It has written, and `redis-strict` says that such a script can't be killed.
     Unkillable,
 }
@@ -234,6 +307,7 @@ impl Scripts {
             script,
             client_id,
             started_ns,
+            request: OnceLock::new(),
             footprint: Mutex::default(),
             killed: AtomicBool::new(false),
             wrote: AtomicBool::new(wrote),
@@ -245,54 +319,68 @@ impl Scripts {
         Registration { engine_list: list, id, running }
     }
 
-    /// Stops the running scripts that are meant, undoing what they did.
+    /// Stops the running scripts, or the running functions, that are meant, undoing what they did.
     ///
     /// # Errors
     /// See [`KillRefused`].
-    pub fn kill(&self, engine: &Engine, target: KillTarget<'_>) -> Result<(), KillRefused> {
+    pub fn kill(&self, engine: &Engine, functions: bool, target: KillTarget<'_>) -> Result<(), KillRefused> {
         let runs = self.running.runs.lock();
-        let meant: Vec<_> = runs.iter().map(|(_, run)| run).filter(|run| target.is_meant(run)).collect();
-        if meant.is_empty() {
-            return Err(KillRefused::NotBusy);
+        let mut runs = runs.iter().map(|(_, run)| run).filter(|run| target.is_meant(run)).peekable();
+        let first = runs.peek().ok_or(KillRefused::NotBusy)?.busy();
+        let wanted: Vec<_> = runs.filter(|run| run.script.is_function() == functions).collect();
+        if wanted.is_empty() {
+            return Err(KillRefused::Busy(first));
         }
         let strict = engine.config.is_on(Param::RedisStrict);
-        let refused = |run: &Running| strict && run.wrote.load(Ordering::Relaxed);
-        if meant.iter().all(|run| refused(run)) {
+        let spared = |run: &Running| strict && run.wrote.load(Ordering::Relaxed);
+        if wanted.iter().all(|run| spared(run)) {
             return Err(KillRefused::Unkillable);
         }
-        for run in meant.iter().filter(|run| !refused(run)) {
+        for run in wanted.into_iter().filter(|run| !spared(run)) {
             run.killed.store(true, Ordering::Release);
+            // It may stand still and wait for what its client says.
+            if let Some(client) = engine.clients.find(run.client_id) {
+                client.mailbox.wake();
+            }
         }
         Ok(())
     }
 
-    /// Whether a script has passed the time limit and everybody is to hear of it (`busy-reply-scope server`).
+    /// The function that has run longest, if one has outlived its first slice.
+    pub(crate) fn running_function(&self) -> Option<Arc<Running>> {
+        let runs = self.running.runs.lock();
+        let functions = runs.iter().map(|(_, run)| run).filter(|run| run.script.is_function());
+        functions.min_by_key(|run| run.started_ns).cloned()
+    }
+
+    /// The refusal for everybody, once a script has passed the time limit (`busy-reply-scope server`).
     #[inline]
-    pub(crate) fn is_server_busy(&self, env: Env<'_>) -> bool {
-        self.running.count.load(Ordering::Acquire) > 0 && self.is_anybody_busy(env)
+    pub(crate) fn server_busy(&self, env: Env<'_>) -> Option<Error> {
+        if self.running.count.load(Ordering::Acquire) > 0 { self.busy_for_everybody(env) } else { None }
     }
 
     #[cold]
-    fn is_anybody_busy(&self, env: Env<'_>) -> bool {
+    fn busy_for_everybody(&self, env: Env<'_>) -> Option<Error> {
         let config = &env.engine.config;
         let everybody = config.number(Param::BusyReplyScope) == 1 || config.is_on(Param::RedisStrict);
-        everybody && self.any_over_limit(env, |_| true)
+        if everybody { self.over_limit(env, |_| true) } else { None }
     }
 
-    /// Whether a script that holds one of these shards has passed the time limit.
-    pub(crate) fn is_busy(&self, env: Env<'_>, wanted: &Footprint) -> bool {
-        self.any_over_limit(env, |run| overlap(&run.footprint.lock(), wanted))
+    /// The refusal for who wants these shards, once a script that holds one has passed the time limit.
+    pub(crate) fn busy(&self, env: Env<'_>, wanted: &Footprint) -> Option<Error> {
+        self.over_limit(env, |run| overlap(&run.footprint.lock(), wanted))
     }
 
-    fn any_over_limit(&self, env: Env<'_>, concerned: impl Fn(&Running) -> bool) -> bool {
+    fn over_limit(&self, env: Env<'_>, concerned: impl Fn(&Running) -> bool) -> Option<Error> {
         // As in Redis, no limit is no reason for anybody to hear of a script.
         if env.engine.config.number(Param::BusyReplyThreshold) == 0 {
-            return false;
+            return None;
         }
         let limit_ns = (env.engine.config.number(Param::BusyReplyThreshold) as u64).saturating_mul(1_000_000);
         let now_ns = env.worker.clock.ticks_ns();
         let runs = self.running.runs.lock();
-        runs.iter().any(|(_, run)| now_ns.saturating_sub(run.started_ns) >= limit_ns && concerned(run))
+        let over = |run: &Running| now_ns.saturating_sub(run.started_ns) >= limit_ns && concerned(run);
+        runs.iter().find(|(_, run)| over(run)).map(|(_, run)| run.busy())
     }
 }
 

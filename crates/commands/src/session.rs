@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::gate::{self, Passage};
 use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
-use crate::scripts::{ScriptFlow, ScriptRun};
+use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
 use crate::{commit, stats};
 
@@ -73,13 +73,15 @@ enum State<'e> {
     /// It waits for keys to change.
     Blocked(Blocked),
     /// Its script has used up its slice; the transaction stays open. `exec` goes on after it.
-    Script {
-        transaction: Transaction<'e>,
-        entry: Entry,
-        run: Box<dyn ScriptRun>,
-        exec: Option<Exec>,
-        args: OwnedArgs,
-    },
+    Script(SuspendedScript<'e>),
+}
+
+struct SuspendedScript<'e> {
+    transaction: Transaction<'e>,
+    entry: Entry,
+    run: Box<dyn ScriptRun>,
+    exec: Option<Exec>,
+    args: OwnedArgs,
 }
 
 /// An open transaction and what it will tell.
@@ -145,6 +147,11 @@ pub struct Session {
     pub(crate) reply_mode: ReplyMode,
     pub(crate) monitoring: bool,
     pub(crate) closing: bool,
+    /// The script that the present command has run, for those who count.
+    pub(crate) ran: Option<SharedScript>,
+    pub(crate) times: RunTimes,
+    /// How its scripts are debugged, as SCRIPT DEBUG has set it.
+    pub(crate) debugging: Option<DebugMode>,
     /// The keys that the running wait is queued at.
     waiting: Vec<DbKey>,
 }
@@ -191,6 +198,9 @@ impl Session {
             reply_mode: ReplyMode::On,
             monitoring: false,
             closing: false,
+            ran: None,
+            times: RunTimes::default(),
+            debugging: None,
             waiting: Vec::new(),
         }
     }
@@ -289,10 +299,13 @@ impl Session {
                 wait(State::Blocked(blocked))
             }
             Some(Suspend::Script(run)) => {
-                wait(State::Script { transaction, entry, run, exec: None, args: OwnedArgs::new(args) })
+                self.times.end_slice(env);
+                let args = OwnedArgs::new(args);
+                wait(State::Script(SuspendedScript { transaction, entry, run, exec: None, args }))
             }
             Some(Suspend::Widen) => {
                 transaction.rollback();
+                self.restart();
                 let args = OwnedArgs::new(args);
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -316,7 +329,9 @@ impl Session {
             let Transaction { txn, effects } = &mut transaction;
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
             if let Some(Suspend::Script(run)) = suspend {
-                return wait(State::Script { transaction, entry: exec_entry, run, exec: Some(exec), args });
+                self.times.end_slice(env);
+                let (entry, exec) = (exec_entry, Some(exec));
+                return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args }));
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
             stats::record(env, self, entry, &args.slices());
@@ -330,9 +345,15 @@ impl Session {
         Flow::Done
     }
 
-    /// Does the rest of a request that had to wait. Dropping the future while the request is
-    /// [blocked](Suspended::is_blocked) gives it up; [`Session::close`] must follow.
-    pub async fn finish<'e>(&mut self, env: Env<'e>, suspended: Box<Suspended<'e>>, out: &mut Encoder) {
+    /// Does the rest of a request that had to wait; returns it if it [asks](Suspended::asks) for something. Dropping the
+    /// future while the request is [blocked](Suspended::is_blocked) gives it up; [`Session::close`] must follow.
+    #[must_use]
+    pub async fn finish<'e>(
+        &mut self,
+        env: Env<'e>,
+        suspended: Box<Suspended<'e>>,
+        out: &mut Encoder,
+    ) -> Option<Box<Suspended<'e>>> {
         let start = out.len();
         let mut state = suspended.0;
         loop {
@@ -351,8 +372,12 @@ impl Session {
                 }
                 State::Locks { entry, args, footprint } => {
                     let args_slices = args.slices();
-                    match gate::wait_for_locks(env, self, entry, &footprint).await {
-                        Ok(txn) => self.run(env.renewed(), Transaction::new(txn), entry, &args_slices, out),
+                    let from_ns = env.worker.last_tick_ns.get();
+                    let locks = gate::wait_for_locks(env, self, entry, &footprint).await;
+                    let env = env.renewed();
+                    self.times.waited_ns += env.worker.last_tick_ns.get().saturating_sub(from_ns);
+                    match locks {
+                        Ok(txn) => self.run(env, Transaction::new(txn), entry, &args_slices, out),
                         Err(error) => {
                             crate::multi::refused(self, Some(entry), error).reply_to(out);
                             Flow::Done
@@ -366,9 +391,12 @@ impl Session {
                     self.waiting.clear();
                     Flow::Done
                 }
-                State::Script { transaction, entry, run, exec, args } => {
+                State::Script(script) if script.run.asks() => {
+                    return Some(Box::new(Suspended(State::Script(script))));
+                }
+                State::Script(script) => {
                     env.worker.timer.yield_now().await;
-                    self.resume_script(env.renewed(), transaction, entry, run, exec, args, out)
+                    self.resume_script(env.renewed(), script, None, out)
                 }
             };
             match flow {
@@ -376,28 +404,57 @@ impl Session {
                 Flow::Wait(next) => state = next.0,
             }
         }
+        self.times = RunTimes::default();
         if self.reply_mode != ReplyMode::On {
             self.withhold(start, out);
         }
+        None
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Hands the client's words to a request that asks for them. No words: it was woken for another reason.
+    pub fn tell<'e>(
+        &mut self,
+        env: Env<'e>,
+        suspended: Box<Suspended<'e>>,
+        words: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
+        match suspended.0 {
+            State::Script(script) => self.resume_script(env, script, Some(words), out),
+            state => wait(state),
+        }
+    }
+
+    /// Gives up a request that asks for what its client will never say: what it has done is undone.
+    pub fn abandon(&mut self, suspended: Box<Suspended<'_>>) {
+        if let State::Script(mut script) = suspended.0 {
+            script.transaction.rollback();
+        }
+        self.ran = None;
+    }
+
     fn resume_script<'e>(
         &mut self,
         env: Env<'e>,
-        mut transaction: Transaction<'e>,
-        entry: Entry,
-        mut run: Box<dyn ScriptRun>,
-        exec: Option<Exec>,
-        args: OwnedArgs,
+        script: SuspendedScript<'e>,
+        words: Option<&[&[u8]]>,
         out: &mut Encoder,
     ) -> Flow<'e> {
+        let SuspendedScript { mut transaction, entry, mut run, exec, args } = script;
         let Transaction { txn, effects } = &mut transaction;
-        match run.resume(env, txn, effects, out) {
-            ScriptFlow::Yielded => wait(State::Script { transaction, entry, run, exec, args }),
+        let flow = match words {
+            Some(words) => run.tell(env, txn, effects, words, out),
+            None => run.resume(env, txn, effects, out),
+        };
+        match flow {
+            ScriptFlow::Yielded => {
+                self.times.end_slice(env);
+                wait(State::Script(SuspendedScript { transaction, entry, run, exec, args }))
+            }
             ScriptFlow::Widen => {
                 debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
                 transaction.rollback();
+                self.restart();
                 drop((run, transaction));
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -413,6 +470,15 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The script that was under way is to begin again.
+    #[cold]
+    fn restart(&mut self) {
+        if let Some(script) = self.ran.take() {
+            script.figures.count_restart();
+        }
+        self.times.restart();
     }
 
     #[cold]
@@ -462,6 +528,17 @@ impl Suspended<'_> {
     /// leaves. A script or a request that waits for a lock is finished all the same.
     pub fn is_blocked(&self) -> bool {
         matches!(self.0, State::Blocked(_) | State::Paused(_))
+    }
+
+    /// Whether somebody wants its script stopped.
+    pub fn is_killed(&self) -> bool {
+        matches!(&self.0, State::Script(script) if script.run.is_killed())
+    }
+
+    /// Whether it stands still until the client says something, for which there is [`Session::tell`]: a script that is
+    /// being debugged. If the client leaves, [`Session::abandon`] it.
+    pub fn asks(&self) -> bool {
+        matches!(&self.0, State::Script(script) if script.run.asks())
     }
 }
 

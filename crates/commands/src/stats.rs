@@ -30,8 +30,13 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    #[inline]
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     pub(crate) fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.set(0);
     }
 }
 
@@ -52,6 +57,8 @@ pub struct WorkerStats {
     pub(crate) keyspace_misses: Counter,
     pub(crate) input_bytes: Counter,
     pub(crate) output_bytes: Counter,
+    /// Bytes that the worker's Lua VM uses.
+    pub(crate) script_vm_bytes: Counter,
     /// Errors by code.
     pub(crate) errors: Mutex<HashMap<String, u64>>,
 }
@@ -65,6 +72,7 @@ impl WorkerStats {
             keyspace_misses: Counter::default(),
             input_bytes: Counter::default(),
             output_bytes: Counter::default(),
+            script_vm_bytes: Counter::default(),
             errors: Mutex::default(),
         }
     }
@@ -96,11 +104,18 @@ impl WorkerStats {
 
 /// Counts a finished command, and notes it in the slow log if it was slow.
 #[inline]
-pub(crate) fn record(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) {
-    let elapsed_ns = env.worker.lap_ns();
+pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) {
+    let mut elapsed_ns = env.worker.lap_ns();
+    let ran = session.ran.take();
+    if let Some(script) = &ran {
+        elapsed_ns = session.times.count(script, elapsed_ns, env.worker.last_tick_ns.get());
+    }
     let stats = &env.worker.stats.commands[usize::from(entry.id)];
     stats.calls.fetch_add(1);
     stats.time_ns.fetch_add(elapsed_ns);
+    if ran.is_some() && env.worker.script_failed.take() {
+        stats.failed.fetch_add(1);
+    }
     let threshold_us = env.engine.config.number(Param::SlowlogLogSlowerThan);
     if threshold_us >= 0
         && elapsed_ns / 1000 >= threshold_us as u64
@@ -129,7 +144,12 @@ pub(crate) fn count_failure(env: Env<'_>, entry: Entry, error: &Error) {
 }
 
 fn count_error(env: Env<'_>, error: &Error) {
-    let text = error.text();
+    count_error_text(env, &error.text());
+}
+
+/// Counts an error by its code.
+#[cold]
+pub(crate) fn count_error_text(env: Env<'_>, text: &[u8]) {
     let code = text.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
     let code = String::from_utf8_lossy(code);
     let mut errors = env.worker.stats.errors.lock();
@@ -262,7 +282,7 @@ pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args:
 }
 
 /// Appends bytes in double quotes, with C's escapes.
-pub(crate) fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
+pub fn quote(line: &mut Vec<u8>, bytes: &[u8]) {
     line.push(b'"');
     for &byte in bytes {
         match byte {

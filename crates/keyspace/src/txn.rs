@@ -133,6 +133,17 @@ impl<'k> Txn<'k> {
         }
     }
 
+    /// Whether these shards are held.
+    #[inline]
+    pub fn covers(&self, footprint: &Footprint) -> bool {
+        match footprint {
+            Footprint::None => true,
+            Footprint::One(shard) => self.held.holds(*shard),
+            Footprint::Several(list) => list.iter().all(|&shard| self.held.holds(shard)),
+            Footprint::All => self.held.holds_all(),
+        }
+    }
+
     /// The shards that are held.
     pub fn footprint(&self) -> Footprint {
         self.held.footprint()

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use perigee_commands::config::Param;
-use perigee_commands::{Client, Engine, Flow, Session, Suspended, Worker, note_activity};
+use perigee_commands::{Client, Engine, Flow, OwnedArgs, Session, Suspended, Worker, note_activity};
 use perigee_resp::{Encoder, Limits, Parsed, Protocol, RequestParser};
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -338,9 +338,11 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
     async fn finish(&mut self, suspended: Box<Suspended<'s>>) -> bool {
         let env = self.shared.worker.env(&self.shared.engine);
         if !suspended.is_blocked() {
-            // A script goes on to its end even if its client has sent it and gone.
-            self.session.finish(env, suspended, &mut self.out).await;
-            return true;
+            // A script goes on to its end even if its client has sent it and gone, unless the client debugs it.
+            return match self.session.finish(env, suspended, &mut self.out).await {
+                Some(asking) => self.converse(asking).await,
+                None => true,
+            };
         }
         let mut mail = Outgoing::default();
         let served = {
@@ -379,6 +381,71 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
             self.client.note_unwritten(0);
         }
         served
+    }
+}
+
+impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
+    /// Hands what the client sends to a request that asks for it, until that is complete. `false` if the client has left.
+    async fn converse(&mut self, mut asking: Box<Suspended<'s>>) -> bool {
+        loop {
+            let words = match self.flush().await {
+                Ok(()) => self.words(&asking).await,
+                Err(_) => None,
+            };
+            let Some(words) = words else {
+                self.session.abandon(asking);
+                return false;
+            };
+            let env = self.shared.worker.env(&self.shared.engine);
+            match self.session.tell(env, asking, &words.slices(), &mut self.out) {
+                Flow::Done => return true,
+                Flow::Wait(suspended) => match self.session.finish(env, suspended, &mut self.out).await {
+                    Some(again) => asking = again,
+                    None => return true,
+                },
+            }
+        }
+    }
+
+    /// The client's next request, or one without words if something else has happened. `None` if it has left.
+    async fn words(&mut self, asking: &Suspended<'_>) -> Option<OwnedArgs> {
+        let limits = Limits {
+            max_bulk_len: self.shared.engine.config.number(Param::ProtoMaxBulkLen) as usize,
+            authenticated: self.session.is_authenticated(),
+        };
+        loop {
+            if let Parsed::Request { consumed } = self.parser.parse(&self.pending, &limits).ok()? {
+                let words = OwnedArgs::new(&self.parser.args(&self.pending).collect::<Vec<_>>());
+                self.pending.drain(..consumed);
+                self.unrun = !self.pending.is_empty();
+                if words.slices().is_empty() {
+                    continue;
+                }
+                return Some(words);
+            }
+            let input = {
+                let mut input = pin!(self.input());
+                poll_fn(|context| {
+                    if asking.is_killed() {
+                        Poll::Ready(Ok(Input::Mail))
+                    } else {
+                        input.as_mut().poll(context)
+                    }
+                })
+                .await
+            };
+            match input.ok()? {
+                Input::Arena(count) => self.pending.extend_from_slice(&self.shared.arena.borrow()[..count]),
+                Input::Pending => {}
+                Input::Mail if self.client.is_killed() => return None,
+                Input::Mail => {
+                    let out = self.out.out_mut();
+                    self.client.mailbox.drain(|message| out.extend_from_slice(&message));
+                    return Some(OwnedArgs::default());
+                }
+                Input::End => return None,
+            }
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! [`LuaHost`] runs scripts for a worker. It knows commands only through the gate, and the wire not at all.
 #![deny(unsafe_code)]
 
+mod debugger;
 mod host;
+mod libraries;
 #[allow(unsafe_code)]
 pub mod library;
 #[allow(unsafe_code)]

@@ -270,3 +270,57 @@ fn answer(call: &str) -> String {
         None => answer,
     }
 }
+
+/// `cjson.exact_integers`, which Redis has not.
+#[test]
+fn whole_numbers_come_back_as_they_were_where_that_is_asked_for() {
+    let vm = Vm::new();
+    let again = |json: &str| {
+        vm.text(&format!("cjson.exact_integers(true) return cjson.encode(cjson.decode('{json}'))"))
+    };
+    for json in [
+        "9007199254740991",
+        "9007199254740992",
+        "9007199254740993",
+        "-9007199254740993",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "123456789012345678901234567890",
+        "1234567890123456",
+        "0",
+        "-0",
+        "1.5",
+        "[9223372036854775807,{\"id\":-9223372036854775808}]",
+    ] {
+        assert_eq!(again(json), json);
+    }
+    // Not whole numbers as they are written.
+    assert_eq!(again("1.5e300"), "1.5e+300");
+    assert_eq!(again("12345678901234567.5"), "12345678901234568");
+    assert_eq!(
+        vm.text("cjson.exact_integers(true) return cjson.decode('[9223372036854775807]')[1].big_number"),
+        "9223372036854775807"
+    );
+    assert_eq!(
+        vm.text("cjson.exact_integers(true) return cjson.encode({2^53, 1e15, -2^62})"),
+        "[9007199254740992,1000000000000000,-4611686018427387904]"
+    );
+    for table in [
+        "{big_number = ''}",
+        "{big_number = '1x'}",
+        "{big_number = '01'}",
+        "{big_number = 1}",
+        "{big_number = '1.5'}",
+    ] {
+        let on = vm.text(&format!("cjson.exact_integers(true) return cjson.encode({table})"));
+        assert!(on.starts_with("{\"big_number\":"), "{table}: {on}");
+    }
+}
+
+#[test]
+fn whole_numbers_are_as_redis_has_them_by_default() {
+    let vm = Vm::new();
+    let script = "local own = cjson.new() own.exact_integers('on')
+        return cjson.encode({2^53, {big_number = '1'}}) .. own.encode({2^53, {big_number = '1'}})";
+    assert_eq!(vm.text(script), "[9.007199254741e+15,{\"big_number\":\"1\"}][9007199254740992,1]");
+}

@@ -5,14 +5,14 @@ mod common;
 use common::Vm;
 
 /// Every global and library field of redis-server 7.0.15, without `redis`, `KEYS`, `ARGV` and its internal error
-/// handler; `os.clock` is of 7.2.
+/// handler; `os.clock` is of 7.2, `cjson.exact_integers` ours.
 const GLOBALS: &str = "\
 _G:table _VERSION:string assert:function bit:table bit.arshift:function bit.band:function bit.bnot:function \
 bit.bor:function bit.bswap:function bit.bxor:function bit.lshift:function bit.rol:function bit.ror:function \
 bit.rshift:function bit.tobit:function bit.tohex:function cjson:table cjson._NAME:string cjson._VERSION:string \
 cjson.decode:function cjson.decode_invalid_numbers:function cjson.decode_max_depth:function cjson.encode:function \
 cjson.encode_invalid_numbers:function cjson.encode_keep_buffer:function cjson.encode_max_depth:function \
-cjson.encode_number_precision:function cjson.encode_sparse_array:function cjson.new:function cjson.null:userdata \
+cjson.encode_number_precision:function cjson.encode_sparse_array:function cjson.exact_integers:function cjson.new:function cjson.null:userdata \
 cmsgpack:table cmsgpack._COPYRIGHT:string cmsgpack._DESCRIPTION:string cmsgpack._NAME:string cmsgpack._VERSION:string \
 cmsgpack.pack:function cmsgpack.unpack:function cmsgpack.unpack_limit:function cmsgpack.unpack_one:function \
 collectgarbage:function coroutine:table coroutine.create:function coroutine.resume:function coroutine.running:function \
@@ -313,4 +313,34 @@ fn ordered_runs_walk_tables_in_one_order() {
     assert_eq!(vm.text(script), format!("{once} {once} {once}nilbyte"));
     vm.set_ordered(false);
     assert_eq!(vm.text("local n = 0 for k in pairs({a = 1, b = 2}) do n = n + 1 end return n"), "2");
+}
+
+#[test]
+fn unpack_has_no_limit_that_a_script_meets() {
+    let vm = Vm::new();
+    let counts = "local out = {}
+        for _, count in ipairs({7899, 7900, 7901, 8100, 8101, 20000, 60000}) do
+            local t = {} for i = 1, count do t[i] = i end
+            local all, part = {unpack(t)}, {unpack(t, 3, count - 2)}
+            for i = 1, count do assert(all[i] == i) end
+            for i = 3, count - 2 do assert(part[i - 2] == i) end
+            out[#out + 1] = #all .. ':' .. #part .. ':' .. select('#', unpack(t))
+        end return table.concat(out, ' ')";
+    let wanted = [7899, 7900, 7901, 8100, 8101, 20000, 60000].map(|n| format!("{n}:{}:{n}", n - 4)).join(" ");
+    assert_eq!(vm.text(counts), wanted);
+    assert_eq!(vm.text("return (select('#', unpack({[5] = 1}, 1, 9000)))"), "9000");
+    let raw = "local t = setmetatable({}, {__index = function() return 7 end}) return tostring((unpack(t, 1, 9000)))";
+    assert_eq!(vm.text(raw), "nil", "as in Lua, no metamethod is asked");
+    for text in [
+        "unpack({}, 1, 60001)",
+        "unpack({}, -2, 2147483647)",
+        "unpack({}, -1e308, 1e308)",
+        "unpack({}, 1, 0/0)",
+    ] {
+        let answer = vm.text(&format!("return tostring(select('#', {text}))"));
+        assert!(
+            answer.contains("too many results to unpack") || answer == "0" || answer == "1",
+            "{text}: {answer}"
+        );
+    }
 }

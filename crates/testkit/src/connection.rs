@@ -124,8 +124,11 @@ async fn run(node: &Node, session: Rc<RefCell<Session>>, words: Vec<String>) -> 
     let mut session = session.try_borrow_mut().expect("one request at a time");
     let mut out = Encoder::new(session.protocol());
     let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
-    if let Flow::Wait(suspended) = session.dispatch(node.env(), &words, &mut out) {
-        session.finish(node.env(), suspended, &mut out).await;
+    if let Flow::Wait(suspended) = session.dispatch(node.env(), &words, &mut out)
+        && let Some(asking) = session.finish(node.env(), suspended, &mut out).await
+    {
+        session.abandon(asking);
+        return "it asks".to_owned();
     }
     String::from_utf8_lossy(&out.take()).into_owned()
 }

@@ -159,7 +159,17 @@ impl Node {
             let args: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
             let env = self.env();
             if let Flow::Wait(suspended) = session.dispatch(env, &args, &mut out) {
-                session.finish(env, suspended, &mut out).await;
+                let mut suspended = session.finish(env, suspended, &mut out).await;
+                // A debugger's conversation: what it has said goes out, what the client says comes in.
+                while let Some(asking) = suspended {
+                    line.outbox.borrow_mut().append(&mut out.take());
+                    let words = line.next().await;
+                    let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+                    suspended = match session.tell(self.env(), asking, &words, &mut out) {
+                        Flow::Done => None,
+                        Flow::Wait(next) => session.finish(self.env(), next, &mut out).await,
+                    };
+                }
             }
             line.outbox.borrow_mut().append(&mut out.take());
         }

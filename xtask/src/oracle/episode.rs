@@ -25,6 +25,7 @@ pub(super) fn run(
     only: Option<&str>,
 ) -> Result<()> {
     let table = command_table(pair, only)?;
+    let _same = pair.call(1, &["FUNCTION", "LOAD", "REPLACE", LIBRARY])?;
     println!("random commands: seed {seed}, {} commands of both tables", table.len());
     let mut sent = 0;
     let mut episode = seed;
@@ -127,6 +128,7 @@ fn write_episode(seed: u64, table: &[(String, i64)], narrow: bool) -> Vec<Step> 
             10 => (Face::Heard, 0),
             11 => (Face::Scan, 0),
             12 => (Face::Many, 0),
+            13 | 14 => (Face::Function, 1),
             _ => (Face::Plain, 1),
         };
         let mut requests: Vec<Request> = match face {
@@ -290,6 +292,9 @@ impl Mismatch {
         if state { kind(&self.group) == kind(&other.group) } else { self.group == other.group }
     }
 }
+
+/// What calls commands in [`Face::Function`].
+const LIBRARY: &str = "#!lua name=oracle\nredis.register_function('call', function(keys, args) return redis.call(unpack(args)) end)";
 
 /// Enough to fill keys of every type when one command is examined alone.
 const SEEDING: &[&str] = &["SET", "RPUSH", "HSET", "SADD", "ZADD", "DEL"];

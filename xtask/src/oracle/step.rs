@@ -24,6 +24,8 @@ pub(super) enum Face {
     Exec,
     /// One from a script that passes every argument on.
     Script { declared: bool, resp3: bool },
+    /// One from a library's function that does so.
+    Function,
     /// The first is a WATCH, the second is somebody else's; the rest is the transaction.
     Watched,
     /// The first waits on a connection of its own while the rest is called; then it is unblocked.
@@ -54,7 +56,7 @@ impl Step {
     /// Plays the step on both servers; the first difference that is not meant.
     pub(super) fn play(&self, pair: &mut Pair, report: &Report, at: usize) -> Result<Option<Mismatch>> {
         let found = match self.face {
-            Face::Plain | Face::Many | Face::Script { .. } => self.one(pair, MAIN, 0)?,
+            Face::Plain | Face::Many | Face::Script { .. } | Face::Function => self.one(pair, MAIN, 0)?,
             Face::Exec => self.transaction(pair, 0)?,
             Face::Watched => match self.one(pair, MAIN, 0)? {
                 None => match self.one(pair, OTHER, 1)? {
@@ -101,7 +103,7 @@ impl Step {
         let transaction = |from| std::iter::once("MULTI".into()).chain(rest(from)).chain(["EXEC".into()]);
         let first = &self.requests[0];
         match self.face {
-            Face::Plain | Face::Script { .. } => vec![line(&self.wire(0))],
+            Face::Plain | Face::Script { .. } | Face::Function => vec![line(&self.wire(0))],
             Face::Many => vec![format!("{} ... ({} words)", line(&first[..4].to_vec()), first.len())],
             Face::Exec => transaction(0).collect(),
             Face::Watched => [line(first), format!("(other) {}", line(&self.requests[1]))]
@@ -205,6 +207,11 @@ impl Step {
     /// The request as it is sent, outside of transactions.
     fn wire(&self, position: usize) -> Request {
         let request = &self.requests[position];
+        if self.face == Face::Function {
+            let mut wire: Request = [&b"FCALL"[..], b"call", b"0"].map(<[u8]>::to_vec).into();
+            wire.extend(request.iter().cloned());
+            return wire;
+        }
         let Face::Script { declared, resp3 } = self.face else { return request.clone() };
         let (from, keys) = if declared && request.len() > 1 {
             ("redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))", vec![request[1].clone()])

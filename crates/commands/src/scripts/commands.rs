@@ -1,9 +1,11 @@
 //! EVAL, EVALSHA, their read-only forms, and SCRIPT.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Invocation, KillRefused, KillTarget, Script, SharedScript, Started};
+use super::{
+    DebugMode, Invocation, KillRefused, KillTarget, LocalScript, Script, SharedScript, Started, debug,
+    observe,
+};
 use crate::call::{Call, Suspend};
 use crate::error::Error;
 use crate::parse::integer;
@@ -36,8 +38,11 @@ const EVAL: Command =
     eval_command("eval", eval, "2.6.0", "Execute a Lua script server side").flags(EVAL_FLAGS);
 
 fn eval(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    if let Some(mode) = debug::mode(call) {
+        return debug::eval(call, mode, false);
+    }
     let script = script_by_source(call)?;
-    run(call, script, false)
+    run(call, script, false, None)
 }
 
 const EVAL_RO: Command =
@@ -52,8 +57,11 @@ const READ_ONLY_FLAGS: Flags = Flags::NOSCRIPT
     .or(Flags::MOVABLE_KEYS);
 
 fn eval_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    if let Some(mode) = debug::mode(call) {
+        return debug::eval(call, mode, true);
+    }
     let script = script_by_source(call)?;
-    run(call, script, true)
+    run(call, script, true, None)
 }
 
 const EVALSHA: Command = eval_command("evalsha", evalsha, "2.6.0", "Execute a Lua script server side")
@@ -62,7 +70,7 @@ const EVALSHA: Command = eval_command("evalsha", evalsha, "2.6.0", "Execute a Lu
 
 fn evalsha(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = script_by_sha1(call)?;
-    run(call, script, false)
+    run(call, script, false, None)
 }
 
 const EVALSHA_RO: Command =
@@ -71,12 +79,15 @@ const EVALSHA_RO: Command =
 
 fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = script_by_sha1(call)?;
-    run(call, script, true)
+    run(call, script, true, None)
 }
 
-const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
+pub(super) const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
 
 fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
+    if debug::mode(call).is_some() {
+        return Err(if call.args[1].len() == 40 { debug::NOT_BY_SHA1 } else { NO_SCRIPT });
+    }
     key_count(call)?;
     let mut local = call.env.worker.local_scripts.borrow_mut();
     local.find(&call.env.engine.scripts, call.args[1]).ok_or(NO_SCRIPT)
@@ -88,11 +99,11 @@ fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     let found = call.env.worker.local_scripts.borrow_mut().find_source(&call.env.engine.scripts, source);
     match found {
         Some(script) => Ok(script),
-        None => load(call, source).map(Rc::new),
+        None => load(call, source).map(LocalScript::new),
     }
 }
 
-fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
+pub(super) fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
     let scripts = &call.env.engine.scripts;
     let script = scripts.create(source)?;
     if let Some(known) = scripts.find(&script.sha1) {
@@ -108,9 +119,9 @@ fn load(call: &Call<'_, '_>, source: &[u8]) -> Result<Arc<Script>, Error> {
     Ok(scripts.insert(script))
 }
 
-const NO_HOST: Error = Error::Text("ERR This server runs no scripts");
+pub(crate) const NO_HOST: Error = Error::Text("ERR This server runs no scripts");
 
-fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
+pub(super) fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
     let count = integer(call.args[2]).ok_or(Error::NotInteger)?;
     if count > call.args.len() as i64 - 3 {
         return Err(Error::Text("ERR Number of keys can't be greater than number of args"));
@@ -118,34 +129,52 @@ fn key_count(call: &Call<'_, '_>) -> Result<usize, Error> {
     usize::try_from(count).map_err(|_| Error::Text("ERR Number of keys can't be negative"))
 }
 
-fn run(call: &mut Call<'_, '_>, script: SharedScript, read_only: bool) -> Result<(), Error> {
+pub(super) fn run(
+    call: &mut Call<'_, '_>,
+    script: SharedScript,
+    read_only: bool,
+    debug: Option<DebugMode>,
+) -> Result<(), Error> {
+    let (keys, args) = call.args[3..].split_at(key_count(call)?);
+    start(call, Invocation { script, library: None, keys, args, read_only, debug })
+}
+
+/// Runs a script or function for a client.
+///
+/// # Errors
+/// What writes is refused where only reading is allowed.
+pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> Result<(), Error> {
     let host = call.env.worker.scripts.as_ref().ok_or(NO_HOST)?;
-    if script.is_wide() && !call.txn.holds_all() {
+    if invocation.script.is_wide() && !call.txn.holds_all() {
         call.suspend = Some(Suspend::Widen);
         return Ok(());
     }
-    let flags = script.flags();
-    if read_only && flags.declared && !flags.no_writes {
+    let flags = invocation.script.flags();
+    if invocation.read_only && flags.declared && !flags.no_writes {
         return Err(Error::Text("ERR Can not execute a script with write flag using *_ro command."));
     }
-    let read_only = read_only || flags.no_writes;
-    let (keys, args) = call.args[3..].split_at(key_count(call)?);
-    let invocation = Invocation { script, keys, args, read_only };
+    invocation.read_only |= flags.no_writes;
+    if invocation.script.is_wide() {
+        invocation.script.figures.count_wide_run();
+    }
+    call.session.ran = Some(invocation.script.clone());
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}
-        Started::Yielded(run) => call.suspend = Some(Suspend::Script(run)),
+        Started::Yielded(run) => {
+            run.serves(call.args);
+            call.suspend = Some(Suspend::Script(run));
+        }
         Started::Widen => call.suspend = Some(Suspend::Widen),
     }
     Ok(())
 }
 
-const SCRIPT: Command = container("script", &[EXISTS, FLUSH, HELP, KILL, LOAD, SHOW]).docs(
-    Group::Scripting,
-    "2.6.0",
-    "Depends on subcommand.",
-    "A container for Lua scripts management commands",
-);
+const SCRIPT: Command = container(
+    "script",
+    &[debug::DEBUG, EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
+)
+.docs(Group::Scripting, "2.6.0", "Depends on subcommand.", "A container for Lua scripts management commands");
 
 const EXISTS: Command = command("exists", -3, script_exists)
     .full("script|exists")
@@ -207,9 +236,15 @@ fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
         _ => return Err(Error::Syntax),
     };
-    match call.env.engine.scripts.kill(call.env.engine, target) {
+    kill(call, false, target)
+}
+
+/// SCRIPT KILL and FUNCTION KILL.
+pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool, target: KillTarget<'_>) -> Result<(), Error> {
+    match call.env.engine.scripts.kill(call.env.engine, functions, target) {
         Ok(()) => call.reply.ok(),
         Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),
+        Err(KillRefused::Busy(error)) => return Err(error),
         Err(KillRefused::Unkillable) => {
             return Err(Error::Text(
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
@@ -235,6 +270,7 @@ fn script_load(call: &mut Call<'_, '_>) -> Result<(), Error> {
         Some(script) => script,
         None => load(call, call.args[2])?,
     };
+    call.env.engine.scripts.keep(&script);
     call.reply.bulk(&script.sha1);
     Ok(())
 }
@@ -262,6 +298,8 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
         call,
         "SCRIPT",
         &[
+            "DEBUG (YES|SYNC|NO)",
+            "    Set the debug mode for subsequent scripts executed.",
             "EXISTS <sha1> [<sha1> ...]",
             "    Return information about the existence of the scripts in the script cache.",
             "FLUSH [ASYNC|SYNC]",
@@ -276,10 +314,14 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    Kill the running scripts with this SHA1 or name.",
             "KILL CLIENT ID <client-id>",
             "    Kill the script that this client runs.",
+            "LIST",
+            "    List the scripts in the scripts cache.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
             "SHOW <sha1>",
             "    Show the text of a script in the scripts cache.",
+            "STATS [<sha1>|<name>|RESET]",
+            "    Show how all scripts ran, or one of them; or begin to count anew.",
         ],
     );
     Ok(())

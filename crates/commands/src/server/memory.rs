@@ -58,7 +58,8 @@ fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let clients: usize = engine.clients.all().iter().map(|client| client.output_bytes()).sum();
     let (_, scripts) = engine.scripts.size();
     let keys: usize = (0..engine.keyspace.databases()).map(|db| call.txn.len(db)).sum();
-    let overhead = startup + clients + scripts;
+    let libraries = engine.functions.libraries().code_bytes();
+    let overhead = startup + clients + scripts + libraries;
     let dataset = allocated.saturating_sub(overhead);
     let share = |part: usize, whole: usize| part as f64 * 100.0 / whole.max(1) as f64;
     let ratio = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
@@ -72,6 +73,7 @@ fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
         ("startup.allocated", Figure::Int(startup)),
         ("clients.normal", Figure::Int(clients)),
         ("lua.caches", Figure::Int(scripts)),
+        ("functions.caches", Figure::Int(libraries)),
         ("overhead.total", Figure::Int(overhead)),
         ("keys.count", Figure::Int(keys)),
         ("keys.bytes-per-key", Figure::Int(allocated.saturating_sub(startup) / keys.max(1) * keys.min(1))),

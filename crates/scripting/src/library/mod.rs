@@ -18,6 +18,7 @@ mod structs;
 mod text;
 
 pub use cjson::Config as JsonConfig;
+pub(crate) use number::write_general;
 pub use random::Random;
 pub(crate) use text::Pace;
 

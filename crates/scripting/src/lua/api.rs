@@ -7,64 +7,95 @@ use perigee_commands::scripts::{ScriptContext, sha1_hex};
 use perigee_resp::Protocol;
 
 use super::bridge::{redis_call, redis_pcall};
-use super::{CURRENT, Stop, bridge::LuaError};
+use super::{CURRENT, Stop, bridge::LuaError, inspect};
+use crate::debugger::Debugger;
 use crate::library::Shared;
 use crate::stack::{Kind, Outcome, Raise, Stack, register};
 
-/// What scripts are told the server is.
-const VERSION: &str = perigee_commands::REDIS_VERSION;
+/// Who sees a `redis` table, and so what is in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Texts that EVAL runs.
+    Script,
+    /// A library's functions.
+    Function,
+    /// A library's text while it is loaded.
+    Library,
+}
 
 /// Pushes the table.
 ///
 /// # Safety
 /// A protected call with a live state; `shared` is the VM's block.
-pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared) {
+pub(super) unsafe fn push(state: *mut lua_State, shared: *mut Shared, audience: Audience) {
     // SAFETY: the caller's.
     unsafe {
         let stack = Stack::new(state);
         stack.push_table(0, 32);
+        register(stack, shared, "log", log);
+        set_numbers(
+            stack,
+            &[("LOG_DEBUG", 0.0), ("LOG_VERBOSE", 1.0), ("LOG_NOTICE", 2.0), ("LOG_WARNING", 3.0)],
+        );
+        set_version(stack, "REDIS_VERSION", perigee_commands::REDIS_VERSION);
+        set_version(stack, "SERVER_VERSION", env!("CARGO_PKG_VERSION"));
+        stack.push_bytes(b"perigee");
+        stack.set_field(-2, "SERVER_NAME");
+        if audience == Audience::Library {
+            return;
+        }
         ffi::lua_pushcclosure(state, redis_call, 0);
         stack.set_field(-2, "call");
         ffi::lua_pushcclosure(state, redis_pcall, 0);
         stack.set_field(-2, "pcall");
         register(stack, shared, "abort", abort);
-        register(stack, shared, "log", log);
         register(stack, shared, "sha1hex", sha1hex);
         register(stack, shared, "status_reply", |stack, shared| single_field(stack, shared, "ok"));
         register(stack, shared, "error_reply", error_reply);
         register(stack, shared, "setresp", setresp);
         register(stack, shared, "set_repl", set_repl);
+        register(stack, shared, "acl_check_cmd", acl_check_cmd);
+        set_numbers(
+            stack,
+            &[
+                ("REPL_NONE", 0.0),
+                ("REPL_AOF", 1.0),
+                ("REPL_SLAVE", 2.0),
+                ("REPL_REPLICA", 2.0),
+                ("REPL_ALL", 3.0),
+            ],
+        );
+        if audience == Audience::Function {
+            return;
+        }
         register(stack, shared, "replicate_commands", |stack, _| {
             stack.push_boolean(true);
             Ok(1)
         });
-        // Without a debugger attached there is nothing to stop for and nobody to show things to.
-        register(stack, shared, "breakpoint", |stack, _| {
-            stack.push_boolean(false);
-            Ok(1)
-        });
-        register(stack, shared, "debug", |_, _| Ok(0));
-        register(stack, shared, "acl_check_cmd", acl_check_cmd);
-        let version =
-            VERSION.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
-        for (name, value) in [
-            ("LOG_DEBUG", 0.0),
-            ("LOG_VERBOSE", 1.0),
-            ("LOG_NOTICE", 2.0),
-            ("LOG_WARNING", 3.0),
-            ("REPL_NONE", 0.0),
-            ("REPL_AOF", 1.0),
-            ("REPL_SLAVE", 2.0),
-            ("REPL_REPLICA", 2.0),
-            ("REPL_ALL", 3.0),
-            ("REDIS_VERSION_NUM", version),
-        ] {
-            stack.push_number(value);
-            stack.set_field(-2, name);
-        }
-        stack.push_bytes(VERSION.as_bytes());
-        stack.set_field(-2, "REDIS_VERSION");
+        register(stack, shared, "breakpoint", breakpoint);
+        register(stack, shared, "debug", debug);
     }
+}
+
+fn set_numbers(stack: Stack, numbers: &[(&str, f64)]) {
+    for (name, value) in numbers {
+        stack.push_number(*value);
+        stack.set_field(-2, name);
+    }
+}
+
+/// The version as a text, and as a number with `_NUM`: a byte for each of its three parts.
+fn set_version(stack: Stack, name: &str, version: &str) {
+    stack.push_bytes(version.as_bytes());
+    stack.set_field(-2, name);
+    let number = version.split('.').fold(0.0, |number, part| number * 256.0 + part.parse().unwrap_or(0.0));
+    stack.push_number(number);
+    stack.push_bytes(name.as_bytes());
+    stack.push_bytes(b"_NUM");
+    // SAFETY: two strings lie on the number, which lies on the table.
+    unsafe { ffi::lua_concat(stack.state(), 2) };
+    stack.insert(-2);
+    stack.raw_set(-3);
 }
 
 /// The running script's context; `None` outside a run.
@@ -72,6 +103,33 @@ fn context<'a>() -> Option<&'a mut ScriptContext<'static, 'static>> {
     let slot = CURRENT.get();
     // SAFETY: library functions run inside a slice, one at a time, and none keeps the reference.
     unsafe { if slot.is_null() || (*slot).context.is_null() { None } else { Some(&mut *(*slot).context) } }
+}
+
+/// The running script's debugger; `None` outside of a session.
+fn debugger<'a>() -> Option<&'a mut Debugger> {
+    let slot = CURRENT.get();
+    // SAFETY: as in context.
+    unsafe {
+        if slot.is_null() { None } else { (*slot).debugged.as_mut().map(|debugged| &mut debugged.debugger) }
+    }
+}
+
+/// Stops at the next line, if the script is debugged; tells whether it is.
+fn breakpoint(stack: Stack, _: &mut Shared) -> Outcome {
+    let debugger = debugger();
+    stack.push_boolean(debugger.is_some());
+    debugger.into_iter().for_each(Debugger::call_breakpoint);
+    Ok(1)
+}
+
+/// Shows its arguments to who debugs the script.
+fn debug(stack: Stack, _: &mut Shared) -> Outcome {
+    if let Some(debugger) = debugger() {
+        // SAFETY: a library function's own stack.
+        let values = (1..=stack.top()).map(|index| unsafe { inspect::show(stack.state(), index) });
+        debugger.log_debug(&values.collect::<Vec<_>>());
+    }
+    Ok(0)
 }
 
 /// Raises a table with `err`: errors of the `redis` table are such.

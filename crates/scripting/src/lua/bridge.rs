@@ -4,12 +4,15 @@ use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mlua::ffi::{self, lua_State};
+use perigee_commands::scripts::ScriptContext;
 use perigee_commands::{CallOutcome, call_from_script};
-use perigee_resp::format_double;
+use perigee_resp::{Recorder, Reply, format_double};
 
+use super::debug::Debugged;
 use super::preempt::{self, Limit, Stop};
 use super::replies::LuaReply;
 use super::{CURRENT, Slot};
+use crate::debugger::Debugger;
 
 pub(super) unsafe extern "C-unwind" fn redis_call(state: *mut lua_State) -> c_int {
     // SAFETY: a C function of a VM that is running a slice; nothing here has a destructor.
@@ -55,6 +58,9 @@ unsafe fn invoke(state: *mut lua_State) -> Invoked {
         match gather(state, shared) {
             Ok(()) => run(state, slot),
             Err(text) => {
+                if let Some(debugger) = shared.debugged.as_mut().and_then(Debugged::logging) {
+                    debugger.log_error(text.as_bytes());
+                }
                 LuaError(state).push(text);
                 Invoked::Error
             }
@@ -75,19 +81,20 @@ unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static 
         }
         slot.arguments.clear();
         slot.numbers.clear();
-        for index in 1..=count {
-            match ffi::lua_type(state, index) {
-                ffi::LUA_TSTRING => {
-                    let mut len = 0;
-                    let start = ffi::lua_tolstring(state, index, &mut len);
-                    slot.arguments.push((start.cast(), len));
-                }
-                ffi::LUA_TNUMBER => {
-                    let text = format_double(ffi::lua_tonumber(state, index));
-                    slot.numbers.extend_from_slice(&text);
-                    slot.arguments.push((std::ptr::null(), text.len()));
-                }
-                _ => return Err("ERR Lua redis lib command arguments must be strings or integers"),
+        if count == 1 && ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
+            // A table is the whole request. What is taken from it stays alive in it.
+            for at in 1..=ffi::lua_objlen(state, 1) as c_int {
+                ffi::lua_rawgeti_(state, 1, at);
+                let taken = take(state, slot, -1);
+                ffi::lua_settop(state, 1);
+                taken?;
+            }
+            if slot.arguments.is_empty() {
+                return Err(WRONG_ARGUMENT);
+            }
+        } else {
+            for index in 1..=count {
+                take(state, slot, index)?;
             }
         }
         // Only now do the numbers' texts stay where they are.
@@ -95,6 +102,30 @@ unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static 
         for (start, len) in slot.arguments.iter_mut().filter(|(start, _)| start.is_null()) {
             *start = slot.numbers.as_ptr().add(at);
             at += *len;
+        }
+        Ok(())
+    }
+}
+
+const WRONG_ARGUMENT: &str = "ERR Lua redis lib command arguments must be strings or integers";
+
+/// Notes the argument at an index.
+#[inline]
+unsafe fn take(state: *mut lua_State, slot: &mut Slot, index: c_int) -> Result<(), &'static str> {
+    // SAFETY: the caller's.
+    unsafe {
+        match ffi::lua_type(state, index) {
+            ffi::LUA_TSTRING => {
+                let mut len = 0;
+                let start = ffi::lua_tolstring(state, index, &mut len);
+                slot.arguments.push((start.cast(), len));
+            }
+            ffi::LUA_TNUMBER => {
+                let text = format_double(ffi::lua_tonumber(state, index));
+                slot.numbers.extend_from_slice(&text);
+                slot.arguments.push((std::ptr::null(), text.len()));
+            }
+            _ => return Err(WRONG_ARGUMENT),
         }
         Ok(())
     }
@@ -109,26 +140,27 @@ unsafe fn run(state: *mut lua_State, slot: *mut Slot) -> Invoked {
         let context = &mut *(*slot).context;
         let mut reply = LuaReply::new(state, slot, context.session.protocol());
         let top = ffi::lua_gettop(state);
+        let debugger = (*slot).debugged.as_mut().and_then(Debugged::logging);
         let mut few: [&[u8]; MANY] = [&[]; MANY];
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             if arguments.len() <= MANY {
                 for (to, from) in few.iter_mut().zip(arguments) {
                     *to = slice(from);
                 }
-                call_from_script(context, &few[..arguments.len()], &mut reply)
+                call(context, &few[..arguments.len()], &mut reply, debugger)
             } else {
                 let many: Vec<&[u8]> = arguments.iter().map(slice).collect();
-                call_from_script(context, &many, &mut reply)
+                call(context, &many, &mut reply, debugger)
             }
         }));
         match outcome {
-            Ok(CallOutcome::Answered { sorts }) if !reply.overflow => {
-                if sorts && (*slot).deterministic {
+            Ok(answered @ (CallOutcome::Answered { .. } | CallOutcome::Refused)) if !reply.overflow => {
+                if answered == (CallOutcome::Answered { sorts: true }) && (*slot).deterministic {
                     sort(state, slot);
                 }
                 if reply.is_error { Invoked::Error } else { Invoked::Reply }
             }
-            Ok(CallOutcome::Answered { .. }) => {
+            Ok(CallOutcome::Answered { .. } | CallOutcome::Refused) => {
                 ffi::lua_settop(state, top);
                 LuaError(state).push("ERR The reply is too large or too deep for a script");
                 Invoked::Error
@@ -148,6 +180,39 @@ unsafe fn run(state: *mut lua_State, slot: *mut Slot) -> Invoked {
             }
         }
     }
+}
+
+/// Runs a command, in view of the debugger if there is one.
+#[inline]
+fn call(
+    context: &mut ScriptContext<'_, '_>,
+    args: &[&[u8]],
+    reply: &mut dyn Reply,
+    debugger: Option<&mut Debugger>,
+) -> CallOutcome {
+    match debugger {
+        None => call_from_script(context, args, reply),
+        Some(debugger) => watched_call(context, args, reply, debugger),
+    }
+}
+
+/// Runs a command, and has the debugger log it with its reply.
+pub(crate) fn watched_call(
+    context: &mut ScriptContext<'_, '_>,
+    args: &[&[u8]],
+    reply: &mut dyn Reply,
+    debugger: &mut Debugger,
+) -> CallOutcome {
+    debugger.log_call(args);
+    let protocol = context.session.protocol();
+    let mut recorder = Recorder::new(protocol);
+    let outcome = call_from_script(context, args, &mut recorder);
+    if matches!(outcome, CallOutcome::Answered { .. } | CallOutcome::Refused) {
+        let value = recorder.into_value();
+        debugger.log_reply(&value, protocol, outcome == CallOutcome::Refused);
+        value.reply_to(reply);
+    }
+    outcome
 }
 
 /// Sorts the array of strings on top by their bytes.

@@ -12,6 +12,8 @@ use super::preempt;
 /// The allocator state of one VM.
 pub(crate) struct Heap {
     used_bytes: usize,
+    /// The most that was in use since [`Heap::restart_peak`].
+    peak_bytes: usize,
     /// Scripts that have begun and not ended.
     runs: usize,
     /// What was in use when the first of them began.
@@ -36,6 +38,7 @@ impl Heap {
     pub(crate) fn new() -> Self {
         Heap {
             used_bytes: 0,
+            peak_bytes: 0,
             runs: 0,
             floor_bytes: 0,
             limit_bytes: usize::MAX,
@@ -90,6 +93,18 @@ impl Heap {
     #[inline]
     pub(crate) fn set_unlimited(&mut self, unlimited: bool) -> bool {
         std::mem::replace(&mut self.unlimited, unlimited)
+    }
+
+    /// A slice begins, whose greatest need is to be known.
+    #[inline]
+    pub(crate) fn restart_peak(&mut self) {
+        self.peak_bytes = self.used_bytes;
+    }
+
+    /// The most that was in use since the slice began.
+    #[inline]
+    pub(crate) fn peak_bytes(&self) -> usize {
+        self.peak_bytes
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
@@ -243,6 +258,7 @@ pub(crate) unsafe extern "C" fn allocate(
         let block = resize(block.cast(), old, new);
         if !block.is_null() {
             heap.used_bytes = used;
+            heap.peak_bytes = heap.peak_bytes.max(used);
         }
         block.cast()
     }

@@ -1,17 +1,22 @@
 //! One worker's VM: compiled scripts, coroutines, slices.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
+use super::api::Audience;
+use super::debug::rest;
 use super::heap::{self, Heap};
+use super::libraries::{self, Entries, push_list};
 use super::operation::{Pending, Progress};
 use super::preempt::{self, Limit, Stop};
+use super::results::{COUNTED, OnError};
 use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
 use crate::sandbox::{self, Sandbox};
@@ -20,9 +25,10 @@ use crate::watchdog::Watchdog;
 
 /// A VM. Its methods are called on the thread that made it.
 pub(crate) struct Machine {
-    state: *mut lua_State,
+    pub(super) state: *mut lua_State,
     slot: *mut Slot,
-    sandbox: Sandbox,
+    pub(super) sandbox: Sandbox,
+    pub(super) libraries: Entries,
     /// Compiled scripts by their id.
     functions: HashMap<u64, Compiled>,
     idle: Vec<Thread>,
@@ -34,6 +40,7 @@ pub(crate) struct Machine {
 struct Compiled {
     reference: c_int,
     runs: u32,
+    script: Arc<Script>,
 }
 
 /// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
@@ -42,8 +49,10 @@ const RUNS_BEFORE_RECOMPILING: u32 = 5;
 
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
-    state: *mut lua_State,
+    pub(super) state: *mut lua_State,
     reference: c_int,
+    /// How many values above its function it begins with.
+    arguments: Cell<c_int>,
 }
 
 /// How a slice ended.
@@ -54,22 +63,30 @@ pub(crate) enum Ended {
     Yielded,
     /// It was stopped for good.
     Stopped(Stop),
-    /// It has raised an error, with this text.
-    Failed(Vec<u8>),
+    /// It has raised an error.
+    Failed {
+        /// Its text.
+        text: Vec<u8>,
+        /// It is that of a command, which has been counted.
+        counted: bool,
+    },
 }
 
 unsafe extern "C" {
     /// LuaJIT's: mode 0 for the whole VM (index 0) switches the compiler off.
-    fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
+    pub(super) fn luaJIT_setmode(state: *mut lua_State, index: c_int, mode: c_int) -> c_int;
 }
 
 /// For `luaJIT_setmode`: the function at the index, and all that are defined in it.
-const ALL_FUNCTIONS: c_int = 3;
+pub(super) const ALL_FUNCTIONS: c_int = 3;
 /// For `luaJIT_setmode`: drop machine code.
 const FLUSH: c_int = 0x200;
 
 /// Found out once by the first VM of the process.
 static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
+
+/// Levels that a traceback shows.
+const TRACEBACK: c_int = 20;
 
 /// Coroutines kept for later runs.
 const IDLE: usize = 16;
@@ -95,6 +112,9 @@ impl Machine {
                 abort_reply: ffi::LUA_NOREF,
                 panic: None,
                 registration: None,
+                debugged: None,
+                loading: None,
+                sandbox: None,
                 pulse: watchdog.pulse.clone(),
                 heap,
                 deterministic: false,
@@ -104,10 +124,11 @@ impl Machine {
                 order: Vec::new(),
             }));
             Heap::belong_to(&raw mut *(*slot).heap, state);
-            let mut opened: Option<Sandbox> = None;
+            let mut opened: Option<(Sandbox, Entries)> = None;
             let status = ffi::lua_cpcall(state, open, (&raw mut opened).cast());
             assert!(status == ffi::LUA_OK, "the sandbox did not open");
-            let sandbox = opened.expect("the sandbox was opened");
+            let (sandbox, libraries) = opened.expect("the sandbox was opened");
+            (*slot).sandbox = Some(sandbox);
             (*sandbox.shared()).heap = &raw mut *(*slot).heap;
             let strings = [c"KEYS", c"ARGV"].map(|name| {
                 ffi::lua_pushstring_(state, name.as_ptr());
@@ -115,7 +136,7 @@ impl Machine {
             });
             let functions = HashMap::new();
             let mut machine =
-                Machine { state, slot, sandbox, functions, idle: Vec::new(), watchdog, strings };
+                Machine { state, slot, sandbox, libraries, functions, idle: Vec::new(), watchdog, strings };
             if !*HOOKS_IN_COMPILED_CODE.get_or_init(|| machine.probe()) {
                 luaJIT_setmode(state, 0, 0);
             }
@@ -143,7 +164,7 @@ impl Machine {
         }
     }
 
-    fn slot(&mut self) -> &mut Slot {
+    pub(super) fn slot(&mut self) -> &mut Slot {
         // SAFETY: made in `new`, freed in `drop`, and no slice is running while a method has `&mut self`.
         unsafe { &mut *self.slot }
     }
@@ -152,7 +173,7 @@ impl Machine {
     ///
     /// # Errors
     /// The compiler's message.
-    pub(crate) fn compile(&mut self, script: &Script) -> Result<c_int, Vec<u8>> {
+    pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<c_int, Vec<u8>> {
         if let Some(compiled) = self.functions.get_mut(&script.id) {
             compiled.runs = compiled.runs.saturating_add(1);
             let reference = compiled.reference;
@@ -175,7 +196,7 @@ impl Machine {
                 return Err(message);
             }
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            self.functions.insert(script.id, Compiled { reference, runs: 0 });
+            self.functions.insert(script.id, Compiled { reference, runs: 0, script: script.clone() });
             Ok(reference)
         }
     }
@@ -188,18 +209,38 @@ impl Machine {
         }
     }
 
+    /// Forgets compiled scripts that have left the cache.
+    pub(crate) fn sweep(&mut self) {
+        let state = self.state;
+        self.functions.retain(|_, compiled| {
+            let stays = !compiled.script.is_evicted();
+            if !stays {
+                // SAFETY: made by luaL_ref.
+                unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, compiled.reference) };
+            }
+            stays
+        });
+    }
+
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
+        let thread = self.empty_thread(0);
+        // SAFETY: no slice runs; the limit is lifted.
+        unsafe { ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function) };
+        thread
+    }
+
+    /// A coroutine that is to be given a function and so many arguments.
+    pub(super) fn empty_thread(&mut self, arguments: c_int) -> Thread {
         self.slot().heap.enter();
         // SAFETY: no slice runs; the limit is lifted.
-        unsafe {
-            let thread = self.idle.pop().unwrap_or_else(|| {
-                let state = ffi::lua_newthread(self.state);
-                Thread { state, reference: ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX) }
-            });
-            ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function);
-            thread
-        }
+        let thread = self.idle.pop().unwrap_or_else(|| unsafe {
+            let state = ffi::lua_newthread(self.state);
+            let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
+            Thread { state, reference, arguments: Cell::new(0) }
+        });
+        thread.arguments.set(arguments);
+        thread
     }
 
     /// Takes a coroutine back; only one that has ended by returning can be used again.
@@ -224,11 +265,7 @@ impl Machine {
             unsafe {
                 self.sandbox.push_globals(state);
                 ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                ffi::lua_createtable(state, values.len() as c_int, 0);
-                for (at, value) in values.iter().enumerate() {
-                    ffi::lua_pushlstring_(state, value.as_ptr().cast(), value.len());
-                    ffi::lua_rawseti_(state, -2, at as c_int + 1);
-                }
+                push_list(state, values);
                 ffi::lua_rawset(state, -3);
                 ffi::lua_settop(state, -2);
             }
@@ -296,7 +333,7 @@ impl Machine {
         pending: Option<Pending>,
         context: &mut ScriptContext<'_, '_>,
     ) -> Ended {
-        let Some(mut pending) = pending else { return self.resume(thread, 0, context) };
+        let Some(mut pending) = pending else { return self.resume(thread, thread.arguments.take(), context) };
         let main = self.state;
         self.watchdog.begin();
         // SAFETY: no script code runs and the limit is lifted.
@@ -354,12 +391,19 @@ impl Machine {
             (*slot).preempted = false;
             CURRENT.set(slot);
             (*slot).heap.set_unlimited(false);
+            (*slot).heap.restart_peak();
+            if (*slot).debugged.is_some() {
+                rest(self.state, &*slot);
+            }
             self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
             (*slot).context = null_mut();
+            if (*slot).debugged.is_some() {
+                ffi::lua_sethook(self.state, None, 0, 0);
+            }
             status
         };
         let slot = self.slot();
@@ -377,32 +421,77 @@ impl Machine {
             ffi::LUA_OK => Ended::Returned,
             ffi::LUA_YIELD if slot.preempted => Ended::Yielded,
             ffi::LUA_YIELD => {
-                Ended::Failed(b"ERR attempt to yield across metamethod/C-call boundary".to_vec())
+                let text = b"ERR attempt to yield across metamethod/C-call boundary".to_vec();
+                Ended::Failed { text, counted: false }
             }
             // SAFETY: the error value is on top of the coroutine's stack.
-            _ => Ended::Failed(unsafe { error_text(thread.state) }),
+            _ => unsafe {
+                let counted = is_counted(thread.state);
+                Ended::Failed { text: error_text(thread.state), counted }
+            },
         }
     }
 
     /// Answers with what the script gave to `redis.abort`.
-    pub(crate) fn reply_to_abort(&mut self, protocol: Protocol, reply: &mut dyn Reply) {
+    pub(crate) fn reply_to_abort(
+        &mut self,
+        protocol: Protocol,
+        reply: &mut dyn Reply,
+        on_error: OnError<'_>,
+    ) {
         let reference = std::mem::replace(&mut self.slot().abort_reply, ffi::LUA_NOREF);
         // SAFETY: no slice runs; the limit is lifted; the reference was made by `redis.abort`.
         unsafe {
             ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
-            results::reply_with_top(self.state, protocol, reply);
+            results::reply_with_top(self.state, protocol, reply, on_error);
             ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference);
         }
     }
 
     /// Answers with the script's first result.
-    pub(crate) fn reply(&mut self, thread: &Thread, protocol: Protocol, reply: &mut dyn Reply) {
+    pub(crate) fn reply(
+        &mut self,
+        thread: &Thread,
+        protocol: Protocol,
+        reply: &mut dyn Reply,
+        on_error: OnError<'_>,
+    ) {
         // SAFETY: the coroutine has returned; the limit is lifted.
         unsafe {
             // No result is nil.
             ffi::lua_settop(thread.state, 1);
-            results::reply_with_top(thread.state, protocol, reply);
+            results::reply_with_top(thread.state, protocol, reply, on_error);
         }
+    }
+
+    /// Where the coroutine stands, the innermost level first: `@user_script:3: in function f`.
+    pub(crate) fn traceback(&self, thread: &Thread) -> Vec<String> {
+        let mut lines = Vec::new();
+        // SAFETY: as in position.
+        unsafe {
+            let mut record: lua_Debug = std::mem::zeroed();
+            for level in 0..TRACEBACK {
+                if ffi::lua_getstack(thread.state, level, &mut record) == 0
+                    || ffi::lua_getinfo(thread.state, c"Snl".as_ptr(), &mut record) == 0
+                {
+                    break;
+                }
+                let source = CStr::from_ptr(record.source).to_string_lossy();
+                let place = if record.currentline > 0 {
+                    format!("{source}:{}", record.currentline)
+                } else {
+                    source.into_owned()
+                };
+                lines.push(if CStr::from_ptr(record.what) == c"main" {
+                    format!("{place}: in main chunk")
+                } else if record.name.is_null() {
+                    format!("{place}: in function at line {}", record.linedefined)
+                } else {
+                    format!("{place}: in function {}", CStr::from_ptr(record.name).to_string_lossy())
+                });
+            }
+        }
+        lines
     }
 
     /// Where the coroutine stands: source and line, as `@user_script:3`. A function that was ended by an error of the VM
@@ -434,6 +523,11 @@ impl Machine {
         }
     }
 
+    /// The most that the VM has used in the last slice.
+    pub(crate) fn peak_bytes(&mut self) -> usize {
+        self.slot().heap.peak_bytes()
+    }
+
     /// Bytes that the VM uses.
     pub(crate) fn used_bytes(&mut self) -> usize {
         self.slot().heap.used_bytes()
@@ -453,12 +547,15 @@ impl Drop for Machine {
 unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
     // SAFETY: a protected call of a fresh state; the argument is the caller's option.
     unsafe {
-        let opened = ffi::lua_touserdata(state, 1).cast::<Option<Sandbox>>();
+        let opened = ffi::lua_touserdata(state, 1).cast::<Option<(Sandbox, Entries)>>();
         let sandbox = sandbox::open_raw(state);
-        api::push(state, sandbox.shared());
+        let libraries = libraries::open(state, sandbox);
+        api::push(state, sandbox.shared(), Audience::Script);
         sandbox.protect(state);
+        ffi::lua_pushvalue(state, -1);
         sandbox.set_global(state, c"redis");
-        opened.write(Some(sandbox));
+        sandbox.set_global(state, c"server");
+        opened.write(Some((sandbox, libraries)));
     }
     0
 }
@@ -468,6 +565,21 @@ fn leading_line(text: &[u8], place: &[u8]) -> Option<u32> {
     let rest = text.strip_prefix(b"ERR ")?.strip_prefix(place)?.strip_prefix(b":")?;
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
+/// Whether the error value on top says that it has been counted.
+unsafe fn is_counted(state: *mut lua_State) -> bool {
+    // SAFETY: the caller's; raw accesses only, with the limit lifted.
+    unsafe {
+        if ffi::lua_type(state, -1) != ffi::LUA_TTABLE {
+            return false;
+        }
+        ffi::lua_pushlstring_(state, COUNTED.as_ptr().cast(), COUNTED.len());
+        ffi::lua_rawget_(state, -2);
+        let counted = ffi::lua_type(state, -1) != ffi::LUA_TNIL;
+        ffi::lua_settop(state, -2);
+        counted
+    }
 }
 
 /// The text of the error value on top.
@@ -494,7 +606,7 @@ unsafe fn error_text(state: *mut lua_State) -> Vec<u8> {
 }
 
 /// The string (or number) at an index, valid while it stays there.
-unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
+pub(super) unsafe fn string_at<'a>(state: *mut lua_State, index: c_int) -> &'a [u8] {
     let mut len = 0;
     // SAFETY: the caller's.
     unsafe {

@@ -8,15 +8,21 @@
 
 mod api;
 mod bridge;
+mod debug;
 mod heap;
+mod inspect;
 mod large;
+mod libraries;
 mod machine;
 mod operation;
 mod preempt;
 mod replies;
 mod results;
 
+pub(crate) use bridge::watched_call;
+pub(crate) use debug::Debugged;
 pub(crate) use heap::{Donation, Heap};
+pub(crate) use libraries::{FunctionCall, Instance, Loading};
 pub(crate) use machine::{Ended, Machine, Thread};
 pub(crate) use operation::{Operation, Pending, Turns, complete};
 pub(crate) use preempt::{Limit, Stop, halt, on_signal, pause, running, should_stop};
@@ -29,6 +35,7 @@ use mlua::ffi::lua_State;
 use perigee_commands::scripts::{Registration, ScriptContext};
 use std::sync::Arc;
 
+use crate::sandbox::Sandbox;
 use crate::watchdog::Pulse;
 
 /// What the C functions of one VM share. One thread uses it; its address is fixed.
@@ -52,6 +59,12 @@ pub(crate) struct Slot {
     /// A panic on its way through Lua.
     panic: Option<Box<dyn std::any::Any + Send>>,
     registration: Option<Registration>,
+    /// The session in which the running script is debugged.
+    debugged: Option<Debugged>,
+    /// The library whose text is being run.
+    loading: Option<Loading>,
+    /// Set once it is open.
+    sandbox: Option<Sandbox>,
     pulse: Arc<Pulse>,
     heap: Box<Heap>,
     /// Replies of some commands are sorted.

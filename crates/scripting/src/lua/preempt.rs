@@ -10,6 +10,7 @@ use std::ffi::c_int;
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 
+use super::debug::{on_line, rest};
 use super::{CURRENT, Slot};
 
 /// Why a script is being stopped for good.
@@ -60,9 +61,12 @@ const SOON: c_int = 2_000;
 /// Called by the watchdog's signal on the worker's thread, anywhere.
 pub(crate) extern "C" fn on_signal(_: c_int) {
     let slot = CURRENT.get();
-    if !slot.is_null() {
-        // SAFETY: CURRENT is only set while the VM lives; LuaJIT allows setting a hook from a signal handler.
-        unsafe { ffi::lua_sethook((*slot).main, Some(on_hook), ffi::LUA_MASKCOUNT, 1) };
+    // The debugger's hook looks at the time by itself.
+    // SAFETY: CURRENT is only set while the VM lives; LuaJIT allows setting a hook from a signal handler.
+    unsafe {
+        if !slot.is_null() && (*slot).debugged.is_none() {
+            ffi::lua_sethook((*slot).main, Some(on_hook), ffi::LUA_MASKCOUNT, 1);
+        }
     }
 }
 
@@ -74,10 +78,11 @@ pub(super) fn interrupt(main: *mut lua_State) {
     }
 }
 
-pub(super) unsafe extern "C-unwind" fn on_hook(state: *mut lua_State, _: *mut lua_Debug) {
+pub(super) unsafe extern "C-unwind" fn on_hook(state: *mut lua_State, record: *mut lua_Debug) {
     // SAFETY: called by the VM; nothing with a destructor is alive where this raises or suspends.
     unsafe {
-        match verdict(state) {
+        let is_line = (*record).event == ffi::LUA_HOOKLINE;
+        match if is_line { on_line(state, record) } else { verdict(state) } {
             Verdict::Go => {}
             Verdict::Fail => {
                 ffi::lua_error(state);
@@ -93,7 +98,8 @@ pub(super) unsafe extern "C-unwind" fn on_hook(state: *mut lua_State, _: *mut lu
     }
 }
 
-enum Verdict {
+/// What a hook does.
+pub(super) enum Verdict {
     Go,
     /// Raise what is on top.
     Fail,
@@ -102,7 +108,7 @@ enum Verdict {
 }
 
 #[inline(never)]
-unsafe fn verdict(state: *mut lua_State) -> Verdict {
+pub(super) unsafe fn verdict(state: *mut lua_State) -> Verdict {
     let slot = CURRENT.get();
     // SAFETY: a hook runs on the VM's thread; the slot is null when the slice is over.
     unsafe {
@@ -118,7 +124,7 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
         let slot = &mut *slot;
         if slot.preempted {
             // On the way out already: the next is to go by `pause`.
-            ffi::lua_sethook(state, None, 0, 0);
+            rest(state, slot);
             return Verdict::Go;
         }
         if let Some((coroutine, _)) = slot.failure {
@@ -132,12 +138,12 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
             }
         }
         if slot.stop.is_none() && !slot.heap.exceeded() && !slot.pulse.is_slice_over() {
-            ffi::lua_sethook(state, None, 0, 0);
+            rest(state, slot);
             return Verdict::Go;
         }
         find_reason(slot);
         if lua_isyieldable(state) != 0 {
-            ffi::lua_sethook(state, None, 0, 0);
+            rest(state, slot);
             slot.preempted = true;
             return Verdict::Suspend;
         }
@@ -145,7 +151,9 @@ unsafe fn verdict(state: *mut lua_State) -> Verdict {
             ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, 1);
             return Verdict::Raise;
         }
-        ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, SOON);
+        if slot.debugged.is_none() {
+            ffi::lua_sethook(state, Some(on_hook), ffi::LUA_MASKCOUNT, SOON);
+        }
         Verdict::Go
     }
 }
@@ -221,8 +229,14 @@ unsafe fn push_failure(state: *mut lua_State, slot: &mut Slot) -> bool {
     true
 }
 
+/// Whether the coroutine can be suspended here.
+pub(super) fn is_yieldable(state: *mut lua_State) -> bool {
+    // SAFETY: a live coroutine of the running slice.
+    unsafe { lua_isyieldable(state) != 0 }
+}
+
 /// Puts a script that has outlived its first slice on the list of those that can be killed.
-fn register(slot: &mut Slot) {
+pub(super) fn register(slot: &mut Slot) {
     if slot.registration.is_some() {
         return;
     }

@@ -6,6 +6,7 @@ use mlua::ffi::{self, lua_State};
 use perigee_resp::{Protocol, Reply};
 
 use super::Slot;
+use super::results::COUNTED;
 
 /// An aggregate that is being filled. Its table is on the stack, in RESP3 inside the table that names its type.
 pub(crate) struct Frame {
@@ -184,7 +185,7 @@ impl Reply for LuaReply {
         self.wrap(b"err");
         // SAFETY: see the type's impl.
         unsafe {
-            self.bytes(b"ignore_error_stats_update");
+            self.bytes(COUNTED);
             ffi::lua_pushboolean(self.state, 1);
             ffi::lua_rawset(self.state, -3);
         }

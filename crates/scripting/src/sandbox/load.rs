@@ -81,6 +81,22 @@ pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CS
     status && finish(stack, shared)
 }
 
+/// Pushes a library's compiled text with the environment at `index`, or the error message and returns false. Takes three slots.
+pub(super) fn load_library(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr, index: c_int) -> bool {
+    let rewritten = tail_calls::without(chunk);
+    if !compile(stack, rewritten.as_deref().unwrap_or(chunk), name) {
+        return false;
+    }
+    if bytecode::scan(stack, shared.bytecode).has_foreign_numbers {
+        refuse_foreign_number(stack);
+        return false;
+    }
+    stack.push_value(index);
+    // SAFETY: the function is below the environment; nothing here allocates.
+    unsafe { ffi::lua_setfenv(stack.state(), -2) };
+    true
+}
+
 /// `loadstring`: the chunk's name is by default its text.
 pub(super) fn loadstring(stack: Stack, shared: &mut Shared) -> Outcome {
     let chunk = stack.check_bytes(1)?;

@@ -93,6 +93,30 @@ impl Sandbox {
         unsafe { load::load_script(Stack::new(state), &*self.shared, chunk, name) }
     }
 
+    /// [`Sandbox::load`] for a library, with the environment at `index` of the stack.
+    ///
+    /// # Safety
+    /// As [`Sandbox::load`]; there is a table at the index.
+    pub(crate) unsafe fn load_library(
+        self,
+        state: *mut lua_State,
+        chunk: &[u8],
+        name: &CStr,
+        index: c_int,
+    ) -> bool {
+        // SAFETY: the caller's; loading catches its own errors.
+        unsafe { load::load_library(Stack::new(state), &*self.shared, chunk, name, index) }
+    }
+
+    /// Pushes the function that makes a read-only view of a table.
+    ///
+    /// # Safety
+    /// As [`Sandbox::load`].
+    pub(crate) unsafe fn push_view(self, state: *mut lua_State) {
+        // SAFETY: the caller's.
+        unsafe { ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.view) };
+    }
+
     /// The VM's block, for [`register`].
     pub(crate) fn shared(self) -> *mut Shared {
         self.shared

@@ -14,7 +14,7 @@ local concat, gsub = native.text.concat, native.text.gsub
 local insert, remove, foreach = engine.table.insert, engine.table.remove, engine.table.foreach
 local floor, tonumber = engine.math.floor, engine.tonumber
 local create, resume, wrap = engine.coroutine.create, engine.coroutine.resume, engine.coroutine.wrap
-local assert, pause = engine.assert, native.pause
+local assert, pause, unpack = engine.assert, native.pause, engine.unpack
 
 local READ_ONLY = "Attempt to modify a readonly table"
 
@@ -48,7 +48,7 @@ local function pick(source, names)
   return result
 end
 
-local globals = pick(engine, [[error ipairs rawequal select tonumber tostring type unpack gcinfo]])
+local globals = pick(engine, [[error ipairs rawequal select tonumber tostring type gcinfo]])
 globals._VERSION = "Lua 5.1"
 
 function globals.getmetatable(...)
@@ -135,6 +135,52 @@ function globals.xpcall(...)
 end
 
 globals.loadstring = native.loadstring
+
+-- unpack. The engine's puts up to 8,000 values on the stack from C; more than that come from Lua, some at each level.
+
+local FROM_C, FROM_LUA = 7900, 60000
+local STEP = 200
+local unpack_more
+do
+  local values = {}
+  for at = 0, STEP - 1 do
+    values[at + 1] = "t[i + " .. at .. "]"
+  end
+  unpack_more = engine.loadstring([[
+    local unpack = ...
+    local function more(t, i, j)
+      if j - i < 7900 then
+        return unpack(t, i, j)
+      end
+      return ]] .. concat(values, ", ") .. [[, more(t, i + ]] .. STEP .. [[, j)
+    end
+    return more
+  ]], "=[C]")(unpack)
+end
+
+function globals.unpack(...)
+  local values, first, last = ...
+  if type(values) ~= "table" then
+    return unpack(...)
+  end
+  first, last = first or 1, last or #values
+  if type(first) ~= "number" or type(last) ~= "number" then
+    return unpack(...)
+  end
+  local count = last - first + 1
+  if not (count > FROM_C and count <= FROM_LUA) then
+    return unpack(...)
+  end
+  first, last = floor(first), floor(last)
+  if getmetatable(values) ~= nil then
+    local plain = {}
+    for at = first, last do
+      plain[at] = rawget(values, at)
+    end
+    values = plain
+  end
+  return unpack_more(values, first, last)
+end
 
 function globals.load(reader, name)
   if type(reader) ~= "function" then

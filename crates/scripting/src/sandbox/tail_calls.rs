@@ -2,9 +2,9 @@
 //!
 //! A tail call leaves no trace of the line it was on. Lua 5.1 does not make one when the callee is a C function, so Redis
 //! can say where `return redis.call(...)` went wrong; LuaJIT always makes one, and then neither an error's position nor
-//! its traceback knows the script. Of what a script returns only the first value counts, so at its own level (not in
-//! the functions within, where all values count) parentheses change nothing else. They are put on the lines where the
-//! call stands.
+//! its traceback knows the script. Of what a script returns only the first value counts, so at its own level parentheses change
+//! nothing else. In the functions within all values count, but a command's call has one, whoever returns it. They are
+//! put on the lines where the call stands.
 
 use super::scanner::{Block, Kind, Scanner, Token};
 
@@ -20,7 +20,8 @@ pub(super) fn without(chunk: &[u8]) -> Option<Vec<u8>> {
         let token = scanner.next();
         if let Some(open) = &mut returned {
             if open.ends_at(token.kind, blocks.len()) {
-                if open.single && open.ends_like_a_call {
+                let counts_once = !open.in_function || is_command_call(&chunk[open.start..open.end]);
+                if open.single && open.ends_like_a_call && counts_once {
                     insertions.push((open.start, b'('));
                     insertions.push((open.end, b')'));
                 }
@@ -35,13 +36,21 @@ pub(super) fn without(chunk: &[u8]) -> Option<Vec<u8>> {
             Kind::Closer => {
                 blocks.pop();
             }
-            Kind::Return if returned.is_none() && !blocks.contains(&Block::Function) => {
-                returned = Some(Returned::after(token, blocks.len()));
+            Kind::Return if returned.is_none() => {
+                let in_function = blocks.contains(&Block::Function);
+                returned = Some(Returned::after(token, blocks.len(), in_function));
             }
             _ => {}
         }
     }
     (!insertions.is_empty()).then(|| insert(chunk, &insertions))
+}
+
+/// Whether it begins with a call of a command, which has one result wherever it stands.
+fn is_command_call(returned: &[u8]) -> bool {
+    let text = returned.trim_ascii_start();
+    let call = text.strip_prefix(b"redis.").or_else(|| text.strip_prefix(b"server."));
+    call.is_some_and(|call| call.starts_with(b"call(") || call.starts_with(b"pcall("))
 }
 
 fn insert(chunk: &[u8], insertions: &[(usize, u8)]) -> Vec<u8> {
@@ -61,17 +70,19 @@ struct Returned {
     start: usize,
     end: usize,
     depth: usize,
+    in_function: bool,
     brackets: i32,
     single: bool,
     ends_like_a_call: bool,
 }
 
 impl Returned {
-    fn after(token: Token, depth: usize) -> Returned {
+    fn after(token: Token, depth: usize, in_function: bool) -> Returned {
         Returned {
             start: token.end,
             end: token.end,
             depth,
+            in_function,
             brackets: 0,
             single: true,
             ends_like_a_call: false,
@@ -124,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn commands_that_functions_return_are_wrapped() {
+        check(
+            "local function f() return redis.call('get', x) end",
+            "local function f() return( redis.call('get', x)) end",
+        );
+        check(
+            "g('f', function() if a then return server.pcall('x', {f(1)}) end return f(x) end)",
+            "g('f', function() if a then return( server.pcall('x', {f(1)})) end return f(x) end)",
+        );
+    }
+
+    #[test]
     fn other_returns_stay() {
         for chunk in [
             "return",
@@ -132,6 +155,8 @@ mod tests {
             "return f(x), 2",
             "return f(x), g(y)",
             "return function() return f() end",
+            "function f() return redis.call('get', x), 1 end",
+            "function f() return redis.sha1hex(x) end",
             "local function f() return g() end return f",
             "local f = function() if a then return g() end end",
             "-- return f()\nlocal s = 'return f()' .. [[ return g() ]] --[==[ return h() ]==]",

@@ -76,3 +76,22 @@ fn restarting_works_in_later_slices_inside_pcall_and_coroutines() {
         assert_eq!(server.call(&["GET", names[1]]), "$1\r\n1\r\n", "{call}");
     }
 }
+
+#[test]
+fn a_table_is_a_whole_request() {
+    let server = Server::new(&[]);
+    assert_eq!(server.eval("return redis.call({'set', 'k', 1.5})"), "+OK\r\n");
+    assert_eq!(server.eval("return redis.pcall({'get', 'k'})"), "$3\r\n1.5\r\n");
+    let many = "local t = {'rpush', 'l'} for i = 1, 1e5 do t[i + 2] = i end return redis.call(t)";
+    assert_eq!(server.eval(many), ":100000\r\n");
+    assert_eq!(server.call(&["LRANGE", "l", "99998", "-1"]), "*2\r\n$5\r\n99999\r\n$6\r\n100000\r\n");
+    for wrong in
+        ["{}", "{'get', {}}", "{'get'}, 'k'", "'get', {'k'}", "setmetatable({}, {__index = {'ping'}})"]
+    {
+        let answer = server.eval(&format!("return redis.call({wrong})"));
+        assert!(
+            answer.starts_with("-ERR Lua redis lib command arguments must be strings or integers"),
+            "{wrong}: {answer}"
+        );
+    }
+}

@@ -2,7 +2,10 @@
 
 mod atomicity;
 mod determinism;
+mod functions;
 mod keys;
 mod killing;
+mod observing;
 mod preemption;
 mod server;
+mod statistics;

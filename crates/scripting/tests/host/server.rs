@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use perigee_commands::scripts::ScriptHost;
 use perigee_scripting::LuaHost;
 use perigee_testkit::Node;
 

@@ -5,7 +5,9 @@
 
 mod blocking;
 mod connection;
+mod debugger;
 mod edges;
+mod examples;
 mod limits;
 mod parallel;
 mod protocol;

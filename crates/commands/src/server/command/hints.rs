@@ -58,7 +58,7 @@ static ACCESS: &[(&[&str], &[&str])] = &[
 #[rustfmt::skip]
 static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
-        "client|info", "client|list", "dump", "hrandfield", "hscan", "info", "lastsave", "memory|stats", "object|encoding",
+        "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
         "spop", "srandmember", "sscan", "time", "ttl", "zrandmember", "zscan",
     ]),
@@ -68,8 +68,9 @@ static TIPS: &[(&str, &[&str])] = &[
     ]),
     ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetnx", "touch", "unlink"]),
     ("request_policy:all_shards", &[
-        "dbsize", "flushall", "flushdb", "info", "keys", "memory|stats", "ping", "randomkey", "script|exists", "script|kill",
-        "wait",
+        "dbsize", "flushall", "flushdb", "function|delete", "function|flush", "function|kill", "function|load",
+        "function|restore", "function|stats", "info", "keys", "memory|stats", "ping", "randomkey", "script|exists",
+        "script|kill", "wait",
     ]),
     ("request_policy:all_nodes", &[
         "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
@@ -78,9 +79,10 @@ static TIPS: &[(&str, &[&str])] = &[
     ("response_policy:agg_min", &["msetnx", "wait"]),
     ("response_policy:agg_sum", &["dbsize", "del", "exists", "slowlog|len", "touch", "unlink"]),
     ("response_policy:agg_logical_and", &["script|exists"]),
-    ("response_policy:one_succeeded", &["script|kill"]),
+    ("response_policy:one_succeeded", &["function|kill", "script|kill"]),
     ("response_policy:all_succeeded", &[
-        "config|set", "flushall", "flushdb", "mset", "ping", "script|flush", "script|load", "slowlog|reset",
+        "config|set", "flushall", "flushdb", "function|delete", "function|flush", "function|load", "function|restore", "mset",
+        "ping", "script|flush", "script|load", "slowlog|reset",
     ]),
-    ("response_policy:special", &["info", "memory|stats"]),
+    ("response_policy:special", &["function|stats", "info", "memory|stats"]),
 ];

@@ -33,6 +33,7 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("expired_keys", count(&engine.counters.expired_keys));
     lines.add("evicted_keys", 0);
     lines.add("evicted_clients", 0);
+    lines.add("evicted_scripts", engine.scripts.evictions_shown());
     lines.add("keyspace_hits", sum(|worker| &worker.keyspace_hits));
     lines.add("keyspace_misses", sum(|worker| &worker.keyspace_misses));
     lines.add("pubsub_channels", engine.pubsub.channel_count());

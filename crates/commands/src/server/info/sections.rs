@@ -52,7 +52,10 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     let startup = engine.samples.startup_bytes();
     let clients: usize = engine.clients.all().iter().map(|client| client.output_bytes()).sum();
     let (scripts, script_bytes) = engine.scripts.size();
-    let overhead = startup + clients + script_bytes;
+    let vm_bytes: u64 = engine.worker_stats().iter().map(|stats| stats.script_vm_bytes.value()).sum();
+    let vm_bytes = vm_bytes as usize;
+    let libraries = engine.functions.libraries();
+    let overhead = startup + clients + script_bytes + libraries.code_bytes();
     let dataset = used.saturating_sub(overhead);
     let share = |part: usize, whole: usize| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
     let max = config.number(Param::MaxMemory) as usize;
@@ -67,9 +70,14 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("allocator_allocated", used);
     lines.add("allocator_resident", resident);
     lines.add_memory("total_system_memory", engine.process.machine_memory);
+    lines.add("used_memory_vm_eval", vm_bytes);
+    lines.add_memory("used_memory_lua", vm_bytes);
     lines.add("used_memory_scripts_eval", script_bytes);
     lines.add("number_of_cached_scripts", scripts);
-    lines.add_memory("used_memory_scripts", script_bytes);
+    lines.add("number_of_functions", libraries.function_count());
+    lines.add_memory("used_memory_vm_total", vm_bytes);
+    lines.add("used_memory_functions", libraries.code_bytes());
+    lines.add_memory("used_memory_scripts", script_bytes + libraries.code_bytes());
     lines.add("maxmemory", max);
     lines.add("maxmemory_human", human(max));
     lines.add("maxmemory_policy", config.show(Param::MaxMemoryPolicy as usize));

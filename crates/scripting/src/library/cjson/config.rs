@@ -17,6 +17,7 @@ pub struct Config {
     pub(crate) keep_buffer: bool,
     pub(crate) encode_invalid: InvalidNumbers,
     pub(crate) decode_invalid: bool,
+    pub(crate) exact_integers: bool,
 }
 
 impl Default for Config {
@@ -31,6 +32,7 @@ impl Default for Config {
             keep_buffer: true,
             encode_invalid: InvalidNumbers::Refuse,
             decode_invalid: true,
+            exact_integers: false,
         }
     }
 }
@@ -77,19 +79,16 @@ pub(crate) fn encode_number_precision(stack: Stack, shared: &mut Shared) -> Outc
 
 /// Shown and settable as in Redis; our buffer is kept in either case.
 pub(crate) fn encode_keep_buffer(stack: Stack, shared: &mut Shared) -> Outcome {
-    accept(stack, 1)?;
-    let mut config = *of(stack, shared);
-    switch(stack, shared, 1, &mut config.keep_buffer)?;
-    *of(stack, shared) = config;
-    Ok(1)
+    on_or_off(stack, shared, |config| &mut config.keep_buffer)
 }
 
 pub(crate) fn decode_invalid_numbers(stack: Stack, shared: &mut Shared) -> Outcome {
-    accept(stack, 1)?;
-    let mut config = *of(stack, shared);
-    switch(stack, shared, 1, &mut config.decode_invalid)?;
-    *of(stack, shared) = config;
-    Ok(1)
+    on_or_off(stack, shared, |config| &mut config.decode_invalid)
+}
+
+/// Ours: whole numbers come and go as they are, those that a double cannot hold as `{big_number = digits}`.
+pub(crate) fn exact_integers(stack: Stack, shared: &mut Shared) -> Outcome {
+    on_or_off(stack, shared, |config| &mut config.exact_integers)
 }
 
 pub(crate) fn encode_invalid_numbers(stack: Stack, shared: &mut Shared) -> Outcome {
@@ -122,6 +121,14 @@ fn accept(stack: Stack, count: c_int) -> Result<(), Raise> {
     }
     stack.set_top(count);
     Ok(())
+}
+
+fn on_or_off(stack: Stack, shared: &mut Shared, field: fn(&mut Config) -> &mut bool) -> Outcome {
+    accept(stack, 1)?;
+    let mut config = *of(stack, shared);
+    switch(stack, shared, 1, field(&mut config))?;
+    *of(stack, shared) = config;
+    Ok(1)
 }
 
 fn number(stack: Stack, shared: &mut Shared, field: fn(&mut Config) -> &mut i32, largest: i32) -> Outcome {

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 
 use crate::library::Shared;
-use crate::library::cjson::{DEEPEST, config};
+use crate::library::cjson::{BIG_NUMBER, DEEPEST, LARGEST_EXACT, config, integer_length};
 use crate::library::number;
 use crate::stack::{Outcome, Raise, Stack};
 
@@ -28,6 +28,7 @@ pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
         depth: 0,
         deepest: config.decode_depth.min(DEEPEST),
         invalid_numbers: config.decode_invalid,
+        exact_integers: config.exact_integers,
     };
     let token = parser.token();
     parser.value(token)?;
@@ -54,6 +55,8 @@ enum Token<'a> {
     /// A string whose meaning is in the shared text buffer.
     Unescaped,
     Number(f64),
+    /// A whole number that a double cannot hold, as it stands.
+    BigNumber(&'a [u8]),
     Boolean(bool),
     Null,
     Error(&'static str),
@@ -70,7 +73,7 @@ impl Token<'_> {
             Token::Comma => "T_COMMA",
             Token::End => "T_END",
             Token::Plain(_) | Token::Unescaped => "T_STRING",
-            Token::Number(_) => "T_NUMBER",
+            Token::Number(_) | Token::BigNumber(_) => "T_NUMBER",
             Token::Boolean(_) => "T_BOOLEAN",
             Token::Null => "T_NULL",
             Token::Error(text) => text,
@@ -89,6 +92,7 @@ struct Parser<'a> {
     depth: i32,
     deepest: i32,
     invalid_numbers: bool,
+    exact_integers: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -98,6 +102,15 @@ impl<'a> Parser<'a> {
             Token::Plain(text) => self.stack.push_bytes(text),
             Token::Unescaped => self.stack.push_bytes(&self.shared.text),
             Token::Number(number) => self.stack.push_number(number),
+            Token::BigNumber(digits) => {
+                if !self.stack.reserve(3) {
+                    return Err(self.too_deep());
+                }
+                self.stack.push_table(0, 1);
+                self.stack.push_bytes(BIG_NUMBER);
+                self.stack.push_bytes(digits);
+                self.stack.raw_set(-3);
+            }
             Token::Boolean(value) => self.stack.push_boolean(value),
             Token::Null => self.stack.push_null_pointer(),
             Token::ObjectStart => self.object()?,
@@ -168,10 +181,13 @@ impl<'a> Parser<'a> {
         if self.depth <= self.deepest && self.stack.reserve(slots) {
             return Ok(());
         }
+        Err(self.too_deep())
+    }
+
+    fn too_deep(&mut self) -> Raise {
         let (depth, position) = (self.depth, self.position);
-        Err(self
-            .shared
-            .fail(format_args!("Found too many nested data structures ({depth}) at character {position}")))
+        self.shared
+            .fail(format_args!("Found too many nested data structures ({depth}) at character {position}"))
     }
 
     fn expected(&mut self, wanted: &str, found: Token<'_>) -> Raise {
@@ -230,9 +246,16 @@ impl<'a> Parser<'a> {
     }
 
     fn number(&mut self) -> Token<'a> {
-        match number::read(&self.input[self.position..]) {
+        let text = &self.input[self.position..];
+        match number::read(text) {
             Some((value, taken)) => {
                 self.position += taken;
+                if self.exact_integers
+                    && value.abs() >= LARGEST_EXACT as f64
+                    && integer_length(text) == Some(taken)
+                {
+                    return Token::BigNumber(&text[..taken]);
+                }
                 Token::Number(value)
             }
             None => Token::Error("invalid number"),

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use crate::library::Shared;
 use crate::library::cjson::config::{self, InvalidNumbers};
 use crate::library::cjson::keys::{Name, collect_keys};
-use crate::library::cjson::{Config, DEEPEST};
+use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, integer_length};
 use crate::library::number::write_general;
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
@@ -42,6 +42,7 @@ impl Encoder<'_> {
             Kind::LightUserdata if self.stack.is_null_pointer(-1) => {
                 self.shared.output.extend_from_slice(b"null")
             }
+            Kind::Table if self.config.exact_integers && self.big_number() => {}
             Kind::Table => self.table(depth + 1)?,
             _ => return Err(self.refuse("type not supported")),
         }
@@ -57,6 +58,19 @@ impl Encoder<'_> {
             Some(length) => self.array(table, length, depth),
             None => self.object(table, depth),
         }
+    }
+
+    /// Writes the table on top if it stands for a whole number.
+    fn big_number(&mut self) -> bool {
+        self.stack.push_bytes(BIG_NUMBER);
+        self.stack.raw_get(-2);
+        let digits = if self.stack.kind(-1) == Kind::String { self.stack.bytes(-1) } else { b"" };
+        let is_number = integer_length(digits) == Some(digits.len());
+        if is_number {
+            self.shared.output.extend_from_slice(digits);
+        }
+        self.stack.pop(1);
+        is_number
     }
 
     /// The largest index of a table that has only positive whole numbers as keys and is not too sparse.
@@ -150,7 +164,12 @@ impl Encoder<'_> {
                 }
             }
         }
-        write_general(&mut self.shared.output, number, self.config.precision as usize);
+        let whole = crate::stack::truncate(number);
+        if self.config.exact_integers && (whole as f64).to_bits() == number.to_bits() {
+            self.shared.output.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        } else {
+            write_general(&mut self.shared.output, number, self.config.precision as usize);
+        }
         Ok(())
     }
 

@@ -15,6 +15,20 @@ mod keys;
 pub use config::Config;
 pub(crate) use keys::{Key, collect_keys};
 
+/// The field of a table that stands for a whole number which a double cannot hold: its digits. As in replies.
+const BIG_NUMBER: &[u8] = b"big_number";
+/// Up to here every whole number is a double of its own.
+const LARGEST_EXACT: u64 = 1 << 53;
+
+/// The length of the whole number in JSON's form that `text` begins with, if no fraction or exponent follows.
+fn integer_length(text: &[u8]) -> Option<usize> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_whole = !matches!(digits.get(count), Some(b'.' | b'e' | b'E' | b'x' | b'X'));
+    let is_plain = count > 0 && (digits[0] != b'0' || count == 1);
+    (is_whole && is_plain).then_some(text.len() - digits.len() + count)
+}
+
 /// Nesting beyond this is refused whatever the settings say: encoder and decoder use the thread's stack.
 const DEEPEST: i32 = 2000;
 
@@ -48,6 +62,7 @@ unsafe fn push_table(stack: Stack, shared: *mut Shared) {
         register_owned(stack, shared, owner, "encode_keep_buffer", config::encode_keep_buffer);
         register_owned(stack, shared, owner, "encode_invalid_numbers", config::encode_invalid_numbers);
         register_owned(stack, shared, owner, "decode_invalid_numbers", config::decode_invalid_numbers);
+        register_owned(stack, shared, owner, "exact_integers", config::exact_integers);
         register_owned(stack, shared, owner, "new", new);
     }
     stack.push_null_pointer();

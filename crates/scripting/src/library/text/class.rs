@@ -35,14 +35,14 @@ const fn kinds() -> [u8; 256] {
     let mut byte = 0;
     while byte < 256 {
         let c = byte as u8;
-        kinds[byte] = LOWER * c.is_ascii_lowercase() as u8
-            | UPPER * c.is_ascii_uppercase() as u8
-            | DIGIT * c.is_ascii_digit() as u8
-            | CONTROL * c.is_ascii_control() as u8
-            | PUNCTUATION * c.is_ascii_punctuation() as u8
-            | SPACE * matches!(c, b' ' | 9..=13) as u8
-            | HEXADECIMAL * c.is_ascii_hexdigit() as u8
-            | ZERO * (c == 0) as u8;
+        kinds[byte] = (LOWER * c.is_ascii_lowercase() as u8)
+            | (UPPER * c.is_ascii_uppercase() as u8)
+            | (DIGIT * c.is_ascii_digit() as u8)
+            | (CONTROL * c.is_ascii_control() as u8)
+            | (PUNCTUATION * c.is_ascii_punctuation() as u8)
+            | (SPACE * matches!(c, b' ' | 9..=13) as u8)
+            | (HEXADECIMAL * c.is_ascii_hexdigit() as u8)
+            | (ZERO * (c == 0) as u8);
         byte += 1;
     }
     kinds

@@ -1,0 +1,76 @@
+//! Payloads as DUMP and FUNCTION DUMP give them and RESTORE takes them: RDB's encodings, then the version of the format
+//! and a checksum.
+//!
+//! The checksum is CRC-64 with Jones's polynomial. Held against payloads of redis-server 7.0.15.
+
+mod lzf;
+mod strings;
+
+use crc::{CRC_64_REDIS, Crc, Table};
+
+use crate::error::Error;
+pub(crate) use strings::{read_string, write_string};
+
+/// The version that is written: that of Redis 7.0, which later servers read as well.
+const WRITTEN: u16 = 10;
+/// The newest version that is read: that of Redis 7.2.
+const NEWEST: u16 = 11;
+/// Two bytes of version and eight of checksum.
+const FOOTER: usize = 10;
+
+const BAD: Error = Error::Text("ERR DUMP payload version or checksum are wrong");
+
+static CHECKSUM: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
+
+/// Appends version and checksum.
+pub(crate) fn seal(mut body: Vec<u8>) -> Vec<u8> {
+    body.extend_from_slice(&WRITTEN.to_le_bytes());
+    let checksum = CHECKSUM.checksum(&body);
+    body.extend_from_slice(&checksum.to_le_bytes());
+    body
+}
+
+/// What stands before version and checksum.
+///
+/// # Errors
+/// A newer version, a wrong checksum.
+pub(crate) fn open(payload: &[u8]) -> Result<&[u8], Error> {
+    let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(BAD)?;
+    let (version, checksum) = footer.split_first_chunk::<2>().ok_or(BAD)?;
+    let right = CHECKSUM.checksum(&payload[..payload.len() - checksum.len()]).to_le_bytes();
+    if u16::from_le_bytes(*version) > NEWEST || checksum != right {
+        return Err(BAD);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FUNCTION DUMP of a redis-server 7.0.15 without libraries.
+    const EMPTY: &[u8] = b"\x0a\x00\x5d\x9b\x5c\x40\x0f\x7f\xa2\xda";
+
+    #[test]
+    fn the_footer_is_that_of_redis() {
+        assert_eq!(seal(Vec::new()), EMPTY);
+        assert_eq!(open(EMPTY), Ok(&b""[..]));
+        assert_eq!(open(&seal(b"body".to_vec())), Ok(&b"body"[..]));
+    }
+
+    #[test]
+    fn what_is_damaged_newer_or_short_is_refused() {
+        for at in 0..8 {
+            let mut payload = seal(b"body".to_vec());
+            payload[at] ^= 1;
+            assert_eq!(open(&payload), Err(BAD), "{at}");
+        }
+        let mut newer = b"\x0c\x00".to_vec();
+        newer.extend(CHECKSUM.checksum(&newer).to_le_bytes());
+        assert_eq!(open(&newer), Err(BAD));
+        newer[0] = 0x0b;
+        assert_eq!(open(&newer), Err(BAD), "the checksum is that of the other version");
+        assert_eq!(open(&EMPTY[1..]), Err(BAD));
+        assert_eq!(open(b""), Err(BAD));
+    }
+}
