@@ -98,7 +98,7 @@ pub(super) const KILL: Command = subcommand(
     "kill",
     "function|kill",
     2,
-    |call| crate::scripts::kill(call, true),
+    |call| crate::scripts::kill(call, true, crate::scripts::KillTarget::Every),
     "O(1)",
     "Kill the function currently in execution.",
 )
