@@ -227,6 +227,11 @@ const KILL: Command = command("kill", -2, script_kill)
     .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.");
 
 fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    kill(call, false)
+}
+
+/// SCRIPT KILL and FUNCTION KILL.
+pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool) -> Result<(), Error> {
     let target = match call.args[2..] {
         [] => KillTarget::Every,
         [name] => KillTarget::Script(name),
@@ -236,11 +241,6 @@ fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
         _ => return Err(Error::Syntax),
     };
-    kill(call, false, target)
-}
-
-/// SCRIPT KILL and FUNCTION KILL.
-pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool, target: KillTarget<'_>) -> Result<(), Error> {
     match call.env.engine.scripts.kill(call.env.engine, functions, target) {
         Ok(()) => call.reply.ok(),
         Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),

@@ -70,7 +70,8 @@ fn a_killed_function_leaves_neither_writes_nor_state() {
     );
     let stats = server.call(&["FUNCTION", "STATS"]);
     assert!(stats.contains("$1\r\nf\r\n") && stats.contains("$7\r\nforever\r\n"), "{stats}");
-    assert_eq!(server.call(&["FUNCTION", "KILL"]), "+OK\r\n");
+    assert!(server.call(&["FUNCTION", "KILL", "other"]).starts_with("-NOTBUSY"));
+    assert_eq!(server.call(&["FUNCTION", "KILL", "f"]), "+OK\r\n");
     let answer = endless.finish();
     assert_eq!(answer, "-ERR Script killed by user with SCRIPT KILL... script: f, on @user_function:2.\r\n");
     assert_eq!(server.call(&["GET", "k"]), "$1\r\n1\r\n");

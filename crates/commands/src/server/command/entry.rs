@@ -220,7 +220,8 @@ mod tests {
 
     /// Ours differ, each for the reason beside it.
     const DIFFERENT: &[&str] = &[
-        // It may name one of several.
+        // They may name one of several.
+        "function|kill",
         "script|kill",
         // A shard channel is no key: there is nothing to lock, and no cluster yet whose slots it would name.
         "spublish",
