@@ -4,6 +4,7 @@
 //! of the wire, of clients, of scripts, of the time: the moment is an argument.
 #![deny(unsafe_code)]
 
+mod barrier;
 mod edit;
 mod held;
 mod journal;
@@ -44,6 +45,7 @@ impl Keyspace {
     /// `shards` must be a power of two, 32,768 at most.
     pub fn new(databases: u16, shards: usize) -> Self {
         assert!(shards.is_power_of_two() && shards <= 1 << 15, "a power of two, 32,768 at most");
+        barrier::prepare();
         let limits = LimitCells::default();
         limits.store(Limits::default());
         Keyspace {
