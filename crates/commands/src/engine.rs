@@ -203,6 +203,11 @@ pub trait Clock {
     fn now_us(&self) -> u64;
     /// Nanoseconds from some fixed moment, never going back; cheap.
     fn ticks_ns(&self) -> u64;
+    /// What [`now_ms`](Self::now_ms) says when [`ticks_ns`](Self::ticks_ns) says this: just now.
+    fn now_ms_at(&self, ticks_ns: u64) -> u64 {
+        let _ = ticks_ns;
+        self.now_ms()
+    }
 }
 
 /// A future that waits.
@@ -258,8 +263,9 @@ impl Worker {
     /// The environment for a batch of requests: samples the clock.
     #[inline]
     pub fn env<'e>(&'e self, engine: &'e Engine) -> Env<'e> {
-        self.last_tick_ns.set(self.clock.ticks_ns());
-        Env { engine, worker: self, now_ms: self.clock.now_ms() }
+        let ticks_ns = self.clock.ticks_ns();
+        self.last_tick_ns.set(ticks_ns);
+        Env { engine, worker: self, now_ms: self.clock.now_ms_at(ticks_ns) }
     }
 
     /// Counts traffic, in bytes.

@@ -463,6 +463,11 @@ impl Suspended<'_> {
     pub fn is_blocked(&self) -> bool {
         matches!(self.0, State::Blocked(_) | State::Paused(_))
     }
+
+    /// Whether the request is a script that has used up its slice.
+    pub fn is_script(&self) -> bool {
+        matches!(self.0, State::Script { .. })
+    }
 }
 
 fn wait<'e>(state: State<'e>) -> Flow<'e> {

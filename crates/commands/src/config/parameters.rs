@@ -86,6 +86,7 @@ parameters! {
     TcpKeepalive "tcp-keepalive", range(0, INT), "300", Mutable;
     MaxClients "maxclients", range(1, UINT), "10000", Mutable;
     IoThreads "io-threads", range(0, 128), "0", Fixed;
+    IoThreadsPlacement "io-threads-placement", Kind::Choice(&["load", "turn", "roam"]), "load", Mutable;
     ProtoMaxBulkLen "proto-max-bulk-len", bytes(1024 * 1024), "512mb", Mutable;
     ClientQueryBufferLimit "client-query-buffer-limit", bytes(1024 * 1024), "1gb", Mutable;
     ClientOutputBufferLimit "client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Mutable;
