@@ -22,7 +22,7 @@ mod value;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use edit::{Edit, Kind};
+pub use edit::{Audience, Edit, Kind};
 pub use held::Footprint;
 pub use notices::Notice;
 pub use shard::{Entry, WatchFlag};
@@ -100,17 +100,19 @@ impl Keyspace {
 
 /// [`Limits`] that can be read while they are changed.
 #[derive(Default)]
-struct LimitCells([AtomicUsize; 5]);
+struct LimitCells([AtomicUsize; 7]);
 
 impl LimitCells {
     fn load(&self) -> Limits {
-        let [a, b, c, d, e] = self.0.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+        let [a, b, c, d, e, f, g] = self.0.each_ref().map(|cell| cell.load(Ordering::Relaxed));
         Limits {
             hash_max_listpack_entries: a,
             hash_max_listpack_value: b,
             set_max_intset_entries: c,
             zset_max_listpack_entries: d,
             zset_max_listpack_value: e,
+            stream_node_max_bytes: f,
+            stream_node_max_entries: g,
         }
     }
 
@@ -121,6 +123,8 @@ impl LimitCells {
             limits.set_max_intset_entries,
             limits.zset_max_listpack_entries,
             limits.zset_max_listpack_value,
+            limits.stream_node_max_bytes,
+            limits.stream_node_max_entries,
         ];
         for (cell, value) in self.0.iter().zip(values) {
             cell.store(value, Ordering::Relaxed);

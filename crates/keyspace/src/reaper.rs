@@ -21,7 +21,7 @@ impl Reaper {
     /// Drops a value, here if it is small.
     #[inline]
     pub(crate) fn drop_value(&self, value: Value) {
-        if value.elements() > LARGE {
+        if value.weight() > LARGE {
             self.drop_later(value);
         }
     }

@@ -59,7 +59,7 @@ impl Txn<'_> {
     fn tell_watchers_of(&mut self, db: u16, key: &[u8]) {
         let Some(news) = self.news.get_mut() else { return };
         let before = news.touched.len();
-        news.touched.retain(|(touched_db, touched)| *touched_db != db || **touched != *key);
+        news.touched.retain(|((touched_db, touched), _)| *touched_db != db || **touched != *key);
         if news.touched.len() < before {
             let shard = self.held.shard(self.keyspace.shard_of(key));
             if let Some(interest) = shard.interests.get(&(db, Box::from(key))) {
