@@ -305,6 +305,11 @@ impl Env<'_> {
         }
     }
 
+    /// Counts another look at a key that is there.
+    pub(crate) fn count_hit(self) {
+        self.worker.stats.keyspace_hits.fetch_add(1);
+    }
+
     /// The same at this moment: after a wait, the batch's time is over.
     pub(crate) fn renewed(self) -> Self {
         self.worker.env(self.engine)

@@ -282,8 +282,9 @@ impl Session {
                 stats::record(env, self, entry, args);
                 Flow::Done
             }
-            Some(Suspend::Block(block)) => {
-                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, args, block);
+            Some(Suspend::Block(block, later)) => {
+                let request = later.unwrap_or_else(|| OwnedArgs::new(args));
+                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
                 wait(State::Blocked(blocked))

@@ -71,8 +71,20 @@ pub enum Audience {
     Everybody,
     /// Those who watch the key: the change gives those who wait nothing.
     Watchers,
+    /// Those who wait for the key.
+    Waiters,
     /// Nobody.
     Nobody,
+}
+
+impl Audience {
+    pub(crate) fn has_watchers(self) -> bool {
+        matches!(self, Audience::Everybody | Audience::Watchers)
+    }
+
+    pub(crate) fn has_waiters(self) -> bool {
+        matches!(self, Audience::Everybody | Audience::Waiters)
+    }
 }
 
 /// A value to be changed; reads go through `Deref`. When it is dropped the key is marked as changed if it was, and
@@ -140,7 +152,8 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         self.audience = audience;
     }
 
-    pub(crate) fn now_ms(&self) -> u64 {
+    /// The moment of the transaction.
+    pub fn now_ms(&self) -> u64 {
         self.txn.now_ms()
     }
 

@@ -65,8 +65,8 @@ pub struct Txn<'k> {
 /// What a commit has to tell, beside the changes themselves.
 #[derive(Default)]
 pub(crate) struct News {
-    /// Changed keys of shards in which somebody watches or waits, and whether that can be what somebody waits for.
-    touched: Vec<(DbKey, bool)>,
+    /// Changed keys of shards in which somebody watches or waits, and who is to be told.
+    touched: Vec<(DbKey, Audience)>,
     /// Keys that a read found expired; removed before the commit.
     stale: Vec<DbKey>,
     /// Keys that were removed since they were expired.
@@ -523,7 +523,7 @@ impl<'k> Txn<'k> {
             let database = data.take_database(db);
             removed += database.keys.len();
             for key in watched.into_iter().filter(|key| database.keys.get(key).is_some()) {
-                self.news().touched.push(((db, key), true));
+                self.news().touched.push(((db, key), Audience::Everybody));
             }
             match &mut self.journal {
                 Some(journal) => {
@@ -554,7 +554,7 @@ impl<'k> Txn<'k> {
             data.swap_databases(a, b);
         }
         if !touched.is_empty() {
-            self.news().touched.extend(touched.into_iter().map(|at| (at, true)));
+            self.news().touched.extend(touched.into_iter().map(|at| (at, Audience::Everybody)));
         }
         if let Some(journal) = &mut self.journal {
             let target = journal.target(a, b"");
@@ -622,7 +622,7 @@ impl<'k> Txn<'k> {
     fn touched_in(&mut self, shard: u16, db: u16, key: &[u8]) {
         self.changes += 1;
         if !self.held.shard(shard).interests.is_empty() {
-            self.news().touched.push(((db, key.into()), true));
+            self.news().touched.push(((db, key.into()), Audience::Everybody));
         }
     }
 
@@ -633,7 +633,7 @@ impl<'k> Txn<'k> {
             let database = self.held.shard(place.shard).database(place.db);
             let entry = database.and_then(|database| database.keys.get_at(place.index));
             let key = entry.expect("a place that was just used").key().into();
-            self.news().touched.push(((place.db, key), audience == Audience::Everybody));
+            self.news().touched.push(((place.db, key), audience));
         }
     }
 

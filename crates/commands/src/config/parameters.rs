@@ -118,6 +118,8 @@ parameters! {
     SetMaxIntsetEntries "set-max-intset-entries", from(0), "512", Mutable;
     ZsetMaxListpackEntries "zset-max-listpack-entries" | "zset-max-ziplist-entries", from(0), "128", Mutable;
     ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", bytes(0), "64", Mutable;
+    StreamNodeMaxBytes "stream-node-max-bytes", bytes(0), "4096", Mutable;
+    StreamNodeMaxEntries "stream-node-max-entries", from(0), "100", Mutable;
 
     }
     // Shown by INFO and the like, without effect.
@@ -156,8 +158,6 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "stream-node-max-bytes", bytes(0), "4096", Mutable;
-    "stream-node-max-entries", from(0), "100", Mutable;
     "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
     "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.

@@ -16,11 +16,13 @@ impl Txn<'_> {
         let mut sealed = Sealed { changes: std::mem::take(&mut self.changes), ..Sealed::default() };
         let Some(news) = self.news.take() else { return sealed };
         sealed.expired = news.expired;
-        for (at, feeds) in news.touched {
+        for (at, audience) in news.touched {
             let shard = self.keyspace.shard_of(&at.1);
             let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
-            interest.watchers.iter().for_each(|watcher| watcher.raise());
-            if feeds && !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
+            if audience.has_watchers() {
+                interest.watchers.iter().for_each(|watcher| watcher.raise());
+            }
+            if audience.has_waiters() && !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
                 sealed.ready.push(at);
             }
         }
