@@ -97,7 +97,8 @@ fn no_group(key: &[u8], group: &[u8], after: &str) -> Error {
     Error::Quoting([&parts.concat(), after.as_bytes()].concat())
 }
 
-/// The number of a consumer, which is created if there is none of that name, and whether it was.
+/// The number of a consumer, which is created if there is none of that name, and whether it was. As in Redis 7.0, a consumer that
+/// gets nothing is not created.
 fn consumer_of(stream: &mut Edit<'_, '_, Stream>, group: usize, name: &[u8]) -> (u32, bool) {
     match stream.group_at(group).consumer_number(name) {
         Some(number) => (number, false),

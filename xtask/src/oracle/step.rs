@@ -365,6 +365,7 @@ fn policy(request: &Request) -> Policy {
         "OBJECT" if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => {
             Policy::Near(2.0)
         }
+        "XINFO" | "XPENDING" => Policy::Times,
         _ => Policy::Exact,
     }
 }

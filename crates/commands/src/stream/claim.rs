@@ -2,7 +2,7 @@
 
 use perigee_keyspace::{Audience, Edit, PendingEntry, Stream, StreamId};
 
-use super::{consumer_of, id, look_up_group, on_stream, reply_entry, tell_created};
+use super::{consumer_of, id, look_up_group, no_group, on_stream, reply_entry, tell_created};
 use crate::call::Call;
 use crate::error::Error;
 use crate::parse::integer;
@@ -27,8 +27,7 @@ fn xclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
         let entries_read = at.entries_read;
         stream.set_group_position(group, options.last_id, entries_read);
     }
-    let (number, created) = consumer_of(&mut stream, group, call.args[3]);
-    let mut claimed = Vec::new();
+    let (mut claimed, mut created) = (Vec::new(), false);
     for &id in &options.ids {
         let before = stream.group_at(group).pending(id);
         if stream.get(id).is_none() {
@@ -37,20 +36,18 @@ fn xclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
             continue;
         }
         let before = match before {
-            Some(before) if is_idle(before, options.min_idle_ms, now_ms) => before,
-            None if options.force => PendingEntry { consumer: number, delivered_ms: now_ms, deliveries: 1 },
+            Some(before) if is_idle(before, options.min_idle_ms, now_ms) => before.deliveries,
+            None if options.force => 1,
             _ => continue,
         };
-        let more = u64::from(!options.just_ids);
-        let pending = PendingEntry {
-            consumer: number,
-            delivered_ms: options.delivered_ms,
-            deliveries: options.deliveries.unwrap_or(before.deliveries.wrapping_add(more)),
-        };
+        let deliveries = options.deliveries.unwrap_or(before.wrapping_add(u64::from(!options.just_ids)));
+        let (number, new) = consumer_of(&mut stream, group, call.args[3]);
+        created |= new;
+        let pending = PendingEntry { consumer: number, delivered_ms: options.delivered_ms, deliveries };
         stream.put_pending(group, id, pending);
+        stream.note_consumer_seen(group, number, true);
         claimed.push(id);
     }
-    stream.note_consumer_seen(group, number, !claimed.is_empty());
     call.reply.array(claimed.len());
     for id in claimed {
         reply_claimed(call.reply, &stream, id, options.just_ids);
@@ -125,6 +122,11 @@ fn xautoclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     const ATTEMPTS: usize = 10;
     /// Redis's: so many IDs can be allocated.
     const MOST: i64 = i64::MAX / 16;
+    let key = call.args[1];
+    // A missing key is missed even if the request is refused.
+    if !call.txn.contains(call.db, key) {
+        call.env.count_lookup(call.txn, call.db, key, false);
+    }
     let min_idle_ms = min_idle(call, "ERR Invalid min-idle-time argument for XAUTOCLAIM")?;
     let start = id::parse_start(call.args[5])?;
     let (mut count, mut just_ids) = (100, false);
@@ -139,15 +141,18 @@ fn xautoclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
             return Err(Error::Syntax);
         }
     }
-    let (key, now_ms) = (call.args[1], call.now_ms());
-    let (group, _) = look_up_group(call.env, call.txn, call.db, key, call.args[2])?;
-    let Some(mut stream) = call.txn.stream_mut(call.db, key)? else { return Ok(()) };
-    stream.tell(Audience::Nobody);
-    let (number, created) = consumer_of(&mut stream, group, call.args[3]);
+    let now_ms = call.now_ms();
+    let Some(mut stream) = call.txn.stream_mut(call.db, key)? else {
+        return Err(no_group(key, call.args[2], ""));
+    };
+    call.env.count_hit();
+    let Some((group, found)) = stream.group(call.args[2]) else {
+        return Err(no_group(key, call.args[2], ""));
+    };
     let (mut claimed, mut deleted) = (Vec::new(), Vec::new());
     let mut cursor = None;
     let mut attempts = count.saturating_mul(ATTEMPTS);
-    for (id, before) in stream.group_at(group).pending_in(start..=StreamId::MAX) {
+    for (id, before) in found.pending_in(start..=StreamId::MAX) {
         if attempts == 0 || claimed.len() + deleted.len() == count {
             cursor = Some(id);
             break;
@@ -159,14 +164,18 @@ fn xautoclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
             claimed.push((id, before.deliveries));
         }
     }
+    stream.tell(Audience::Nobody);
     for &id in &deleted {
         stream.remove_pending(group, id);
     }
+    let mut created = false;
     for &(id, deliveries) in &claimed {
+        let (number, new) = consumer_of(&mut stream, group, call.args[3]);
+        created |= new;
         let deliveries = deliveries.wrapping_add(u64::from(!just_ids));
         stream.put_pending(group, id, PendingEntry { consumer: number, delivered_ms: now_ms, deliveries });
+        stream.note_consumer_seen(group, number, true);
     }
-    stream.note_consumer_seen(group, number, !claimed.is_empty());
     call.reply.array(3);
     id::reply(call.reply, cursor.unwrap_or(StreamId::MIN));
     call.reply.array(claimed.len());

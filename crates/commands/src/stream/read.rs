@@ -89,16 +89,17 @@ fn xreadgroup(call: &mut Call<'_, '_>) -> Result<(), Error> {
         announce(call.reply, count);
     }
     for (read, ready) in reads.iter().zip(ready) {
+        if !ready {
+            call.env.count_hit();
+            continue;
+        }
         let Some(mut stream) = call.txn.stream_mut(call.db, read.key)? else { continue };
         call.env.count_hit();
         stream.tell(Audience::Nobody);
         let (number, created) = consumer_of(&mut stream, read.group, options.consumer);
-        if ready {
-            announce_stream(call.reply, read.key);
-        }
+        announce_stream(call.reply, read.key);
         let active = match read.start {
-            Start::New if ready => deliver(call.reply, &mut stream, read.group, number, &options) > 0,
-            Start::New => false,
+            Start::New => deliver(call.reply, &mut stream, read.group, number, &options) > 0,
             Start::After(id) => {
                 reply_history(call.reply, &mut stream, read.group, number, id, options.count);
                 false

@@ -39,11 +39,6 @@ fn xsetid(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let key = call.args[1];
     let mut stream = call.txn.stream_mut(call.db, key)?.ok_or(Error::NoSuchKey)?;
-    if last_id < stream.history().max_deleted_id {
-        return Err(Error::Text(
-            "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
-        ));
-    }
     if stream.last().is_some_and(|last| last_id < last.id) {
         return Err(Error::Text("ERR The ID specified in XSETID is smaller than the target stream top item"));
     }

@@ -1,7 +1,7 @@
 //! The consumer groups of a stream.
 
 use super::group::{GroupUndo, PendingEntry, StreamGroup};
-use super::{Stream, StreamId, StreamUndo};
+use super::{History, Stream, StreamId, StreamUndo};
 use crate::log::Log;
 
 impl Stream {
@@ -29,10 +29,10 @@ impl Stream {
         self.groups.iter().any(|(_, group)| group.last_id < id || group.pending(id).is_some())
     }
 
-    /// Whether an entry from the ID on was deleted singly, as far as is known.
+    /// Whether an entry from the ID on was deleted singly, as far as is known; what lay before the first entry does not count.
     pub fn has_tombstone_from(&self, id: StreamId) -> bool {
-        let history = &self.history;
-        history.len > 0 && history.max_deleted_id != StreamId::MIN && id <= history.max_deleted_id
+        let History { len, first_id, max_deleted_id, .. } = self.history;
+        len > 0 && max_deleted_id != StreamId::MIN && max_deleted_id >= first_id.max(id)
     }
 
     /// How many entries were ever added up to an ID, if that can be told.
