@@ -128,9 +128,9 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         Ok(Edit { txn, place, target, changed: false, audience: Audience::default(), kind: PhantomData })
     }
 
-    /// Drops what the value has let go of, elsewhere if it is large.
-    pub(crate) fn drop_later(&self, garbage: impl Send + 'static) {
-        self.txn.drop_later(garbage);
+    /// Drops what the value has let go of, elsewhere if it has many elements.
+    pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
+        self.txn.drop_weighing(weight, garbage);
     }
 
     /// The journal can restore the whole value from before; nothing later needs an inverse.

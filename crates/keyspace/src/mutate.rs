@@ -154,9 +154,7 @@ impl Edit<'_, '_, Stream> {
     pub fn trim(&mut self, trim: &StreamTrim) -> usize {
         let (deleted, removed) =
             self.apply(|stream, log| changed_if(stream.trim(trim, log), |(deleted, _)| *deleted > 0));
-        if removed.len() > 1 {
-            self.drop_later(removed);
-        }
+        self.drop_weighing(removed.len(), removed);
         deleted
     }
 
@@ -175,8 +173,8 @@ impl Edit<'_, '_, Stream> {
     /// Removes a group.
     pub fn remove_group(&mut self, group: usize) {
         let removed = self.apply(|stream, log| (stream.remove_group(group, log), true));
-        if let Some(removed) = removed.filter(|removed| removed.pending_len() > 0) {
-            self.drop_later(removed);
+        if let Some(removed) = removed {
+            self.drop_weighing(removed.pending_len(), removed);
         }
     }
 

@@ -587,8 +587,8 @@ impl<'k> Txn<'k> {
 
     // ---- shared by the above ----
 
-    pub(crate) fn drop_later(&self, garbage: impl Send + 'static) {
-        self.keyspace.reaper().drop_later(garbage);
+    pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
+        self.keyspace.reaper().drop_weighing(weight, garbage);
     }
 
     pub(crate) fn news(&mut self) -> &mut News {

@@ -26,7 +26,7 @@ impl Retention {
         let mut retention = Retention::default();
         let mut to: Option<(TrimTo, bool)> = None;
         let mut limit = None;
-        let mut references = References::Keep;
+        let mut references = None;
         while let Some(word) = words.next() {
             let more = words.left() > 0;
             if with_id && word.0 == b"*" {
@@ -54,8 +54,8 @@ impl Retention {
                 limit = Some(number);
             } else if with_id && word.is("NOMKSTREAM") {
                 retention.no_create = true;
-            } else if let Some(wanted) = parse_references(word) {
-                references = wanted;
+            } else if let Some(wanted) = parse_references(word).filter(|_| references.is_none()) {
+                references = Some(wanted);
             } else if with_id {
                 retention.id = Some(id::parse_new(word.0, 0)?);
                 break;
@@ -71,7 +71,7 @@ impl Retention {
             Some((_, false)) if limit.is_some() => return Err(LIMIT_OF_EXACT),
             Some((to, approximate)) => {
                 let limit = limit.unwrap_or_else(|| if approximate { default_limit(env) } else { 0 });
-                Some(StreamTrim { to, approximate, limit, references })
+                Some(StreamTrim { to, approximate, limit, references: references.unwrap_or_default() })
             }
         };
         Ok(retention)
