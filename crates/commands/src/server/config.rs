@@ -90,8 +90,13 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let words: Vec<(usize, &[&str])> = words.iter().map(|(at, word)| (*at, &word[..])).collect();
     let config = &call.env.engine.config;
+    let password = config.text(Param::RequirePass);
     config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
     config.apply_to(call.env.engine);
+    let required = config.text(Param::RequirePass);
+    if required != password {
+        call.env.engine.acl.require_password(required.as_bytes());
+    }
     config.tell(settings.iter().map(|(_, at, _)| *at));
     call.reply.ok();
     Ok(())
