@@ -138,7 +138,7 @@ fn getuser(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn reply_selector(reply: &mut dyn Reply, selector: &Selector) {
     reply.bulk(b"commands");
-    reply.bulk(selector.show_commands().as_bytes());
+    reply.bulk(&selector.show_commands());
     reply.bulk(b"keys");
     reply.bulk(&selector.show_keys());
     reply.bulk(b"channels");

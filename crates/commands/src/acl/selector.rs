@@ -33,7 +33,7 @@ pub(super) struct Selector {
     /// Words by which a command that is not allowed is allowed all the same, by its number.
     first_args: BTreeMap<u16, Vec<Box<[u8]>>>,
     /// What was said of commands since `+@all` or `-@all`, with its sign; what a later rule replaces is left out.
-    rules: Vec<String>,
+    rules: Vec<Vec<u8>>,
     all_keys: bool,
     keys: Vec<(Box<[u8]>, Access)>,
     all_channels: bool,
@@ -78,7 +78,7 @@ impl Selector {
             [b'-', command @ ..] => {
                 let entry = find(table, command).ok_or(RuleError::Unknown)?;
                 self.change(table, entry, false);
-                self.remember(false, entry.command.full_name);
+                self.remember(false, entry.command.full_name.as_bytes());
             }
             _ => return Err(RuleError::Syntax),
         }
@@ -139,14 +139,14 @@ impl Selector {
                 self.change(table, entry, allowed);
             }
         }
-        self.remember(allowed, &format!("@{}", String::from_utf8_lossy(name)));
+        self.remember(allowed, &[b"@", name].concat());
         Ok(())
     }
 
     fn allow(&mut self, table: &CommandTable, word: &[u8]) -> Result<(), RuleError> {
         if let Some(entry) = find(table, word) {
             self.change(table, entry, true);
-            self.remember(true, entry.command.full_name);
+            self.remember(true, entry.command.full_name.as_bytes());
             return Ok(());
         }
         let bar = word.iter().rposition(|&byte| byte == b'|').ok_or(RuleError::Unknown)?;
@@ -164,8 +164,7 @@ impl Selector {
         let known = self.first_args.entry(entry.id).or_default();
         if !known.iter().any(|known| known.eq_ignore_ascii_case(first_arg)) {
             known.push(first_arg.into());
-            let first_arg = String::from_utf8_lossy(first_arg);
-            self.remember(true, &format!("{}|{first_arg}", entry.command.full_name));
+            self.remember(true, &[entry.command.full_name.as_bytes(), b"|", first_arg].concat());
         }
         Ok(())
     }
@@ -186,13 +185,13 @@ impl Selector {
     }
 
     /// Notes a rule in the place of earlier ones on the same command or category, or on a part of it.
-    fn remember(&mut self, allowed: bool, name: &str) {
+    fn remember(&mut self, allowed: bool, name: &[u8]) {
         let name = name.to_ascii_lowercase();
         self.rules.retain(|rule| {
             let rest = rule[1..].strip_prefix(&*name);
-            !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+            !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"|"))
         });
-        self.rules.push(format!("{}{name}", if allowed { '+' } else { '-' }));
+        self.rules.push([if allowed { b"+" } else { b"-" }, &*name].concat());
     }
 
     /// Whether it allows every request.
@@ -246,11 +245,11 @@ impl Selector {
     }
 
     /// Its commands as rules.
-    pub(super) fn show_commands(&self) -> String {
-        let mut text = if self.future { "+@all" } else { "-@all" }.to_owned();
+    pub(super) fn show_commands(&self) -> Vec<u8> {
+        let mut text = if self.future { b"+@all" } else { b"-@all" }.to_vec();
         for rule in &self.rules {
-            text.push(' ');
-            text.push_str(rule);
+            text.push(b' ');
+            text.extend_from_slice(rule);
         }
         text
     }
@@ -296,7 +295,7 @@ impl Selector {
         if self.all_channels || !self.channels.is_empty() {
             parts.push(self.show_channels());
         }
-        parts.push(self.show_commands().into_bytes());
+        parts.push(self.show_commands());
         parts.join(&b' ')
     }
 }
