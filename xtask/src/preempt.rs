@@ -43,7 +43,10 @@ const KINDS: &[(&str, &str)] = &[
         "local s = string.rep('x', 1000000) local t = {} for i = 1, 100 do t[i] = s end
          local i = 0 while true do i = i + 1 t[1] = i table.concat(t, ',') end",
     ),
-    ("upper and reverse", "local i = 0 while true do i = i + 1 (i .. string.rep('x', 3e7)):upper():reverse() end"),
+    (
+        "upper and reverse",
+        "local i = 0 while true do i = i + 1 (i .. string.rep('x', 3e7)):upper():reverse() end",
+    ),
     (
         "table.insert at the front",
         "local t = {} for i = 1, 1e6 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
