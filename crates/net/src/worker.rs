@@ -177,7 +177,7 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
             more = expire_cycle(shared.worker.env(&shared.engine), workers);
             tokio::task::yield_now().await;
         }
-        while shared.worker.scripts.as_ref().is_some_and(|host| host.tidy()) {
+        while shared.worker.tidy() {
             tokio::task::yield_now().await;
         }
         if shared.worker.id == 0 {
