@@ -9,6 +9,7 @@ mod figures;
 mod histogram;
 mod local;
 mod observe;
+mod profile;
 mod recent;
 mod shebang;
 mod times;
@@ -19,6 +20,7 @@ pub use debug::{DebugMode, end_session};
 pub use figures::{Failure, Figures};
 pub(crate) use local::LocalScripts;
 pub use local::{LocalScript, SharedScript};
+pub use profile::Profile;
 pub use shebang::{Header, ScriptFlags};
 pub(crate) use times::RunTimes;
 
@@ -205,6 +207,8 @@ pub struct Running {
     pub footprint: Mutex<Footprint>,
     killed: AtomicBool,
     wrote: AtomicBool,
+    /// Where it was at the ends of its slices: lines with their counts.
+    lines: Mutex<Vec<(u32, u32)>>,
 }
 
 impl Running {
@@ -224,6 +228,20 @@ impl Running {
     }
 }
 
+/// Lines of a run that are told apart.
+const LINES: usize = 256;
+
+/// The line of a script that a long run was at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowestLine {
+    /// Counted from 1.
+    pub line: u32,
+    /// Slices that ended there.
+    pub slices: u32,
+    /// Slices that ended at any line.
+    pub of: u32,
+}
+
 /// A running script's entry in the list; dropping it takes it out.
 pub struct Registration {
     engine_list: Arc<RunningList>,
@@ -237,6 +255,23 @@ impl Registration {
     pub fn update(&self, wrote: bool, footprint: Footprint) {
         self.running.wrote.store(wrote, Ordering::Relaxed);
         *self.running.footprint.lock() = footprint;
+    }
+
+    /// Notes where it is at the end of a slice.
+    pub fn note_line(&self, line: u32) {
+        let mut lines = self.running.lines.lock();
+        if let Some((_, count)) = lines.iter_mut().find(|(known, _)| *known == line) {
+            *count += 1;
+        } else if lines.len() < LINES {
+            lines.push((line, 1));
+        }
+    }
+
+    /// The line at which most of its slices ended.
+    pub fn slowest_line(&self) -> Option<SlowestLine> {
+        let lines = self.running.lines.lock();
+        let &(line, slices) = lines.iter().max_by_key(|(_, count)| *count)?;
+        Some(SlowestLine { line, slices, of: lines.iter().map(|(_, count)| count).sum() })
     }
 }
 
@@ -316,6 +351,7 @@ impl Scripts {
             footprint: Mutex::default(),
             killed: AtomicBool::new(false),
             wrote: AtomicBool::new(wrote),
+            lines: Mutex::default(),
         });
         let mut runs = list.runs.lock();
         runs.push((id, running.clone()));

@@ -11,6 +11,7 @@ use crate::clients::{Client, Mark};
 use crate::config::Param;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::scripts::{LocalScript, SlowestLine};
 use crate::secrets;
 use crate::session::{Role, Session};
 use crate::spec::Flags;
@@ -106,7 +107,7 @@ impl WorkerStats {
 #[inline]
 pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) {
     let mut elapsed_ns = env.worker.lap_ns();
-    let ran = session.ran.take();
+    let (ran, sliced) = (env.worker.ran.take(), session.times.is_sliced());
     if let Some(script) = &ran {
         elapsed_ns = session.times.count(script, elapsed_ns, env.worker.last_tick_ns.get());
     }
@@ -123,8 +124,27 @@ pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[
     {
         let limit = env.engine.config.number(Param::SlowlogMaxLen) as usize;
         let shown = secrets::hidden(entry, args);
-        env.engine.slowlog.push(env, session, &shown, elapsed_ns / 1000, limit);
+        let note = ran.and_then(|script| script_note(env, &script, sliced));
+        env.engine.slowlog.push(env, session, &shown, note, elapsed_ns / 1000, limit);
     }
+}
+
+/// What the slow log tells of a script behind the request's arguments.
+#[cold]
+fn script_note(env: Env<'_>, script: &LocalScript, sliced: bool) -> Option<String> {
+    if env.engine.config.is_on(Param::RedisStrict) {
+        return None;
+    }
+    let sha1 = String::from_utf8_lossy(&script.sha1);
+    let mut note = match script.name() {
+        Some(name) => format!("(script {name}, sha1 {sha1}"),
+        None => format!("(script sha1 {sha1}"),
+    };
+    if let Some(slowest) = script.figures.take_slowest_line().filter(|_| sliced) {
+        let SlowestLine { line, slices, of } = slowest;
+        note += &format!(", slowest line {line}: {slices} of {of} samples");
+    }
+    Some(note + ")")
 }
 
 /// Counts a request that the gate refused.
@@ -184,12 +204,22 @@ const SLOWLOG_MAX_ARG_BYTES: usize = 128;
 
 impl Slowlog {
     #[cold]
-    fn push(&self, env: Env<'_>, session: &Session, args: &[&[u8]], duration_us: u64, limit: usize) {
+    fn push(
+        &self,
+        env: Env<'_>,
+        session: &Session,
+        args: &[&[u8]],
+        note: Option<String>,
+        duration_us: u64,
+        limit: usize,
+    ) {
+        let mut args = shortened(args);
+        args.extend(note.map(String::into_bytes));
         let entry = SlowEntry {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             at_s: env.now_ms / 1000,
             duration_us,
-            args: shortened(args),
+            args,
             address: session.client.address.clone(),
             client_name: session.client.named.lock().name.clone(),
         };

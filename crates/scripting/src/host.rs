@@ -103,6 +103,7 @@ impl Host {
             let begun = instances.begin(&mut machine, library.clone(), &call);
             let failed = |message: Vec<u8>| [b"ERR Error compiling function: ".as_slice(), &message].concat();
             let (borrowed, thread) = begun.map_err(failed)?;
+            machine.clear_arguments();
             return Ok((thread, Some(borrowed)));
         }
         let failed =
@@ -312,7 +313,12 @@ impl Run {
         };
         match ended {
             Ended::Yielded => {
-                self.suspended = Some(Box::new(Suspended::new(&mut machine, self.wrote, txn)));
+                let line = machine.line(thread);
+                let suspended = Suspended::new(&mut machine, self.wrote, txn);
+                if let (Some(registration), Some(line)) = (&suspended.registration, line) {
+                    registration.note_line(line);
+                }
+                self.suspended = Some(Box::new(suspended));
                 return ScriptFlow::Yielded;
             }
             Ended::Stopped(Stop::Widen) => {
@@ -439,7 +445,9 @@ impl Run {
     fn end(&mut self, reusable: bool) {
         *self.host.spare.borrow_mut() = self.session.take();
         let mut machine = self.host.machine.borrow_mut();
-        *machine.registration() = None;
+        if let Some(registration) = machine.registration().take() {
+            self.script.figures.note_slowest_line(registration.slowest_line());
+        }
         if let Some(thread) = self.debugging.take().and_then(|debugging| debugging.evaluation) {
             machine.release(thread, false);
         }

@@ -29,9 +29,23 @@ pub(crate) struct Pulse {
     over: AtomicU64,
     asleep: AtomicBool,
     ended: AtomicBool,
+    /// The running script is profiled: it is interrupted at every look.
+    sampling: AtomicBool,
+    /// A sample is due.
+    tick: AtomicBool,
 }
 
 impl Pulse {
+    /// Whether the running script is to be interrupted at every look, for a sample.
+    pub(crate) fn sample(&self, wanted: bool) {
+        self.sampling.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Whether a sample is due; once for each look.
+    pub(crate) fn take_tick(&self) -> bool {
+        self.tick.swap(false, Ordering::Relaxed)
+    }
+
     /// Whether the running slice is the one that the watchdog has found over. A hook that comes late finds another.
     pub(crate) fn is_slice_over(&self) -> bool {
         self.over.load(Ordering::Acquire) == self.count.load(Ordering::Relaxed)
@@ -94,8 +108,12 @@ fn watch(pulse: &Pulse, worker: libc::pthread_t) {
     while !pulse.ended.load(Ordering::SeqCst) {
         let count = pulse.count.load(Ordering::SeqCst);
         idle = if count == last && count.is_multiple_of(2) { idle + 1 } else { 0 };
-        if count % 2 == 1 && count == last {
-            pulse.over.store(count, Ordering::Release);
+        let sampling = pulse.sampling.load(Ordering::Relaxed);
+        if count % 2 == 1 && (count == last || sampling) {
+            if count == last {
+                pulse.over.store(count, Ordering::Release);
+            }
+            pulse.tick.store(sampling, Ordering::Relaxed);
             // SAFETY: the worker owns the watchdog and joins it before its thread ends.
             unsafe { libc::pthread_kill(worker, libc::SIGURG) };
         }

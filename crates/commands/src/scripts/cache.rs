@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use sha1::{Digest, Sha1};
 
 use super::figures::AllFigures;
+use super::profile::Profile;
 use super::recent::Recent;
 use super::{Header, RunningList, ScriptFlags};
 use crate::error::Error;
@@ -29,6 +30,8 @@ pub struct Script {
     pub(super) last_use: AtomicU64,
     /// What every worker has counted of it.
     pub(crate) figures: AllFigures,
+    /// Samples of where it spends its time.
+    pub profile: Profile,
 }
 
 impl Script {
@@ -45,6 +48,7 @@ impl Script {
             evicted: AtomicBool::new(false),
             last_use: AtomicU64::new(0),
             figures: AllFigures::default(),
+            profile: Profile::default(),
         }
     }
 
@@ -156,6 +160,7 @@ impl Scripts {
             evicted: AtomicBool::new(false),
             last_use: AtomicU64::new(0),
             figures: AllFigures::default(),
+            profile: Profile::default(),
         }))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     DebugMode, Invocation, KillRefused, KillTarget, LocalScript, Script, SharedScript, Started, debug,
-    observe,
+    observe, profile,
 };
 use crate::call::{Call, Suspend};
 use crate::error::Error;
@@ -157,7 +157,7 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
     if invocation.script.is_wide() {
         invocation.script.figures.count_wide_run();
     }
-    call.session.ran = Some(invocation.script.clone());
+    call.env.worker.ran.set(Some(invocation.script.clone()));
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}
@@ -172,7 +172,7 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
 
 const SCRIPT: Command = container(
     "script",
-    &[debug::DEBUG, EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, SHOW, observe::STATS],
+    &[debug::DEBUG, EXISTS, FLUSH, HELP, KILL, observe::LIST, LOAD, profile::PROFILE, SHOW, observe::STATS],
 )
 .docs(Group::Scripting, "2.6.0", "Depends on subcommand.", "A container for Lua scripts management commands");
 
@@ -227,6 +227,11 @@ const KILL: Command = command("kill", -2, script_kill)
     .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.");
 
 fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    kill(call, false)
+}
+
+/// SCRIPT KILL and FUNCTION KILL.
+pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool) -> Result<(), Error> {
     let target = match call.args[2..] {
         [] => KillTarget::Every,
         [name] => KillTarget::Script(name),
@@ -236,11 +241,6 @@ fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
         _ => return Err(Error::Syntax),
     };
-    kill(call, false, target)
-}
-
-/// SCRIPT KILL and FUNCTION KILL.
-pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool, target: KillTarget<'_>) -> Result<(), Error> {
     match call.env.engine.scripts.kill(call.env.engine, functions, target) {
         Ok(()) => call.reply.ok(),
         Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),
@@ -318,6 +318,8 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    List the scripts in the scripts cache.",
             "LOAD <script>",
             "    Load a script into the scripts cache without executing it.",
+            "PROFILE <sha1>|<name> (ON|OFF|GET)",
+            "    Sample every millisecond where a script is. GET shows collapsed stacks.",
             "SHOW <sha1>",
             "    Show the text of a script in the scripts cache.",
             "STATS [<sha1>|<name>|RESET]",

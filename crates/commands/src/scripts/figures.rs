@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::SlowestLine;
 use super::histogram::{Distribution, Histogram};
 use crate::stats::Counter;
 
@@ -23,6 +24,8 @@ pub struct Figures {
     undeclared_keys: Counter,
     peak_bytes: Counter,
     failures: Mutex<Failures>,
+    /// Of the run that has just ended.
+    slowest_line: Mutex<Option<SlowestLine>>,
 }
 
 #[derive(Default)]
@@ -87,6 +90,16 @@ impl Figures {
     /// Counts a run whose changes are undone, for whatever reason but a restart.
     pub fn count_rollback(&self) {
         self.rollbacks.fetch_add(1);
+    }
+
+    /// Notes where the run that ends was at most.
+    pub fn note_slowest_line(&self, slowest: Option<SlowestLine>) {
+        *self.slowest_line.lock() = slowest;
+    }
+
+    /// Where the run that has just ended was at most, if it took several slices.
+    pub(crate) fn take_slowest_line(&self) -> Option<SlowestLine> {
+        self.slowest_line.lock().take()
     }
 
     /// Notes how much memory a run needed.

@@ -23,6 +23,12 @@ impl RunTimes {
         self.spent_ns += lap_ns;
     }
 
+    /// Whether the run has taken more than one slice.
+    #[inline]
+    pub(crate) fn is_sliced(&self) -> bool {
+        self.began_ns.is_some()
+    }
+
     /// The run is undone and begins again.
     pub(crate) fn restart(&mut self) {
         *self = RunTimes { waited_ns: self.waited_ns, ..RunTimes::default() };

@@ -123,6 +123,7 @@ impl Machine {
                 loading: None,
                 sandbox: None,
                 pulse: watchdog.pulse.clone(),
+                sampled: false,
                 heap,
                 deterministic: false,
                 arguments: Vec::new(),
@@ -289,6 +290,21 @@ impl Machine {
         }
     }
 
+    /// Takes KEYS and ARGV away, for a function, which is given them otherwise: those of another run are not its business.
+    pub(crate) fn clear_arguments(&mut self) {
+        let state = self.state;
+        for name in self.strings {
+            // SAFETY: as in set_arguments.
+            unsafe {
+                self.sandbox.push_globals(state);
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
+                ffi::lua_pushnil(state);
+                ffi::lua_rawset(state, -3);
+                ffi::lua_settop(state, -2);
+            }
+        }
+    }
+
     /// References to the present KEYS and ARGV, for a script that will go on later.
     pub(crate) fn save_arguments(&mut self) -> [c_int; 2] {
         let state = self.state;
@@ -412,6 +428,11 @@ impl Machine {
             if (*slot).debugged.is_some() {
                 rest(self.state, &*slot);
             }
+            let sampled = context.script.profile.is_on();
+            if (*slot).sampled != sampled {
+                (*slot).sampled = sampled;
+                (*slot).pulse.sample(sampled);
+            }
             self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
@@ -479,6 +500,12 @@ impl Machine {
             ffi::lua_settop(thread.state, 1);
             results::reply_with_top(thread.state, protocol, reply, on_error);
         }
+    }
+
+    /// The line at which the script stands.
+    pub(crate) fn line(&self, thread: &Thread) -> Option<u32> {
+        let position = self.position(thread, b"")?;
+        position.rsplit_once(':')?.1.parse().ok()
     }
 
     /// Where the coroutine stands, the innermost level first: `@user_script:3: in function f`.

@@ -16,6 +16,7 @@ mod libraries;
 mod machine;
 mod operation;
 mod preempt;
+mod profile;
 mod replies;
 mod results;
 
@@ -66,6 +67,8 @@ pub(crate) struct Slot {
     /// Set once it is open.
     sandbox: Option<Sandbox>,
     pulse: Arc<Pulse>,
+    /// The running script is profiled.
+    sampled: bool,
     heap: Box<Heap>,
     /// Replies of some commands are sorted.
     deterministic: bool,

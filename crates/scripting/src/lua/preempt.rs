@@ -11,6 +11,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_Debug, lua_State};
 
 use super::debug::{on_line, rest};
+use super::profile::sample;
 use super::{CURRENT, Slot};
 
 /// Why a script is being stopped for good.
@@ -126,6 +127,9 @@ pub(super) unsafe fn verdict(state: *mut lua_State) -> Verdict {
             // On the way out already: the next is to go by `pause`.
             rest(state, slot);
             return Verdict::Go;
+        }
+        if slot.sampled && slot.pulse.take_tick() {
+            sample(slot, state);
         }
         if let Some((coroutine, _)) = slot.failure {
             if coroutine != state {

@@ -163,3 +163,65 @@ fn the_cache_and_the_vm_stay_small() {
     assert_eq!(server.call(&["EVALSHA", &kept, "0"]), "$4\r\nkept\r\n");
     assert!(server.used_bytes() < after + (2 << 20), "{after} {}", server.used_bytes());
 }
+
+#[test]
+fn the_slow_log_names_the_script_and_its_slowest_line() {
+    let server = Server::new(&[("slowlog-log-slower-than", "0")]);
+    let script = "#!lua name=slow\nlocal n = 0\nfor i = 1, 3e7 do n = n + i % 7 end\nreturn n";
+    server.call(&["EVAL", script, "1", "key"]);
+    server.eval("return 1");
+    let log = server.call(&["SLOWLOG", "GET"]);
+    assert!(log.contains("(script slow, sha1 "), "{log}");
+    assert!(log.contains(", slowest line 3: "), "{log}");
+    assert!(log.contains("\r\n(script sha1 e0e1f9fabfc9d4800c877a703b823ac0578ff8db)\r\n"), "{log}");
+    let strict = Server::new(&[("slowlog-log-slower-than", "0"), ("redis-strict", "yes")]);
+    strict.eval("return 1");
+    assert!(!strict.call(&["SLOWLOG", "GET"]).contains("(script"));
+}
+
+#[test]
+fn profiles_are_collapsed_stacks() {
+    let server = Server::new(&[]);
+    let script = "#!lua name=busy\n\
+        local function inner(n)\n\
+          local sum = 0\n\
+          for i = 1, n do sum = sum + i % 7 end\n\
+          return sum\n\
+        end\n\
+        local function outer(n)\n\
+          local sum = inner(n)\n\
+          return sum\n\
+        end\n\
+        local result = outer(tonumber(ARGV[1]))\n\
+        return result";
+    let sha = load(&server, script);
+    let get = || server.call(&["SCRIPT", "PROFILE", "busy", "GET"]);
+    server.call(&["EVALSHA", &sha, "0", "30000000"]);
+    assert_eq!(get(), "$0\r\n\r\n");
+    assert_eq!(server.call(&["SCRIPT", "PROFILE", &sha, "on"]), "+OK\r\n");
+    server.call(&["EVALSHA", &sha, "0", "100000000"]);
+    let profile = get();
+    assert!(profile.contains("\nbusy;main:11;outer:8;inner:4 "), "{profile}");
+    for line in profile.lines().skip(1).filter(|line| !line.is_empty()) {
+        let (stack, count) = line.rsplit_once(' ').unwrap();
+        assert!(stack.starts_with("busy;main:") && count.parse::<u64>().unwrap() > 0, "{line}");
+    }
+    assert_eq!(server.call(&["SCRIPT", "PROFILE", "busy", "OFF"]), "+OK\r\n");
+    server.call(&["EVALSHA", &sha, "0", "30000000"]);
+    assert_eq!(get(), profile);
+    assert!(server.call(&["SCRIPT", "PROFILE", "busy", "MAYBE"]).starts_with("-ERR Use SCRIPT PROFILE"));
+    assert!(server.call(&["SCRIPT", "PROFILE", "nobody", "ON"]).starts_with("-NOSCRIPT"));
+}
+
+/// Runs that are over before their slice is are sampled too: with many of them some of the looks find one.
+#[test]
+fn short_runs_are_sampled() {
+    let server = Server::new(&[]);
+    let sha = load(&server, "#!lua name=short\nlocal n = 0\nfor i = 1, 20000 do n = n + i % 7 end\nreturn n");
+    server.call(&["SCRIPT", "PROFILE", "short", "ON"]);
+    let sampled = (0..200_000).any(|_| {
+        server.call(&["EVALSHA", &sha, "0"]);
+        server.call(&["SCRIPT", "PROFILE", "short", "GET"]).contains("short;main:3 ")
+    });
+    assert!(sampled);
+}

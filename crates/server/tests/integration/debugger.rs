@@ -26,7 +26,7 @@ fn play(server: &Server, conversation: &str) {
     ask::<()>(&mut client, "FLUSHALL");
     let mut socket = server.socket();
     let mut lines = conversation.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    println!("== {}", lines.next().unwrap_or_default());
+    eprintln!("== {}", lines.next().unwrap_or_default());
     let mode = lines.next().and_then(|line| line.strip_prefix("debug ")).expect("a mode");
     send(&mut socket, &["SCRIPT", "DEBUG", mode]);
     expect(&mut socket, "+OK\r\n");
@@ -42,7 +42,7 @@ fn play(server: &Server, conversation: &str) {
     send(&mut socket, &request);
     for line in lines {
         if let Some(said) = line.strip_prefix("> ") {
-            println!("> {said}");
+            eprintln!("> {said}");
             send(&mut socket, &said.split(' ').collect::<Vec<_>>());
         } else if line == "keys" {
             socket = server.socket();
