@@ -579,8 +579,8 @@ impl Machine {
             return false;
         }
         self.watchdog.begin();
-        // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
         while self.cycles < 2 && !self.watchdog.pulse.is_slice_over() {
+            // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
             self.cycles += u32::from(unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, 0) } != 0);
         }
         self.watchdog.end();
