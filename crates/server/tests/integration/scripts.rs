@@ -43,7 +43,7 @@ fn script_kill_undoes_a_compiled_loop_that_has_written() {
 /// could not be interrupted.
 #[test]
 fn scripts_that_never_end_on_every_worker_let_others_in_and_are_killed() {
-    let server = Server::start_with(&["--io-threads", "2"]);
+    let server = Server::start_with(&["--io-threads", "2", "--io-threads-placement", "turn"]);
     let mut client = server.client();
     ask::<()>(&mut client, "SET quick value");
     for script in [
