@@ -292,6 +292,30 @@ impl RunningList {
     }
 }
 
+/// Which of the running scripts are to be stopped.
+#[derive(Clone, Copy, Debug)]
+pub enum KillTarget<'a> {
+    /// All.
+    Every,
+    /// Those with this SHA1, in either case, or this name.
+    Script(&'a [u8]),
+    /// That of this client.
+    Client(u64),
+}
+
+impl KillTarget<'_> {
+    fn is_meant(self, run: &Running) -> bool {
+        match self {
+            KillTarget::Every => true,
+            KillTarget::Script(name) => {
+                run.script.sha1.eq_ignore_ascii_case(name)
+                    || run.script.name().is_some_and(|own| own.as_bytes() == name)
+            }
+            KillTarget::Client(id) => run.client_id == id,
+        }
+    }
+}
+
 /// Why SCRIPT KILL did nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KillRefused {
@@ -331,13 +355,13 @@ impl Scripts {
         Registration { engine_list: list, id, running }
     }
 
-    /// Stops every running script, or every running function, undoing what it did.
+    /// Stops the running scripts, or the running functions, that are meant, undoing what they did.
     ///
     /// # Errors
     /// See [`KillRefused`].
-    pub fn kill(&self, engine: &Engine, functions: bool) -> Result<(), KillRefused> {
+    pub fn kill(&self, engine: &Engine, functions: bool, target: KillTarget<'_>) -> Result<(), KillRefused> {
         let runs = self.running.runs.lock();
-        let mut runs = runs.iter().map(|(_, run)| run).peekable();
+        let mut runs = runs.iter().map(|(_, run)| run).filter(|run| target.is_meant(run)).peekable();
         let first = runs.peek().ok_or(KillRefused::NotBusy)?.busy();
         let wanted: Vec<_> = runs.filter(|run| run.script.is_function() == functions).collect();
         if wanted.is_empty() {

@@ -103,6 +103,7 @@ impl Host {
             let begun = instances.begin(&mut machine, library.clone(), &call);
             let failed = |message: Vec<u8>| [b"ERR Error compiling function: ".as_slice(), &message].concat();
             let (borrowed, thread) = begun.map_err(failed)?;
+            machine.clear_arguments();
             return Ok((thread, Some(borrowed)));
         }
         let failed =

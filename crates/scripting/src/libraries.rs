@@ -29,6 +29,8 @@ pub(crate) struct Instances {
 pub(crate) struct Borrowed {
     library: SharedLibrary,
     instance: Instance,
+    /// The state of the registry in which the library was found.
+    generation: u64,
     /// Its text is run before the function.
     pub(crate) loading: Option<Loading>,
 }
@@ -69,15 +71,16 @@ impl Instances {
         library: SharedLibrary,
         call: &FunctionCall<'_>,
     ) -> Result<(Borrowed, Thread), Vec<u8>> {
+        let generation = self.generation;
         if let Some(instance) = self.idle.get_mut(&library.id).and_then(Vec::pop) {
             let thread = machine.call_thread(instance, call);
-            return Ok((Borrowed { library, instance, loading: None }, thread));
+            return Ok((Borrowed { library, instance, generation, loading: None }, thread));
         }
         let instance = machine.new_instance(library.name());
         match machine.first_thread(instance, &library.source, call) {
             Ok(thread) => {
                 let loading = Some(Loading { instance, others: library.requires.clone() });
-                Ok((Borrowed { library, instance, loading }, thread))
+                Ok((Borrowed { library, instance, generation, loading }, thread))
             }
             Err(message) => {
                 machine.drop_instance(instance);
@@ -94,8 +97,9 @@ impl Instances {
         borrowed: Borrowed,
         intact: bool,
     ) {
-        let Borrowed { library, instance, .. } = borrowed;
-        if intact && machine.is_ready(instance) && functions.libraries().contains(&library) {
+        let Borrowed { library, instance, generation, loading: _ } = borrowed;
+        let in_force = || generation == functions.generation() || functions.libraries().contains(&library);
+        if intact && machine.is_ready(instance) && in_force() {
             self.idle.entry(library.id).or_default().push(instance);
         } else {
             machine.drop_instance(instance);

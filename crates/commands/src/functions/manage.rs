@@ -97,7 +97,7 @@ fn flush(call: &mut Call<'_, '_>) -> Result<(), Error> {
 pub(super) const KILL: Command = subcommand(
     "kill",
     "function|kill",
-    2,
+    -2,
     |call| crate::scripts::kill(call, true),
     "O(1)",
     "Kill the function currently in execution.",

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 
-use super::library::Library;
+use super::library::{Function, Library};
 use crate::error::Error;
 use crate::scripts::{LocalScript, SharedScript};
 
@@ -61,6 +61,15 @@ impl Libraries {
     /// All of them, by name.
     pub fn all(&self) -> impl ExactSizeIterator<Item = &Arc<Library>> {
         self.by_name.values()
+    }
+
+    /// The function with this name, in any case.
+    pub fn function(&self, name: &[u8]) -> Option<&Function> {
+        self.find_function(name).map(|(library, at)| &library.functions[*at])
+    }
+
+    fn find_function(&self, name: &[u8]) -> Option<&(Arc<Library>, usize)> {
+        self.functions.get(&*std::str::from_utf8(name).ok()?.to_ascii_lowercase())
     }
 
     /// How many functions they have.
@@ -136,8 +145,7 @@ impl LocalFunctions {
             return Some(function.clone());
         }
         let libraries = functions.libraries();
-        let key = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-        let (library, at) = libraries.functions.get(&*key)?;
+        let (library, at) = libraries.find_function(name)?;
         let script = LocalScript::new(library.functions[*at].script.clone());
         let function = LocalFunction { script, library: Rc::new(library.clone()) };
         self.by_name.insert(name.into(), function.clone());

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DebugMode, Invocation, KillRefused, LocalScript, Script, SharedScript, Started, debug, observe, profile,
+    DebugMode, Invocation, KillRefused, KillTarget, LocalScript, Script, SharedScript, Started, debug,
+    observe, profile,
 };
 use crate::call::{Call, Suspend};
 use crate::error::Error;
@@ -219,7 +220,7 @@ fn script_flush(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const KILL: Command = command("kill", 2, script_kill)
+const KILL: Command = command("kill", -2, script_kill)
     .full("script|kill")
     .flags(Flags::NOSCRIPT.or(Flags::ALLOW_BUSY))
     .acl(Categories::SCRIPTING)
@@ -231,7 +232,16 @@ fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 /// SCRIPT KILL and FUNCTION KILL.
 pub(crate) fn kill(call: &mut Call<'_, '_>, functions: bool) -> Result<(), Error> {
-    match call.env.engine.scripts.kill(call.env.engine, functions) {
+    let target = match call.args[2..] {
+        [] => KillTarget::Every,
+        [name] => KillTarget::Script(name),
+        [client, id, number] if client.eq_ignore_ascii_case(b"client") && id.eq_ignore_ascii_case(b"id") => {
+            let id = integer(number).and_then(|id| u64::try_from(id).ok());
+            KillTarget::Client(id.ok_or(Error::Text("ERR client-id should be greater than 0"))?)
+        }
+        _ => return Err(Error::Syntax),
+    };
+    match call.env.engine.scripts.kill(call.env.engine, functions, target) {
         Ok(()) => call.reply.ok(),
         Err(KillRefused::NotBusy) => return Err(Error::Text("NOTBUSY No scripts in execution right now.")),
         Err(KillRefused::Busy(error)) => return Err(error),
@@ -300,6 +310,10 @@ fn script_help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    * SYNC: Synchronously flush the scripts cache.",
             "KILL",
             "    Kill the currently executing Lua script.",
+            "KILL <sha1|name>",
+            "    Kill the running scripts with this SHA1 or name.",
+            "KILL CLIENT ID <client-id>",
+            "    Kill the script that this client runs.",
             "LIST",
             "    List the scripts in the scripts cache.",
             "LOAD <script>",

@@ -9,6 +9,7 @@ use super::commands::NO_SCRIPT;
 use super::figures::{Failure, Total};
 use super::histogram::Distribution;
 use crate::call::Call;
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::spec::{Categories, Command, Flags, Group, command};
 
@@ -45,33 +46,56 @@ pub(super) const STATS: Command =
     );
 
 fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let scripts = &call.env.engine.scripts;
+    let all = || with_functions(call.env.engine);
     match call.args {
         [_, _] => {
-            let all = scripts.all();
+            let all = all();
             call.reply.array(all.len());
             all.iter().for_each(|script| figures(script, call.reply));
         }
         [_, _, word] if word.eq_ignore_ascii_case(b"reset") => {
-            scripts.all().iter().for_each(|script| script.figures.reset());
+            all().iter().for_each(|script| script.figures.reset());
             call.reply.ok();
         }
-        [_, _, word] => figures(&scripts.find_named(word).ok_or(NO_SCRIPT)?, call.reply),
+        [_, _, word] => {
+            let engine = call.env.engine;
+            let function =
+                || engine.functions.libraries().function(word).map(|function| function.script.clone());
+            let found = engine.scripts.find_named(word).or_else(function);
+            figures(&found.ok_or(NO_SCRIPT)?, call.reply);
+        }
         _ => return Err(Error::unknown_subcommand_or_arity(call.args)),
     }
     Ok(())
 }
 
+/// The cached scripts, and the functions of all libraries.
+fn with_functions(engine: &Engine) -> Vec<Arc<Script>> {
+    let mut all = engine.scripts.all();
+    let libraries = engine.functions.libraries();
+    let functions = libraries.all().flat_map(|library| &library.functions);
+    all.extend(functions.map(|function| function.script.clone()));
+    all
+}
+
 fn identity(script: &Script, reply: &mut dyn Reply) {
     reply.bulk(b"sha1");
-    reply.bulk(&script.sha1);
+    if script.is_function() {
+        reply.null()
+    } else {
+        reply.bulk(&script.sha1)
+    }
     reply.bulk(b"name");
     match script.name() {
         Some(name) => reply.bulk(name.as_bytes()),
         None => reply.null(),
     }
     reply.bulk(b"source");
-    reply.bulk(if script.is_loaded() { b"load" } else { b"eval" });
+    reply.bulk(match script.is_function() {
+        true => b"function",
+        false if script.is_loaded() => b"load",
+        false => b"eval",
+    });
 }
 
 fn figures(script: &Arc<Script>, reply: &mut dyn Reply) {

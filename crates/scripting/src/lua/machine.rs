@@ -273,6 +273,21 @@ impl Machine {
         }
     }
 
+    /// Takes KEYS and ARGV away, for a function, which is given them otherwise: those of another run are not its business.
+    pub(crate) fn clear_arguments(&mut self) {
+        let state = self.state;
+        for name in self.strings {
+            // SAFETY: as in set_arguments.
+            unsafe {
+                self.sandbox.push_globals(state);
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
+                ffi::lua_pushnil(state);
+                ffi::lua_rawset(state, -3);
+                ffi::lua_settop(state, -2);
+            }
+        }
+    }
+
     /// References to the present KEYS and ARGV, for a script that will go on later.
     pub(crate) fn save_arguments(&mut self) -> [c_int; 2] {
         let state = self.state;

@@ -6,7 +6,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_State};
 use perigee_resp::{Protocol, Reply};
 
-/// Deeper than any reply that a client can use; each level takes a few slots of the Lua stack.
+/// Slots that a level takes, and what is needed beside them. Lua's limit for a C function so is the limit of nesting.
 const SLOTS: c_int = 5;
 
 /// Answers with the value on top, and pops it. `protocol` is what the script has set for itself.
@@ -19,8 +19,7 @@ pub(crate) unsafe fn reply_with_top(
     reply: &mut dyn Reply,
     on_error: OnError<'_>,
 ) {
-    let converter = Converter { state, protocol, on_error };
-    converter.top(reply);
+    Converter { state, protocol, on_error, open: Vec::new() }.run(reply);
 }
 
 /// Hears of each error in a reply: its text, and whether it has been counted before.
@@ -39,11 +38,61 @@ struct Converter<'a> {
     state: *mut lua_State,
     protocol: Protocol,
     on_error: OnError<'a>,
+    /// The aggregates that are being answered, outermost first: not by recursion, since tables are as deep as a script likes.
+    open: Vec<Aggregate>,
 }
+
+/// An aggregate with its tables on the stack: of an array the table itself; of a map or set the table that names its
+/// type, its contents, and the list of its keys.
+struct Aggregate {
+    kind: Kind,
+    /// Elements that are done, and all of them.
+    done: c_int,
+    len: c_int,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Array,
+    /// Keys and values in turn.
+    Map,
+    Set,
+}
+
+/// Answers with the value of a field, if it is of the right type.
+type Answer<'a> = fn(&Converter<'a>, &mut dyn Reply) -> bool;
 
 // SAFETY (for every method): see `reply_with_top`; only raw accesses, and every level reserves its slots.
 impl Converter<'_> {
-    fn top(&self, reply: &mut dyn Reply) {
+    /// Answers with the value on top, and pops it.
+    fn run(&mut self, reply: &mut dyn Reply) {
+        self.value(reply);
+        while let Some(innermost) = self.open.last_mut() {
+            let (state, Aggregate { kind, done, len }) = (self.state, innermost);
+            // SAFETY: see impl; the tables lie as `Aggregate` says.
+            unsafe {
+                if done == len {
+                    ffi::lua_settop(state, if *kind == Kind::Array { -2 } else { -4 });
+                    self.open.pop();
+                    continue;
+                }
+                *done += 1;
+                match kind {
+                    Kind::Array | Kind::Set => ffi::lua_rawgeti_(state, -1, *done),
+                    Kind::Map => {
+                        ffi::lua_rawgeti_(state, -1, (*done + 1) / 2);
+                        if *done % 2 == 0 {
+                            ffi::lua_rawget_(state, -3);
+                        }
+                    }
+                }
+            }
+            self.value(reply);
+        }
+    }
+
+    /// Answers with the value on top, and pops it; or opens it, if it is an aggregate.
+    fn value(&mut self, reply: &mut dyn Reply) {
         let state = self.state;
         // SAFETY: see impl.
         unsafe {
@@ -63,71 +112,116 @@ impl Converter<'_> {
                         (Protocol::Resp2, false) => reply.null(),
                     }
                 }
-                ffi::LUA_TTABLE => self.table(reply),
+                ffi::LUA_TTABLE if self.single(reply) => {}
+                ffi::LUA_TTABLE => return self.aggregate(reply),
                 _ => reply.null(),
             }
             ffi::lua_settop(state, -2);
         }
     }
 
-    /// Answers with the table on top, which stays.
-    fn table(&self, reply: &mut dyn Reply) {
-        let state = self.state;
+    /// Answers with the table on top, which stays, if it stands for a single value.
+    fn single(&self, reply: &mut dyn Reply) -> bool {
+        let fields: [(&[u8], Answer<'_>); 5] = [
+            (b"err", Self::error),
+            (b"ok", Self::status),
+            (b"double", Self::double),
+            (b"big_number", Self::big_number),
+            (b"verbatim_string", Self::verbatim),
+        ];
+        fields.into_iter().any(|(name, answer)| {
+            let answered = self.field(name) && answer(self, reply);
+            // SAFETY: see impl; the field is on top.
+            unsafe { ffi::lua_settop(self.state, -2) };
+            answered
+        })
+    }
+
+    fn error(&self, reply: &mut dyn Reply) -> bool {
+        if !self.is_string(-1) {
+            return false;
+        }
+        let text = line(self.bytes(-1));
+        reply.error(text);
+        // SAFETY: see impl; the text lies on its table, which holds it.
+        unsafe {
+            ffi::lua_pushvalue(self.state, -2);
+            let counted = self.field(COUNTED);
+            ffi::lua_settop(self.state, -3);
+            (self.on_error)(text, counted);
+        }
+        true
+    }
+
+    fn status(&self, reply: &mut dyn Reply) -> bool {
+        let is_string = self.is_string(-1);
+        if is_string {
+            reply.simple(line(self.bytes(-1)));
+        }
+        is_string
+    }
+
+    fn double(&self, reply: &mut dyn Reply) -> bool {
         // SAFETY: see impl.
         unsafe {
-            if self.field(b"err") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                let text = line(self.bytes(-1));
-                reply.error(text);
-                ffi::lua_insert(state, -2);
-                let counted = self.field(COUNTED);
-                ffi::lua_settop(state, -2);
-                ffi::lua_insert(state, -2);
-                (self.on_error)(text, counted);
-                return ffi::lua_settop(state, -2);
+            let is_number = ffi::lua_type(self.state, -1) == ffi::LUA_TNUMBER;
+            if is_number {
+                reply.double(ffi::lua_tonumber(self.state, -1));
             }
-            ffi::lua_settop(state, -2);
-            if self.field(b"ok") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                reply.simple(line(self.bytes(-1)));
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"double") && ffi::lua_type(state, -1) == ffi::LUA_TNUMBER {
-                reply.double(ffi::lua_tonumber(state, -1));
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"big_number") && ffi::lua_type(state, -1) == ffi::LUA_TSTRING {
-                let mut digits = self.bytes(-1).to_vec();
-                for byte in digits.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
-                    *byte = b' ';
-                }
-                reply.big_number(&digits);
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"verbatim_string")
-                && ffi::lua_type(state, -1) == ffi::LUA_TTABLE
-                && self.verbatim(reply)
-            {
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"map") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
-                self.map(reply);
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            if self.field(b"set") && ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
-                self.set(reply);
-                return ffi::lua_settop(state, -2);
-            }
-            ffi::lua_settop(state, -2);
-            self.array(reply);
+            is_number
         }
     }
 
-    fn array(&self, reply: &mut dyn Reply) {
+    fn big_number(&self, reply: &mut dyn Reply) -> bool {
+        let is_string = self.is_string(-1);
+        if is_string {
+            let mut digits = self.bytes(-1).to_vec();
+            for byte in digits.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')) {
+                *byte = b' ';
+            }
+            reply.big_number(&digits);
+        }
+        is_string
+    }
+
+    /// `{format = .., string = ..}` on top; `false` if it is not one.
+    fn verbatim(&self, reply: &mut dyn Reply) -> bool {
+        if !self.is_table() {
+            return false;
+        }
+        self.field(b"format");
+        // SAFETY: see impl; the table stays below its fields.
+        unsafe { ffi::lua_pushvalue(self.state, -2) };
+        self.field(b"string");
+        let strings = self.is_string(-1) && self.is_string(-3);
+        if strings {
+            let mut format = *b"   ";
+            for (to, from) in format.iter_mut().zip(self.bytes(-3)) {
+                *to = *from;
+            }
+            reply.verbatim(&format, self.bytes(-1));
+        }
+        // SAFETY: as above.
+        unsafe { ffi::lua_settop(self.state, -4) };
+        strings
+    }
+
+    /// Opens the table on top: a map or set, if a field says so, or an array up to the first nil.
+    fn aggregate(&mut self, reply: &mut dyn Reply) {
         let state = self.state;
+        for (name, kind) in [(&b"map"[..], Kind::Map), (b"set", Kind::Set)] {
+            if self.field(name) && self.is_table() {
+                let count = self.keys();
+                let len = if kind == Kind::Map { 2 * count } else { count };
+                match kind {
+                    Kind::Map => reply.map(count as usize),
+                    _ => reply.set(count as usize),
+                }
+                return self.open.push(Aggregate { kind, done: 0, len });
+            }
+            // SAFETY: see impl; the field is on top.
+            unsafe { ffi::lua_settop(state, -2) };
+        }
         let mut len = 0;
         // SAFETY: see impl.
         unsafe {
@@ -140,43 +234,9 @@ impl Converter<'_> {
                 }
                 len += 1;
             }
-            reply.array(len as usize);
-            for at in 1..=len {
-                ffi::lua_rawgeti_(state, -1, at);
-                self.top(reply);
-            }
         }
-    }
-
-    fn map(&self, reply: &mut dyn Reply) {
-        let state = self.state;
-        let count = self.keys();
-        reply.map(count as usize);
-        // SAFETY: see impl; the table of keys lies on the map.
-        unsafe {
-            for at in 1..=count {
-                ffi::lua_rawgeti_(state, -1, at);
-                ffi::lua_pushvalue(state, -1);
-                self.top(reply);
-                ffi::lua_rawget_(state, -3);
-                self.top(reply);
-            }
-            ffi::lua_settop(state, -2);
-        }
-    }
-
-    fn set(&self, reply: &mut dyn Reply) {
-        let state = self.state;
-        let count = self.keys();
-        reply.set(count as usize);
-        // SAFETY: as in map.
-        unsafe {
-            for at in 1..=count {
-                ffi::lua_rawgeti_(state, -1, at);
-                self.top(reply);
-            }
-            ffi::lua_settop(state, -2);
-        }
+        reply.array(len as usize);
+        self.open.push(Aggregate { kind: Kind::Array, done: 0, len });
     }
 
     /// Pushes a table of the keys of the table on top: numbers first, ascending, then texts by their bytes, then the others; LuaJIT's
@@ -225,28 +285,14 @@ impl Converter<'_> {
         }
     }
 
-    /// `{format = .., string = ..}` on top; `false` if it is not one.
-    fn verbatim(&self, reply: &mut dyn Reply) -> bool {
-        let state = self.state;
+    fn is_string(&self, index: c_int) -> bool {
         // SAFETY: see impl.
-        unsafe {
-            self.field(b"format");
-            ffi::lua_insert(state, -2);
-            self.field(b"string");
-            let strings = [-1, -3].iter().all(|&at| ffi::lua_type(state, at) == ffi::LUA_TSTRING);
-            if strings {
-                let mut format = *b"   ";
-                let given = self.bytes(-3);
-                for (to, from) in format.iter_mut().zip(given) {
-                    *to = *from;
-                }
-                reply.verbatim(&format, self.bytes(-1));
-            }
-            ffi::lua_settop(state, -2);
-            ffi::lua_insert(state, -2);
-            ffi::lua_settop(state, -2);
-            strings
-        }
+        unsafe { ffi::lua_type(self.state, index) == ffi::LUA_TSTRING }
+    }
+
+    fn is_table(&self) -> bool {
+        // SAFETY: see impl.
+        unsafe { ffi::lua_type(self.state, -1) == ffi::LUA_TTABLE }
     }
 
     /// Pushes a field of the table on top; whether it is there.

@@ -155,6 +155,7 @@ for name, value in next, globals do
 end
 at_call.redis = view(function_api)
 at_call.server = at_call.redis
+at_call._G = view(at_call, view({ __index = missing }))
 
 local function new_instance(name)
   local shows = { __index = at_load, __newindex = refuse }

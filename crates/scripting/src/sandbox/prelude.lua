@@ -237,10 +237,36 @@ math.mod = math.fmod
 math.random = native.random.random
 math.randomseed = native.random.randomseed
 
--- What works for long can be left and taken up again: see library/text.
+-- What works for long can be left and taken up again: see library/text. What is short by all means is left to the engine,
+-- which may compile it.
 local string = pick(engine.string, [[byte char dump format len sub]])
-for name in ("find match gmatch rep"):gmatch("%w+") do
-  string[name] = native.text[name]
+
+local reaches, reaches_known = {}, 0
+
+-- The longest subject on which the pattern is short work.
+local function measure(pattern)
+  if reaches_known == 500 then
+    reaches, reaches_known = {}, 0
+  end
+  local reach = native.text.reach(pattern)
+  reaches[pattern] = reach
+  reaches_known = reaches_known + 1
+  return reach
+end
+
+local function is_short(text, pattern)
+  return type(text) == "string" and type(pattern) == "string" and #text <= (reaches[pattern] or measure(pattern))
+end
+
+for name in ("find match gmatch"):gmatch("%w+") do
+  local short, long = engine.string[name], native.text[name]
+  string[name] = function(...)
+    local text, pattern = ...
+    if is_short(text, pattern) then
+      return short(...)
+    end
+    return long(...)
+  end
 end
 string.gfind = string.gmatch
 
@@ -257,9 +283,19 @@ for name in ("upper lower reverse"):gmatch("%w+") do
   end
 end
 
+local rep, long_rep = engine.string.rep, native.text.rep
+
+function string.rep(...)
+  local text, count = ...
+  if type(text) == "string" and type(count) == "number" and #text * count <= LONG then
+    return rep(text, count)
+  end
+  return long_rep(...)
+end
+
 -- string.gsub with a function: the loop is in Lua, so that the function can be interrupted and can yield.
 
-local gsub_begin, gsub_step = native.text.gsub_begin, native.text.gsub_step
+local short_gsub, gsub_begin, gsub_step = engine.string.gsub, native.text.gsub_begin, native.text.gsub_step
 
 -- Passes the captures of a match on to the function, and what it makes of them to the next step.
 local function replace(state, text, pattern, call, first, ...)
@@ -280,6 +316,9 @@ end
 
 function string.gsub(...)
   local text, pattern, replacement, limit = ...
+  if type(replacement) == "string" and is_short(text, pattern) and #replacement * #text <= LONG then
+    return short_gsub(...)
+  end
   local call = replacement
   if type(replacement) == "table" and getmetatable(replacement) ~= nil then
     call = function(key)

@@ -104,6 +104,24 @@ fn setresp_ends_with_the_script() {
     );
 }
 
+/// Tables are as deep as a script likes, and the worker's stack is not: each way a level can be made, on a thread with the
+/// stack that workers have.
+#[test]
+fn a_reply_without_end_is_cut_off_and_harms_nobody() {
+    let server = Server::new(&[]);
+    for (script, levels) in [
+        ("local t = {} t[1] = t return t", 7995),
+        ("local t = {} t.map = {a = t} return t", 2665),
+        ("redis.setresp(3) local t = {} t.set = {[t] = 1} return t", 2665),
+        ("local t = {} for i = 1, 1e5 do t = {t} end return t", 7995),
+    ] {
+        let answer = server.eval(script);
+        assert_eq!(answer.matches('*').count(), levels, "{script}");
+        assert!(answer.ends_with("-ERR reached lua stack limit\r\n"), "{script}");
+        assert_eq!(server.eval("return 1"), ":1\r\n");
+    }
+}
+
 /// `error` with a table that has no text; redis-server 7.0.15 does not survive it.
 #[test]
 fn an_error_without_a_text_is_answered() {

@@ -70,7 +70,8 @@ fn a_killed_function_leaves_neither_writes_nor_state() {
     );
     let stats = server.call(&["FUNCTION", "STATS"]);
     assert!(stats.contains("$1\r\nf\r\n") && stats.contains("$7\r\nforever\r\n"), "{stats}");
-    assert_eq!(server.call(&["FUNCTION", "KILL"]), "+OK\r\n");
+    assert!(server.call(&["FUNCTION", "KILL", "other"]).starts_with("-NOTBUSY"));
+    assert_eq!(server.call(&["FUNCTION", "KILL", "f"]), "+OK\r\n");
     let answer = endless.finish();
     assert_eq!(answer, "-ERR Script killed by user with SCRIPT KILL... script: f, on @user_function:2.\r\n");
     assert_eq!(server.call(&["GET", "k"]), "$1\r\n1\r\n");
@@ -203,4 +204,56 @@ fn instances_of_replaced_libraries_are_freed() {
     }
     server.eval("collectgarbage() collectgarbage()");
     assert!(server.used_bytes() < before + (4 << 20), "{} after {before}", server.used_bytes());
+}
+
+/// KEYS and ARGV belong to scripts; a function must not find those of another client.
+#[test]
+fn functions_see_nothing_of_scripts() {
+    let server = Server::new(&[]);
+    for body in [
+        "return KEYS[1]",
+        "return _G.KEYS[1]",
+        "return loadstring('return KEYS[1]')()",
+        "return rawget(_G, 'ARGV')",
+    ] {
+        load_function(&server, body);
+        let client = server.connect();
+        let mut pending =
+            client.send(&["EVAL", "for i = 1, 1e8 do end return KEYS[1] .. ARGV[1]", "1", "secret", "too"]);
+        pending.slices(2);
+        let answer = server.call(&["FCALL", "f", "0"]);
+        assert!(
+            answer.contains("nonexistent global variable 'KEYS'") || answer == "$-1\r\n",
+            "{body}: {answer}"
+        );
+        assert_eq!(pending.finish(), "$9\r\nsecrettoo\r\n");
+        let answer = server.call(&["FCALL", "f", "0"]);
+        assert!(
+            answer.contains("nonexistent global variable 'KEYS'") || answer == "$-1\r\n",
+            "{body}: {answer}"
+        );
+    }
+    load_function(&server, "return _G.redis == redis and _G._G == _G and _G.string == string");
+    assert_eq!(server.call(&["FCALL", "f", "0"]), ":1\r\n");
+}
+
+#[test]
+fn functions_are_observed_as_scripts_are() {
+    let server = Server::new(&[]);
+    load_function(&server, "return redis.call('incr', keys[1])");
+    let client = server.connect();
+    client.ask("FCALL f 1 k");
+    client.ask("FCALL F 1 k");
+    let stats = server.call(&["SCRIPT", "STATS", "f"]);
+    assert!(
+        stats.starts_with(
+            "*36\r\n$4\r\nsha1\r\n$-1\r\n$4\r\nname\r\n$1\r\nf\r\n$6\r\nsource\r\n$8\r\nfunction\r\n"
+        ),
+        "{stats}"
+    );
+    assert!(
+        stats.contains("$5\r\ncalls\r\n:2\r\n") && stats.contains("$11\r\nredis-calls\r\n:2\r\n"),
+        "{stats}"
+    );
+    assert!(server.call(&["SCRIPT", "STATS"]).contains("$8\r\nfunction\r\n"));
 }

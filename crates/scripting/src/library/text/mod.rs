@@ -25,6 +25,7 @@ pub(super) unsafe fn push(stack: Stack, shared: *mut Shared) {
     stack.push_table(0, 16);
     // SAFETY: the caller's.
     unsafe {
+        register(stack, shared, "reach", search::reach);
         register(stack, shared, "find", search::find);
         register(stack, shared, "match", search::match_);
         search::push_gmatch(stack, shared);

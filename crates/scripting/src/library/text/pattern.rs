@@ -87,7 +87,7 @@ enum Mode {
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
     frames: Vec<Frame>,
-    captures: [Capture; MAX_CAPTURES],
+    captures: Vec<Capture>,
     level: usize,
     mode: Mode,
     /// Where the present attempt begins.
@@ -243,7 +243,8 @@ impl Matcher {
                     }
                     let is_position = byte_at(pattern, item + 1) == b')';
                     let length = if is_position { POSITION } else { OPEN };
-                    self.captures[self.level] = Capture { start: at, length };
+                    self.captures.truncate(self.level);
+                    self.captures.push(Capture { start: at, length });
                     self.level += 1;
                     self.frames.push(Frame::Begun);
                     item += if is_position { 2 } else { 1 };
@@ -366,6 +367,51 @@ impl Matcher {
 /// The pattern up to its first NUL.
 pub(crate) fn visible(pattern: &[u8]) -> &[u8] {
     &pattern[..memchr::memchr(0, pattern).unwrap_or(pattern.len())]
+}
+
+/// The longest subject on which even a pattern that tries all ways is done within about a millisecond, wherever it may match; 0 if
+/// there is more to it than that.
+///
+/// Every repetition may try as many ends as there are bytes, and so may the search its beginnings: n^k / k! ways for k of them.
+pub(crate) fn reach(pattern: &[u8]) -> usize {
+    const STEPS: f64 = 200_000.0;
+    if pattern.len() > 150 || pattern.contains(&0) {
+        return 0;
+    }
+    let (mut repetitions, mut ways) = (1, 1.0);
+    let mut item = 0;
+    while item < pattern.len() {
+        match (pattern[item], byte_at(pattern, item + 1)) {
+            (b'(' | b')', _) => {
+                item += 1;
+                continue;
+            }
+            (b'%', b'b') => {
+                repetitions += 1;
+                item += 4;
+                continue;
+            }
+            (b'%', b'f') => {
+                item += 2;
+                continue;
+            }
+            (b'%', b'0'..=b'9') => repetitions += 1,
+            // Not in Lua 5.1.
+            (b'%', b'g' | b'G') => return 0,
+            _ => {}
+        }
+        let Ok(end) = item_end(pattern, item) else { return 0 };
+        item = end;
+        match byte_at(pattern, end) {
+            b'*' | b'+' | b'-' => (repetitions, item) = (repetitions + 1, end + 1),
+            b'?' => (ways, item) = (ways * 2.0, end + 1),
+            _ => {}
+        }
+    }
+    let orders: f64 = (1..=repetitions).map(f64::from).product();
+    (STEPS / ways * orders / (pattern.len() + 1) as f64 * 4.0)
+        .min(STEPS * orders)
+        .powf(1.0 / f64::from(repetitions)) as usize
 }
 
 /// Whether it has no byte with a meaning of its own.

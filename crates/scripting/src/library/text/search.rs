@@ -21,6 +21,13 @@ pub(super) fn find(stack: Stack, shared: &mut Shared) -> Outcome {
     search(stack, shared, subject, text, start, true)
 }
 
+/// How long a subject the engine's own functions may have with this pattern.
+pub(super) fn reach(stack: Stack, _: &mut Shared) -> Outcome {
+    let reach = super::pattern::reach(stack.check_bytes(1)?);
+    stack.push_number(reach as f64);
+    Ok(1)
+}
+
 pub(super) fn match_(stack: Stack, shared: &mut Shared) -> Outcome {
     let subject = stack.check_bytes(1)?;
     let pattern = stack.check_bytes(2)?;
