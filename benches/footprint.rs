@@ -5,7 +5,7 @@
 
 use perigee_keyspace::{
     log::NoLog,
-    types::{Hash, Limits, List, Set, ZSet},
+    types::{Hash, Limits, List, Set, Stream, StreamId, ZSet},
 };
 use std::time::{Duration, Instant};
 use tikv_jemalloc_ctl::{epoch, stats};
@@ -35,6 +35,16 @@ fn main() {
         report("list of 10 bytes", count, List::default(), List::heap_bytes, |list, number| {
             list.push_back(format!("{number:010}").as_bytes(), &mut NoLog);
         });
+        report(
+            "stream of one field with 10 bytes",
+            count,
+            Stream::default(),
+            Stream::heap_bytes,
+            |stream, number| {
+                let id = StreamId { ms: 1_700_000_000_000 + number, seq: 0 };
+                stream.append(id, &[b"field", format!("value{number:05}").as_bytes()], &limits, &mut NoLog);
+            },
+        );
         report(
             "zset of member:0000001, ascending scores",
             count,

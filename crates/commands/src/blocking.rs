@@ -22,7 +22,7 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::long_double::LongDouble;
 use crate::session::{OwnedArgs, Session, Transaction, execute};
-use crate::spec::Group;
+use crate::spec::{Flags, Group};
 use crate::table::Entry;
 
 /// A handler's wish to wait.
@@ -115,12 +115,17 @@ impl Waiter {
         self.settle(Outcome::Unblocked { with_error })
     }
 
-    /// Whether the command can do anything with a key of this type.
-    fn works_on(&self, value: &Value) -> bool {
+    /// Whether the command can do anything with a key of this type, or without one. A reader of a consumer group wants to
+    /// know when its stream is gone.
+    fn works_on(&self, value: Option<&Value>) -> bool {
         match self.entry.command.group {
-            Group::List => matches!(value, Value::List(_)),
-            Group::SortedSet => matches!(value, Value::ZSet(_)),
-            _ => true,
+            Group::List => matches!(value, Some(Value::List(_))),
+            Group::SortedSet => matches!(value, Some(Value::ZSet(_))),
+            Group::Stream if self.entry.command.has(Flags::READONLY) => {
+                matches!(value, Some(Value::Stream(_)))
+            }
+            Group::Stream => true,
+            _ => value.is_some(),
         }
     }
 }
@@ -128,12 +133,12 @@ impl Waiter {
 /// Serves the clients that wait for a key of the transaction, in order.
 pub(crate) fn serve<'e>(env: Env<'e>, transaction: &mut Transaction<'e>, db: u16, key: &[u8]) {
     for id in transaction.txn.waiters(db, key) {
-        let Some(found) = transaction.txn.peek(db, key) else { return };
+        let found = transaction.txn.peek(db, key).map(|entry| entry.value());
         let Some(waiter) = env.engine.waiters.get(&id).map(|waiter| waiter.clone()) else {
             transaction.txn.stop_waiting(db, key, id);
             continue;
         };
-        if waiter.works_on(found.value()) && serve_one(env, transaction, &waiter, key) == Progress::Due {
+        if waiter.works_on(found) && serve_one(env, transaction, &waiter, key) == Progress::Due {
             return;
         }
     }
@@ -200,17 +205,19 @@ impl Blocked {
         session: &Session,
         txn: &mut Txn<'_>,
         entry: Entry,
-        args: &[&[u8]],
+        args: OwnedArgs,
         block: Block,
     ) -> Self {
         let id = session.client.id;
-        let keys: Vec<DbKey> = block.keys.iter().map(|&at| (session.db, args[at].into())).collect();
+        let slices = args.slices();
+        let keys: Vec<DbKey> = block.keys.iter().map(|&at| (session.db, slices[at].into())).collect();
+        drop(slices);
         let waiter = Arc::new(Waiter {
             client: session.client.clone(),
             db: session.db,
             protocol: session.protocol,
             entry,
-            args: OwnedArgs::new(args),
+            args,
             keys: block.keys,
             outcome: Mutex::new(Outcome::Waiting),
             waker: AtomicWaker::new(),

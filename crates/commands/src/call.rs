@@ -9,7 +9,7 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::parse::{Options, integer};
 use crate::scripts::ScriptRun;
-use crate::session::{Role, Session};
+use crate::session::{OwnedArgs, Role, Session};
 
 /// Everything that a handler may use. It answers through `reply`, exactly once, or returns an error instead.
 pub struct Call<'c, 'e> {
@@ -33,7 +33,7 @@ pub struct Call<'c, 'e> {
 /// Why a command is not finished when its handler returns.
 pub(crate) enum Suspend {
     /// It waits for keys to change.
-    Block(Block),
+    Block(Block, Option<OwnedArgs>),
     /// Its script has used up its slice.
     Script(Box<dyn ScriptRun>),
     /// It needs every shard: to be undone and run again.
@@ -96,9 +96,17 @@ impl<'c> Call<'c, '_> {
     /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
     pub fn block(&mut self, block: Block) {
         if self.may_block() {
-            self.suspend = Some(Suspend::Block(block));
+            self.suspend = Some(Suspend::Block(block, None));
         } else {
             block.on_timeout.reply_to(self.reply);
+        }
+    }
+
+    /// The same, but it is this request, with its keys at the same positions, that is run then.
+    pub fn block_as(&mut self, block: Block, request: OwnedArgs) {
+        self.block(block);
+        if let Some(Suspend::Block(_, later)) = &mut self.suspend {
+            *later = Some(request);
         }
     }
 }

@@ -301,7 +301,8 @@ impl Mailbox {
         self.waker.register(context.waker());
     }
 
-    pub(crate) fn wake(&self) {
+    /// Wakes the task that has registered.
+    pub fn wake(&self) {
         self.waker.wake();
     }
 }

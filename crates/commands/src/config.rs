@@ -122,6 +122,8 @@ impl Config {
             set_max_intset_entries: size(Param::SetMaxIntsetEntries),
             zset_max_listpack_entries: size(Param::ZsetMaxListpackEntries),
             zset_max_listpack_value: size(Param::ZsetMaxListpackValue),
+            stream_node_max_bytes: size(Param::StreamNodeMaxBytes),
+            stream_node_max_entries: size(Param::StreamNodeMaxEntries),
         });
     }
 }

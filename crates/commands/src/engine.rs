@@ -20,7 +20,7 @@ use crate::functions::{Functions, LocalFunctions};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
-use crate::scripts::{LocalScripts, ScriptHost, Scripts};
+use crate::scripts::{LocalScripts, ScriptHost, Scripts, SharedScript};
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
 
@@ -208,6 +208,11 @@ pub trait Clock {
     fn now_us(&self) -> u64;
     /// Nanoseconds from some fixed moment, never going back; cheap.
     fn ticks_ns(&self) -> u64;
+    /// What [`now_ms`](Self::now_ms) says when [`ticks_ns`](Self::ticks_ns) says this: just now.
+    fn now_ms_at(&self, ticks_ns: u64) -> u64 {
+        let _ = ticks_ns;
+        self.now_ms()
+    }
 }
 
 /// A future that waits.
@@ -234,6 +239,8 @@ pub struct Worker {
     pub(crate) local_functions: RefCell<LocalFunctions>,
     /// The script that runs, or has just ended, has answered with an error.
     pub(crate) script_failed: Cell<bool>,
+    /// The script that the present command has run, for those who count.
+    pub(crate) ran: Cell<Option<SharedScript>>,
     /// The end of the last command, where the next one's time begins.
     pub(crate) last_tick_ns: Cell<u64>,
 }
@@ -262,6 +269,7 @@ impl Worker {
             local_scripts: RefCell::default(),
             local_functions: RefCell::default(),
             script_failed: Cell::new(false),
+            ran: Cell::new(None),
             last_tick_ns: Cell::new(0),
         }
     }
@@ -269,8 +277,9 @@ impl Worker {
     /// The environment for a batch of requests: samples the clock.
     #[inline]
     pub fn env<'e>(&'e self, engine: &'e Engine) -> Env<'e> {
-        self.last_tick_ns.set(self.clock.ticks_ns());
-        Env { engine, worker: self, now_ms: self.clock.now_ms() }
+        let ticks_ns = self.clock.ticks_ns();
+        self.last_tick_ns.set(ticks_ns);
+        Env { engine, worker: self, now_ms: self.clock.now_ms_at(ticks_ns) }
     }
 
     /// Nanoseconds from some fixed moment.
@@ -333,6 +342,11 @@ impl Env<'_> {
             crate::stats::count_error_text(self, text);
         }
         self.worker.script_failed.set(true);
+    }
+
+    /// Counts another look at a key that is there.
+    pub(crate) fn count_hit(self) {
+        self.worker.stats.keyspace_hits.fetch_add(1);
     }
 
     /// The same at this moment: after a wait, the batch's time is over.

@@ -39,6 +39,7 @@ mod session;
 mod set;
 mod spec;
 mod stats;
+mod stream;
 mod string;
 mod table;
 mod zset;
@@ -74,6 +75,7 @@ static GROUPS: &[&[Command]] = &[
     bitmap::COMMANDS,
     generic::COMMANDS,
     zset::COMMANDS,
+    stream::COMMANDS,
     server::COMMANDS,
     string::COMMANDS,
 ];

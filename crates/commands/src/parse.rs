@@ -49,6 +49,11 @@ impl<'a> Options<'a> {
         Some(Word(word))
     }
 
+    /// The next argument, which stays.
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.args.get(self.at).copied()
+    }
+
     /// How many arguments are left.
     pub fn left(&self) -> usize {
         self.args.len() - self.at.min(self.args.len())

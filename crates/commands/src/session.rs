@@ -82,6 +82,8 @@ struct SuspendedScript<'e> {
     run: Box<dyn ScriptRun>,
     exec: Option<Exec>,
     args: OwnedArgs,
+    /// What is to be counted at its end.
+    ran: Option<SharedScript>,
 }
 
 /// An open transaction and what it will tell.
@@ -147,8 +149,6 @@ pub struct Session {
     pub(crate) reply_mode: ReplyMode,
     pub(crate) monitoring: bool,
     pub(crate) closing: bool,
-    /// The script that the present command has run, for those who count.
-    pub(crate) ran: Option<SharedScript>,
     pub(crate) times: RunTimes,
     /// How its scripts are debugged, as SCRIPT DEBUG has set it.
     pub(crate) debugging: Option<DebugMode>,
@@ -198,7 +198,6 @@ impl Session {
             reply_mode: ReplyMode::On,
             monitoring: false,
             closing: false,
-            ran: None,
             times: RunTimes::default(),
             debugging: None,
             waiting: Vec::new(),
@@ -292,8 +291,9 @@ impl Session {
                 stats::record(env, self, entry, args);
                 Flow::Done
             }
-            Some(Suspend::Block(block)) => {
-                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, args, block);
+            Some(Suspend::Block(block, later)) => {
+                let request = later.unwrap_or_else(|| OwnedArgs::new(args));
+                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
                 wait(State::Blocked(blocked))
@@ -301,11 +301,18 @@ impl Session {
             Some(Suspend::Script(run)) => {
                 self.times.end_slice(env);
                 let args = OwnedArgs::new(args);
-                wait(State::Script(SuspendedScript { transaction, entry, run, exec: None, args }))
+                wait(State::Script(SuspendedScript {
+                    transaction,
+                    entry,
+                    run,
+                    exec: None,
+                    args,
+                    ran: env.worker.ran.take(),
+                }))
             }
             Some(Suspend::Widen) => {
                 transaction.rollback();
-                self.restart();
+                self.restart(env);
                 let args = OwnedArgs::new(args);
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -331,7 +338,8 @@ impl Session {
             if let Some(Suspend::Script(run)) = suspend {
                 self.times.end_slice(env);
                 let (entry, exec) = (exec_entry, Some(exec));
-                return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args }));
+                let ran = env.worker.ran.take();
+                return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }));
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
             stats::record(env, self, entry, &args.slices());
@@ -430,7 +438,6 @@ impl Session {
         if let State::Script(mut script) = suspended.0 {
             script.transaction.rollback();
         }
-        self.ran = None;
     }
 
     fn resume_script<'e>(
@@ -440,7 +447,8 @@ impl Session {
         words: Option<&[&[u8]]>,
         out: &mut Encoder,
     ) -> Flow<'e> {
-        let SuspendedScript { mut transaction, entry, mut run, exec, args } = script;
+        let SuspendedScript { mut transaction, entry, mut run, exec, args, ran } = script;
+        env.worker.ran.set(ran);
         let Transaction { txn, effects } = &mut transaction;
         let flow = match words {
             Some(words) => run.tell(env, txn, effects, words, out),
@@ -449,12 +457,13 @@ impl Session {
         match flow {
             ScriptFlow::Yielded => {
                 self.times.end_slice(env);
-                wait(State::Script(SuspendedScript { transaction, entry, run, exec, args }))
+                let ran = env.worker.ran.take();
+                wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }))
             }
             ScriptFlow::Widen => {
                 debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
                 transaction.rollback();
-                self.restart();
+                self.restart(env);
                 drop((run, transaction));
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -474,8 +483,8 @@ impl Session {
 
     /// The script that was under way is to begin again.
     #[cold]
-    fn restart(&mut self) {
-        if let Some(script) = self.ran.take() {
+    fn restart(&mut self, env: Env<'_>) {
+        if let Some(script) = env.worker.ran.take() {
             script.figures.count_restart();
         }
         self.times.restart();
@@ -528,6 +537,11 @@ impl Suspended<'_> {
     /// leaves. A script or a request that waits for a lock is finished all the same.
     pub fn is_blocked(&self) -> bool {
         matches!(self.0, State::Blocked(_) | State::Paused(_))
+    }
+
+    /// Whether the request is a script that has used up its slice.
+    pub fn is_script(&self) -> bool {
+        matches!(self.0, State::Script { .. })
     }
 
     /// Whether somebody wants its script stopped.

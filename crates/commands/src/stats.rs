@@ -107,7 +107,7 @@ impl WorkerStats {
 #[inline]
 pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) {
     let mut elapsed_ns = env.worker.lap_ns();
-    let (ran, sliced) = (session.ran.take(), session.times.is_sliced());
+    let (ran, sliced) = (env.worker.ran.take(), session.times.is_sliced());
     if let Some(script) = &ran {
         elapsed_ns = session.times.count(script, elapsed_ns, env.worker.last_tick_ns.get());
     }

@@ -8,6 +8,8 @@ use crate::spec::Command;
 /// Every command, looked up by name in any case.
 pub struct CommandTable {
     by_name: HashMap<Box<[u8]>, Entry, FixedState>,
+    /// Those with short names again: what nearly every request asks for.
+    short: ShortNames,
     /// By number: commands and subcommands.
     listed: Vec<&'static Command>,
 }
@@ -26,7 +28,8 @@ const MAX_NAME: usize = 40;
 
 impl CommandTable {
     pub(crate) fn new() -> Self {
-        let mut table = CommandTable { by_name: HashMap::default(), listed: Vec::new() };
+        let mut table =
+            CommandTable { by_name: HashMap::default(), short: ShortNames::default(), listed: Vec::new() };
         for &group in crate::GROUPS {
             for command in group {
                 let entry = Entry { command, id: table.listed.len() as u16 };
@@ -35,12 +38,21 @@ impl CommandTable {
                 table.listed.extend(command.subcommands);
             }
         }
+        table.short = ShortNames::of(&table.by_name);
         table
     }
 
     /// The command with this name.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<Entry> {
+        match Packed::new(name) {
+            Some(packed) => self.short.find(packed),
+            None => self.find_long(name),
+        }
+    }
+
+    #[cold]
+    fn find_long(&self, name: &[u8]) -> Option<Entry> {
         if name.len() > MAX_NAME {
             return None;
         }
@@ -94,7 +106,88 @@ impl CommandTable {
         if !to.is_empty() {
             self.by_name.insert(to.into(), entry);
         }
+        self.short = ShortNames::of(&self.by_name);
         Some(())
+    }
+}
+
+/// A name of up to 16 bytes in lower case, as two numbers that overlap where it is shorter, and its length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Packed {
+    head: u64,
+    tail: u64,
+    len: usize,
+}
+
+impl Packed {
+    #[inline]
+    fn new(name: &[u8]) -> Option<Self> {
+        let len = name.len();
+        let (head, tail) =
+            if let (Some(head), Some(tail), true) = (name.first_chunk(), name.last_chunk(), len <= 16) {
+                (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+            } else if let (Some(head), Some(tail), true) = (name.first_chunk(), name.last_chunk(), len < 8) {
+                (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
+            } else if len < 4 {
+                (name.iter().fold(0, |head, &byte| head << 8 | u64::from(byte)), 0)
+            } else {
+                return None;
+            };
+        Some(Packed { head: lower_case(head), tail: lower_case(tail), len })
+    }
+
+    #[inline]
+    fn slot(self, mask: usize) -> usize {
+        let mixed =
+            self.head.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.tail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        (mixed >> 40) as usize & mask
+    }
+}
+
+/// Eight ASCII bytes in lower case, at once.
+#[inline]
+fn lower_case(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let low = bytes & !HIGH;
+    let from_a = low + (0x80 - b'A' as u64) * ONES;
+    let above_z = low + (0x7f - b'Z' as u64) * ONES;
+    let upper = from_a & !above_z & !bytes & HIGH;
+    bytes | upper >> 2
+}
+
+/// Open addressing, at most a quarter full.
+#[derive(Default)]
+struct ShortNames {
+    slots: Box<[(Packed, Option<Entry>)]>,
+}
+
+impl ShortNames {
+    fn of(by_name: &HashMap<Box<[u8]>, Entry, FixedState>) -> Self {
+        let mut slots =
+            vec![(Packed::default(), None); (4 * by_name.len()).next_power_of_two()].into_boxed_slice();
+        for (name, &entry) in by_name {
+            let Some(packed) = Packed::new(name) else { continue };
+            let mut at = packed.slot(slots.len() - 1);
+            while slots[at].1.is_some() {
+                at = (at + 1) % slots.len();
+            }
+            slots[at] = (packed, Some(entry));
+        }
+        ShortNames { slots }
+    }
+
+    #[inline]
+    fn find(&self, name: Packed) -> Option<Entry> {
+        let mask = self.slots.len() - 1;
+        let mut at = name.slot(mask);
+        loop {
+            let (packed, entry) = self.slots[at & mask];
+            if packed == name || entry.is_none() {
+                return entry;
+            }
+            at += 1;
+        }
     }
 }
 
@@ -105,6 +198,46 @@ mod tests {
 
     fn each(mut check: impl FnMut(&'static Command)) {
         CommandTable::new().listed.into_iter().for_each(&mut check);
+    }
+
+    #[test]
+    fn every_name_is_found_in_any_case_and_nothing_else_is() {
+        let mut table = CommandTable::new();
+        for (name, entry) in table.all() {
+            let mut mixed = name.to_ascii_uppercase();
+            mixed[0] = name[0];
+            for spelling in [name, &name.to_ascii_uppercase(), &mixed] {
+                assert_eq!(table.find(spelling).map(|found| found.id), Some(entry.id));
+            }
+            // What differs from a letter by the bit that makes the case is no letter.
+            for at in 0..name.len() {
+                for bit in [0x80, 0x40, 0x01] {
+                    let mut other = name.to_vec();
+                    other[at] ^= bit;
+                    let known = table.by_name.get(&*other.to_ascii_lowercase()).map(|entry| entry.id);
+                    assert_eq!(table.find(&other).map(|found| found.id), known);
+                }
+            }
+        }
+        for stranger in
+            [&b""[..], b"g", b"ge", b"gett", b"0123456789abcdef", b"0123456789abcdefg", &[b'x'; 50]]
+        {
+            assert!(table.find(stranger).is_none());
+        }
+        table.rename(b"get", b"fetch").unwrap();
+        table.rename(b"set", b"").unwrap();
+        assert!(table.find(b"get").is_none() && table.find(b"SET").is_none());
+        assert_eq!(table.find(b"Fetch").unwrap().command.name, "get");
+    }
+
+    #[test]
+    fn case_is_folded_as_ascii_has_it() {
+        for byte in 0..=255 {
+            assert_eq!(
+                lower_case(u64::from_le_bytes([byte; 8])),
+                u64::from_le_bytes([byte.to_ascii_lowercase(); 8])
+            );
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::ops::Deref;
 
 use crate::journal::{Cover, TypeLog, Undo};
 use crate::txn::{Place, Txn, WrongType};
-use crate::types::{Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrUndo, ZSet, ZSetUndo};
+use crate::types::{
+    Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrUndo, Stream, StreamUndo, ZSet, ZSetUndo,
+};
 use crate::value::Value;
 
 /// One of the value types, as the transaction sees it.
@@ -59,6 +61,31 @@ kind!(List, ListUndo, Value::List(Box::default()), |list| list.is_empty());
 kind!(Hash, HashUndo, Value::Hash(Box::default()), |hash| hash.is_empty());
 kind!(Set, SetUndo, Value::Set(Box::default()), |set| set.is_empty());
 kind!(ZSet, ZSetUndo, Value::ZSet(Box::default()), |zset| zset.is_empty());
+kind!(Stream, StreamUndo, Value::Stream(Box::default()), |_| false);
+
+/// Who is told of a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who watch the key, and those who wait for it.
+    #[default]
+    Everybody,
+    /// Those who watch the key: the change gives those who wait nothing.
+    Watchers,
+    /// Those who wait for the key.
+    Waiters,
+    /// Nobody.
+    Nobody,
+}
+
+impl Audience {
+    pub(crate) fn has_watchers(self) -> bool {
+        matches!(self, Audience::Everybody | Audience::Watchers)
+    }
+
+    pub(crate) fn has_waiters(self) -> bool {
+        matches!(self, Audience::Everybody | Audience::Waiters)
+    }
+}
 
 /// A value to be changed; reads go through `Deref`. When it is dropped the key is marked as changed if it was, and
 /// removed if its collection is empty.
@@ -67,6 +94,7 @@ pub struct Edit<'t, 'k, T: Kind> {
     place: Place,
     target: u32,
     changed: bool,
+    audience: Audience,
     kind: PhantomData<T>,
 }
 
@@ -97,7 +125,12 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         }
         T::of(entry.value()).ok_or(WrongType)?;
         let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db, key));
-        Ok(Edit { txn, place, target, changed: false, kind: PhantomData })
+        Ok(Edit { txn, place, target, changed: false, audience: Audience::default(), kind: PhantomData })
+    }
+
+    /// Drops what the value has let go of, elsewhere if it has many elements.
+    pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
+        self.txn.drop_weighing(weight, garbage);
     }
 
     /// The journal can restore the whole value from before; nothing later needs an inverse.
@@ -112,6 +145,16 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
     /// Those who watch the key see a change even if there is none, where a command says so.
     pub fn mark_changed(&mut self) {
         self.changed = true;
+    }
+
+    /// Has only these told of the change.
+    pub fn tell(&mut self, audience: Audience) {
+        self.audience = audience;
+    }
+
+    /// The moment of the transaction.
+    pub fn now_ms(&self) -> u64 {
+        self.txn.now_ms()
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -153,7 +196,7 @@ impl<T: Kind> Drop for Edit<'_, '_, T> {
     fn drop(&mut self) {
         let gone = self.is_gone();
         if self.changed {
-            self.txn.touched_at(self.place);
+            self.txn.touched_at(self.place, self.audience);
         }
         if gone {
             self.txn.remove_at(self.place);

@@ -9,7 +9,7 @@ use crate::key::Key;
 
 use crate::shard::Database;
 use crate::table::hash_of;
-use crate::types::{HashUndo, ListUndo, SetUndo, StrUndo, ZSetUndo};
+use crate::types::{HashUndo, ListUndo, SetUndo, StrUndo, StreamUndo, ZSetUndo};
 use crate::value::Value;
 use crate::{Entry, log::Log};
 
@@ -40,6 +40,7 @@ pub(crate) enum Undo {
     Hash(HashUndo),
     Set(SetUndo),
     ZSet(ZSetUndo),
+    Stream(StreamUndo),
     /// A shard's part of the database was emptied.
     Flushed {
         shard: u16,

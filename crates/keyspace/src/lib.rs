@@ -4,6 +4,7 @@
 //! of the wire, of clients, of scripts, of the time: the moment is an argument.
 #![deny(unsafe_code)]
 
+mod barrier;
 mod edit;
 mod held;
 mod journal;
@@ -21,7 +22,7 @@ mod value;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use edit::{Edit, Kind};
+pub use edit::{Audience, Edit, Kind};
 pub use held::Footprint;
 pub use notices::Notice;
 pub use shard::{Entry, WatchFlag};
@@ -44,6 +45,7 @@ impl Keyspace {
     /// `shards` must be a power of two, 32,768 at most.
     pub fn new(databases: u16, shards: usize) -> Self {
         assert!(shards.is_power_of_two() && shards <= 1 << 15, "a power of two, 32,768 at most");
+        barrier::prepare();
         let limits = LimitCells::default();
         limits.store(Limits::default());
         Keyspace {
@@ -98,17 +100,19 @@ impl Keyspace {
 
 /// [`Limits`] that can be read while they are changed.
 #[derive(Default)]
-struct LimitCells([AtomicUsize; 5]);
+struct LimitCells([AtomicUsize; 7]);
 
 impl LimitCells {
     fn load(&self) -> Limits {
-        let [a, b, c, d, e] = self.0.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+        let [a, b, c, d, e, f, g] = self.0.each_ref().map(|cell| cell.load(Ordering::Relaxed));
         Limits {
             hash_max_listpack_entries: a,
             hash_max_listpack_value: b,
             set_max_intset_entries: c,
             zset_max_listpack_entries: d,
             zset_max_listpack_value: e,
+            stream_node_max_bytes: f,
+            stream_node_max_entries: g,
         }
     }
 
@@ -119,6 +123,8 @@ impl LimitCells {
             limits.set_max_intset_entries,
             limits.zset_max_listpack_entries,
             limits.zset_max_listpack_value,
+            limits.stream_node_max_bytes,
+            limits.stream_node_max_entries,
         ];
         for (cell, value) in self.0.iter().zip(values) {
             cell.store(value, Ordering::Relaxed);

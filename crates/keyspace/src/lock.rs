@@ -4,6 +4,13 @@
 //! Commands hold a shard for a few hundred nanoseconds, scripts for up to seconds. A waiter that is woken and finds
 //! the lock taken again by a passer-by is handed it directly at the next release, so nobody starves, and short holders
 //! do not pay for a hand-over between threads.
+//!
+//! # Releasing without a locked instruction
+//! A locked instruction waits for every load before it, and what comes before a release is the way to the key, one cache
+//! miss after the other. So [`ShardLock::unlock`] is two plain instructions: it stores [`FREE`], then looks whether the
+//! lock is `wanted`. The processor may do them in the other order, and a waiter that comes in between would be missed. So
+//! the first waiter of a queue makes every core pass a barrier after it has said that it wants the lock, and before it
+//! looks again whether it is free: a release whose look came too early has then been stored for all to see.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,10 +21,10 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use crate::barrier;
+
 const FREE: u8 = 0;
 const LOCKED: u8 = 1;
-/// Locked, and somebody may be in the queue.
-const CONTENDED: u8 = 2;
 
 /// About a microsecond: longer than a plain command holds a shard.
 const SPINS: u32 = 40;
@@ -25,6 +32,8 @@ const SPINS: u32 = 40;
 #[derive(Default)]
 pub(crate) struct ShardLock {
     state: AtomicU8,
+    /// Somebody is in the queue. Changes only under the queue's mutex.
+    wanted: AtomicBool,
     queue: Mutex<VecDeque<Arc<Waiter>>>,
 }
 
@@ -67,27 +76,44 @@ impl ShardLock {
     /// Releases the lock; the caller must hold it.
     #[inline]
     pub(crate) fn unlock(&self) {
-        if self.state.compare_exchange(LOCKED, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
-            self.release_to_queue();
+        if self.wanted.load(Ordering::Relaxed) {
+            return self.release_to_queue();
+        }
+        self.state.store(FREE, Ordering::Release);
+        barrier::light();
+        if self.wanted.load(Ordering::Relaxed) {
+            self.wake_first();
         }
     }
 
+    /// Hands the lock to the first waiter if it was passed over before.
     #[cold]
     fn release_to_queue(&self) {
         let mut queue = self.queue.lock();
         let Some(front) = queue.front().cloned() else {
+            self.wanted.store(false, Ordering::Relaxed);
             self.state.store(FREE, Ordering::Release);
             return;
         };
         if front.passed_over.swap(true, Ordering::Relaxed) {
             queue.pop_front();
+            self.wanted.store(!queue.is_empty(), Ordering::Relaxed);
             front.granted.store(true, Ordering::Release);
-            self.state.store(if queue.is_empty() { LOCKED } else { CONTENDED }, Ordering::Release);
         } else {
             self.state.store(FREE, Ordering::Release);
         }
         drop(queue);
         front.wake();
+    }
+
+    /// The lock was released, and somebody came meanwhile.
+    #[cold]
+    fn wake_first(&self) {
+        let front = self.queue.lock().front().cloned();
+        if let Some(front) = front {
+            front.passed_over.store(true, Ordering::Relaxed);
+            front.wake();
+        }
     }
 }
 
@@ -122,14 +148,15 @@ impl Future for Lock<'_> {
         *waiter.waker.lock() = Some(context.waker().clone());
         let granted = waiter.granted.load(Ordering::Acquire);
         let is_front = queue.front().is_some_and(|front| Arc::ptr_eq(front, waiter));
-        // A holder that leaves either finds CONTENDED and looks into the queue, or left before this swap.
-        if !granted && is_front && lock.state.swap(CONTENDED, Ordering::Acquire) == FREE {
-            queue.pop_front();
-            if queue.is_empty() {
-                lock.state.store(LOCKED, Ordering::Relaxed);
+        if !granted {
+            if !lock.wanted.swap(true, Ordering::Relaxed) {
+                barrier::heavy();
             }
-        } else if !granted {
-            return Poll::Pending;
+            if !is_front || !lock.try_lock() {
+                return Poll::Pending;
+            }
+            queue.pop_front();
+            lock.wanted.store(!queue.is_empty(), Ordering::Relaxed);
         }
         drop(queue);
         self.waiter = None;
@@ -182,6 +209,7 @@ mod tests {
 
     #[test]
     fn excludes_and_loses_no_wake_up() {
+        barrier::prepare();
         let lock = ShardLock::default();
         let (inside, total) = (AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! The mutating primitives of the types, on a value inside a transaction.
 
 use crate::edit::Edit;
-use crate::types::{Blob, Hash, List, Outcome, Set, Str, ZSet};
+use crate::types::{Blob, Hash, List, Outcome, PendingEntry, Set, Str, Stream, StreamId, StreamTrim, ZSet};
 
 impl Edit<'_, '_, Str> {
     /// Replaces the whole string.
@@ -135,6 +135,89 @@ impl Edit<'_, '_, ZSet> {
     /// Removes up to `count` members from a rank on, and answers how many.
     pub fn remove_range_by_rank(&mut self, start: usize, count: usize) -> usize {
         self.apply(|zset, log| changed_if(zset.remove_range_by_rank(start, count, log), |&count| count > 0))
+    }
+}
+
+impl Edit<'_, '_, Stream> {
+    /// Adds an entry, fields and values in turn, whose ID is greater than all before.
+    pub fn append(&mut self, id: StreamId, fields: &[&[u8]]) {
+        let limits = self.limits();
+        self.apply(|stream, log| (stream.append(id, fields, &limits, log), true));
+    }
+
+    /// Deletes an entry and answers whether it was there.
+    pub fn delete(&mut self, id: StreamId) -> bool {
+        self.apply(|stream, log| changed_if(stream.delete(id, log), |&deleted| deleted))
+    }
+
+    /// Cuts off the beginning and answers how many entries that were.
+    pub fn trim(&mut self, trim: &StreamTrim) -> usize {
+        let (deleted, removed) =
+            self.apply(|stream, log| changed_if(stream.trim(trim, log), |(deleted, _)| *deleted > 0));
+        self.drop_weighing(removed.len(), removed);
+        deleted
+    }
+
+    /// Sets what later IDs must exceed, and, if given, how many entries were ever added and the greatest ID ever deleted.
+    pub fn set_last_id(&mut self, last: StreamId, added: Option<u64>, max_deleted: Option<StreamId>) {
+        self.apply(|stream, log| (stream.set_last_id(last, added, max_deleted, log), true));
+    }
+
+    /// Adds a consumer group and answers whether its name is new.
+    pub fn create_group(&mut self, name: &[u8], last_id: StreamId, entries_read: Option<i64>) -> bool {
+        self.apply(|stream, log| {
+            changed_if(stream.create_group(name, last_id, entries_read, log), |&created| created)
+        })
+    }
+
+    /// Removes a group.
+    pub fn remove_group(&mut self, group: usize) {
+        let removed = self.apply(|stream, log| (stream.remove_group(group, log), true));
+        if let Some(removed) = removed {
+            self.drop_weighing(removed.pending_len(), removed);
+        }
+    }
+
+    /// Says how far a group has read.
+    pub fn set_group_position(&mut self, group: usize, last_id: StreamId, entries_read: Option<i64>) {
+        self.apply(|stream, log| (stream.set_group_position(group, last_id, entries_read, log), true));
+    }
+
+    /// Notes that an entry was read by a group that had not come to it yet.
+    pub fn advance_group(&mut self, group: usize, id: StreamId) {
+        self.apply(|stream, log| (stream.advance_group(group, id, log), true));
+    }
+
+    /// Adds a consumer to a group that has none of that name, and answers its number.
+    pub fn add_consumer(&mut self, group: usize, name: &[u8]) -> u32 {
+        let now_ms = self.now_ms();
+        self.apply(|stream, log| (stream.add_consumer(group, name, now_ms, log), true))
+    }
+
+    /// Removes a consumer and what is pending for it, and answers how much that was.
+    pub fn remove_consumer(&mut self, group: usize, number: u32) -> usize {
+        self.apply(|stream, log| (stream.remove_consumer(group, number, log), true))
+    }
+
+    /// Notes that a consumer has asked for something, and, if `active`, has got it. That alone is no change.
+    pub fn note_consumer_seen(&mut self, group: usize, number: u32, active: bool) {
+        let now_ms = self.now_ms();
+        self.apply(|stream, log| (stream.note_consumer_seen(group, number, now_ms, active, log), false));
+    }
+
+    /// Makes an entry pending in a group, whatever it was before.
+    pub fn put_pending(&mut self, group: usize, id: StreamId, pending: PendingEntry) {
+        self.apply(|stream, log| (stream.put_pending(group, id, pending, log), true));
+    }
+
+    /// Makes an entry pending no more in a group, and answers whether it was.
+    pub fn remove_pending(&mut self, group: usize, id: StreamId) -> bool {
+        self.apply(|stream, log| changed_if(stream.remove_pending(group, id, log), |&removed| removed))
+    }
+
+    /// Makes an entry pending no more in any group.
+    pub fn remove_references(&mut self, id: StreamId) {
+        self.apply(|stream, log| (stream.remove_references(id, log), true));
     }
 }
 

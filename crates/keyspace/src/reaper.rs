@@ -21,8 +21,14 @@ impl Reaper {
     /// Drops a value, here if it is small.
     #[inline]
     pub(crate) fn drop_value(&self, value: Value) {
-        if value.elements() > LARGE {
-            self.drop_later(value);
+        self.drop_weighing(value.weight(), value);
+    }
+
+    /// Drops anything that has so many elements or their like, here if that is few.
+    #[inline]
+    pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
+        if weight > LARGE {
+            self.drop_later(garbage);
         }
     }
 

@@ -10,12 +10,12 @@ use std::cell::RefCell;
 
 use rand::Rng;
 
-use crate::edit::Edit;
+use crate::edit::{Audience, Edit};
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
 use crate::notices::Notice;
 use crate::shard::Database;
-use crate::types::{Hash, Limits, List, Set, Str, ZSet};
+use crate::types::{Hash, Limits, List, Set, Str, Stream, ZSet};
 use crate::value::Value;
 use crate::{Entry, Footprint, Keyspace};
 
@@ -65,8 +65,8 @@ pub struct Txn<'k> {
 /// What a commit has to tell, beside the changes themselves.
 #[derive(Default)]
 pub(crate) struct News {
-    /// Changed keys of shards in which somebody watches or waits.
-    touched: Vec<DbKey>,
+    /// Changed keys of shards in which somebody watches or waits, and who is to be told.
+    touched: Vec<(DbKey, Audience)>,
     /// Keys that a read found expired; removed before the commit.
     stale: Vec<DbKey>,
     /// Keys that were removed since they were expired.
@@ -241,6 +241,15 @@ impl<'k> Txn<'k> {
         match self.value(db, key) {
             None => Ok(None),
             Some(Value::ZSet(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The key's value as a stream.
+    pub fn stream(&self, db: u16, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(Value::Stream(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }
@@ -503,6 +512,16 @@ impl<'k> Txn<'k> {
         Edit::existing_or_new(self, db, key)
     }
 
+    /// The stream at the key, to be changed in place. A stream stays when it ends up empty.
+    pub fn stream_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Stream>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The stream at the key; an empty one if there is none.
+    pub fn stream_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Stream>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
     /// Removes every key of the database. Needs every shard. Returns how many there were.
     pub fn flush(&mut self, db: u16) -> usize {
         let mut removed = 0;
@@ -515,7 +534,7 @@ impl<'k> Txn<'k> {
             let database = data.take_database(db);
             removed += database.keys.len();
             for key in watched.into_iter().filter(|key| database.keys.get(key).is_some()) {
-                self.news().touched.push((db, key));
+                self.news().touched.push(((db, key), Audience::Everybody));
             }
             match &mut self.journal {
                 Some(journal) => {
@@ -546,7 +565,7 @@ impl<'k> Txn<'k> {
             data.swap_databases(a, b);
         }
         if !touched.is_empty() {
-            self.news().touched.append(&mut touched);
+            self.news().touched.extend(touched.into_iter().map(|at| (at, Audience::Everybody)));
         }
         if let Some(journal) = &mut self.journal {
             let target = journal.target(a, b"");
@@ -579,6 +598,10 @@ impl<'k> Txn<'k> {
 
     // ---- shared by the above ----
 
+    pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
+        self.keyspace.reaper().drop_weighing(weight, garbage);
+    }
+
     pub(crate) fn news(&mut self) -> &mut News {
         self.news.get_mut().get_or_insert_default()
     }
@@ -610,18 +633,18 @@ impl<'k> Txn<'k> {
     fn touched_in(&mut self, shard: u16, db: u16, key: &[u8]) {
         self.changes += 1;
         if !self.held.shard(shard).interests.is_empty() {
-            self.news().touched.push((db, key.into()));
+            self.news().touched.push(((db, key.into()), Audience::Everybody));
         }
     }
 
     #[inline]
-    pub(crate) fn touched_at(&mut self, place: Place) {
+    pub(crate) fn touched_at(&mut self, place: Place, audience: Audience) {
         self.changes += 1;
-        if !self.held.shard(place.shard).interests.is_empty() {
+        if audience != Audience::Nobody && !self.held.shard(place.shard).interests.is_empty() {
             let database = self.held.shard(place.shard).database(place.db);
             let entry = database.and_then(|database| database.keys.get_at(place.index));
             let key = entry.expect("a place that was just used").key().into();
-            self.news().touched.push((place.db, key));
+            self.news().touched.push(((place.db, key), audience));
         }
     }
 

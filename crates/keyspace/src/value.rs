@@ -1,6 +1,6 @@
 //! A key's value: one of the types.
 
-use crate::types::{Hash, List, Set, Str, ZSet};
+use crate::types::{Hash, List, Set, Str, Stream, ZSet};
 
 /// A value of any type, in 24 bytes.
 #[derive(Clone, Debug)]
@@ -11,6 +11,7 @@ pub enum Value {
     Hash(Box<Hash>),
     Set(Box<Set>),
     ZSet(Box<ZSet>),
+    Stream(Box<Stream>),
 }
 
 impl Value {
@@ -22,6 +23,7 @@ impl Value {
             Value::Hash(_) => "hash",
             Value::Set(_) => "set",
             Value::ZSet(_) => "zset",
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -33,6 +35,7 @@ impl Value {
             Value::Hash(value) => value.encoding(),
             Value::Set(value) => value.encoding(),
             Value::ZSet(value) => value.encoding(),
+            Value::Stream(value) => value.encoding(),
         }
     }
 
@@ -44,6 +47,7 @@ impl Value {
             Value::Hash(value) => value.len(),
             Value::Set(value) => value.len(),
             Value::ZSet(value) => value.len(),
+            Value::Stream(value) => value.len(),
         }
     }
 
@@ -55,6 +59,15 @@ impl Value {
             Value::Hash(value) => size_of::<Hash>() + value.heap_bytes(),
             Value::Set(value) => size_of::<Set>() + value.heap_bytes(),
             Value::ZSet(value) => size_of::<ZSet>() + value.heap_bytes(),
+            Value::Stream(value) => size_of::<Stream>() + value.heap_bytes(),
+        }
+    }
+
+    /// How much there is to free, in elements or their like.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Value::Stream(value) => value.weight(),
+            _ => self.elements(),
         }
     }
 }

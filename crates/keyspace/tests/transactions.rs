@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{
-    Deadline, Footprint, Hash, Keyspace, Limits, List, Outcome, Set, Str, Txn, Value, WatchFlag, WrongType,
+    Deadline, Footprint, Hash, Keyspace, Limits, List, Outcome, PendingEntry, References, Set, Str, Stream,
+    StreamEntry, StreamGroup, StreamId, StreamItem, StreamTrim, TrimTo, Txn, Value, WatchFlag, WrongType,
     ZSet,
 };
 use proptest::prelude::*;
@@ -24,6 +25,8 @@ const LIMITS: Limits = Limits {
     set_max_intset_entries: 3,
     zset_max_listpack_entries: 3,
     zset_max_listpack_value: 20,
+    stream_node_max_bytes: 60,
+    stream_node_max_entries: 3,
 };
 
 #[derive(Clone, Debug)]
@@ -62,6 +65,10 @@ enum Change {
     Score(Bytes, i32),
     RemoveScored(Bytes),
     RemoveRanks(usize, usize),
+    AppendEntry(u64, Bytes, Bytes),
+    DeleteEntry(u64),
+    Trim(usize),
+    ReadAll(Bytes),
 }
 
 /// A value, as simple as can be.
@@ -72,6 +79,8 @@ enum Naive {
     Hash(BTreeMap<Bytes, Bytes>),
     Set(BTreeSet<Bytes>),
     ZSet(BTreeMap<Bytes, i32>),
+    /// Entries, the last ID, and what is pending in each group.
+    Stream(BTreeMap<u64, (Bytes, Bytes)>, u64, BTreeMap<Bytes, BTreeSet<u64>>),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -114,6 +123,10 @@ fn change() -> impl Strategy<Value = Change> {
         (content(), -3..4_i32).prop_map(|(member, score)| Change::Score(member, score)),
         content().prop_map(Change::RemoveScored),
         (position(), position()).prop_map(|(start, count)| Change::RemoveRanks(start, count)),
+        (1..4_u64, content(), content()).prop_map(|(ms, field, value)| Change::AppendEntry(ms, field, value)),
+        (1..12_u64).prop_map(Change::DeleteEntry),
+        position().prop_map(Change::Trim),
+        content().prop_map(Change::ReadAll),
     ]
 }
 
@@ -137,6 +150,10 @@ fn naive() -> impl Strategy<Value = Naive> {
         prop::collection::btree_map(content(), content(), 1..6).prop_map(Naive::Hash),
         prop::collection::btree_set(content(), 1..6).prop_map(Naive::Set),
         prop::collection::btree_map(content(), -3..4_i32, 1..6).prop_map(Naive::ZSet),
+        prop::collection::btree_map(1..20_u64, (content(), content()), 1..6).prop_map(|entries| {
+            let last = entries.keys().copied().max().unwrap_or(0);
+            Naive::Stream(entries, last, BTreeMap::new())
+        }),
     ]
 }
 
@@ -269,6 +286,30 @@ fn apply_change(txn: &mut Txn<'_>, db: u16, key: &[u8], create: bool, change: &C
         Change::RemoveRanks(start, count) => {
             edit!(zset_mut, zset_entry, |zset| zset.remove_range_by_rank(*start, *count));
         }
+        Change::AppendEntry(ms, field, value) => edit!(stream_mut, stream_entry, |stream| {
+            let id = StreamId { ms: stream.last_id().ms + ms, seq: 0 };
+            stream.append(id, &[field, value]);
+        }),
+        Change::DeleteEntry(ms) => {
+            edit!(stream_mut, stream_entry, |stream| stream.delete(StreamId { ms: *ms, seq: 0 }));
+        }
+        Change::Trim(len) => edit!(stream_mut, stream_entry, |stream| stream.trim(&StreamTrim {
+            to: TrimTo::Length(*len),
+            approximate: false,
+            limit: 0,
+            references: References::Delete,
+        })),
+        Change::ReadAll(name) => edit!(stream_mut, stream_entry, |stream| {
+            stream.create_group(name, StreamId::MIN, None);
+            let (group, found) = stream.group(name).expect("it was just created");
+            let known = found.consumer_number(name);
+            let number = known.unwrap_or_else(|| stream.add_consumer(group, name));
+            let ids: Vec<StreamId> = stream.iter().map(|entry| entry.id).collect();
+            for id in ids {
+                let pending = PendingEntry { consumer: number, delivered_ms: 0, deliveries: 1 };
+                stream.put_pending(group, id, pending);
+            }
+        }),
     }
     Ok(answer)
 }
@@ -293,6 +334,9 @@ fn apply_to_model(
             }
             Change::Score(..) | Change::RemoveScored(_) | Change::RemoveRanks(..) => {
                 Naive::ZSet(BTreeMap::new())
+            }
+            Change::AppendEntry(..) | Change::DeleteEntry(_) | Change::Trim(_) | Change::ReadAll(_) => {
+                Naive::Stream(BTreeMap::new(), 0, BTreeMap::new())
             }
             _ => Naive::List(Vec::new()),
         };
@@ -356,10 +400,24 @@ fn apply_to_model(
                 zset.remove(&member);
             }
         }
+        (Change::AppendEntry(ms, field, value), Naive::Stream(entries, last, _)) => {
+            *last += ms;
+            entries.insert(*last, (field.clone(), value.clone()));
+        }
+        (Change::DeleteEntry(ms), Naive::Stream(entries, ..)) => drop(entries.remove(ms)),
+        (Change::Trim(len), Naive::Stream(entries, _, groups)) => {
+            while entries.len() > *len {
+                let (ms, _) = entries.pop_first().unwrap();
+                groups.values_mut().for_each(|pending| _ = pending.remove(&ms));
+            }
+        }
+        (Change::ReadAll(name), Naive::Stream(entries, _, groups)) => {
+            groups.entry(name.clone()).or_default().extend(entries.keys());
+        }
         _ => return Err(WrongType),
     }
     let gone = match value {
-        Naive::Str(_) => false,
+        Naive::Str(_) | Naive::Stream(..) => false,
         Naive::List(list) => list.is_empty(),
         Naive::Hash(hash) => hash.is_empty(),
         Naive::Set(set) => set.is_empty(),
@@ -400,6 +458,13 @@ fn build(value: &Naive) -> Value {
             }
             Value::ZSet(Box::new(zset))
         }
+        Naive::Stream(entries, ..) => {
+            let mut stream = Stream::default();
+            for (&ms, (field, value)) in entries {
+                stream.append(StreamId { ms, seq: 0 }, &[field, value], &LIMITS, &mut NoLog);
+            }
+            Value::Stream(Box::new(stream))
+        }
     }
 }
 
@@ -414,6 +479,16 @@ fn simplify(value: &Value) -> Naive {
         Value::ZSet(zset) => {
             Naive::ZSet(zset.iter().map(|(member, score)| (member.to_vec(), score as i32)).collect())
         }
+        Value::Stream(stream) => {
+            let bytes = |item: StreamItem<'_>| item.as_bytes(&mut Default::default()).to_vec();
+            let pair =
+                |entry: StreamEntry<'_>| entry.fields().next().map(|(f, v)| (bytes(f), bytes(v))).unwrap();
+            let entries = stream.iter().map(|entry| (entry.id.ms, pair(entry))).collect();
+            let all = StreamId::MIN..=StreamId::MAX;
+            let pending = |group: &StreamGroup| group.pending_in(all.clone()).map(|(id, _)| id.ms).collect();
+            let groups = stream.groups().map(|(name, group)| (name.to_vec(), pending(group))).collect();
+            Naive::Stream(entries, stream.last_id().ms, groups)
+        }
     }
 }
 
@@ -426,6 +501,17 @@ fn show(value: &Value) -> String {
         Value::Hash(hash) => hash.iter().map(|(field, value)| text(field) + "=" + &text(value)).collect(),
         Value::Set(set) => set.iter().map(|member| text(&member)).collect(),
         Value::ZSet(zset) => zset.iter().map(|(member, score)| format!("{}:{score}", text(member))).collect(),
+        Value::Stream(stream) => {
+            let consumers = |group: &StreamGroup| format!("{:?}", group.consumers().collect::<Vec<_>>());
+            let groups = stream.groups().map(|(name, group)| {
+                let pending: Vec<_> = group.pending_in(StreamId::MIN..=StreamId::MAX).collect();
+                format!("{} {} {pending:?}", text(name), consumers(group))
+            });
+            let entries =
+                stream.iter().map(|entry| format!("{:?} {:?}", entry.id, entry.fields().collect::<Vec<_>>()));
+            let history = format!("{:?} {}", stream.history(), stream.node_count());
+            entries.chain(groups).chain([history]).collect()
+        }
     };
     format!("{} {} {elements:?}", value.encoding(), value.elements())
 }

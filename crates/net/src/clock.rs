@@ -1,38 +1,57 @@
 //! The system's time and tokio's timers, as the engine wants them.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use perigee_commands::{Clock, Sleep, Timer};
 
-/// The wall clock, and the processor's counter for durations.
+/// The processor's counter, set by the wall clock ten times a second.
 pub struct SystemClock {
     counter: quanta::Clock,
     origin: u64,
+    /// What the counter and the wall clock showed when they were last compared, in nanoseconds.
+    compared: Cell<(u64, u64)>,
 }
+
+const COMPARE_EVERY_NS: u64 = 100_000_000;
 
 impl Default for SystemClock {
     fn default() -> Self {
         let counter = quanta::Clock::new();
         let origin = counter.raw();
-        SystemClock { counter, origin }
+        SystemClock { counter, origin, compared: Cell::new((0, since_epoch_ns())) }
     }
 }
 
-fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+fn since_epoch_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
 }
 
 impl Clock for SystemClock {
+    #[inline]
     fn now_ms(&self) -> u64 {
-        since_epoch().as_millis() as u64
+        self.now_ms_at(self.ticks_ns())
     }
 
     fn now_us(&self) -> u64 {
-        since_epoch().as_micros() as u64
+        since_epoch_ns() / 1_000
     }
 
+    #[inline]
     fn ticks_ns(&self) -> u64 {
         self.counter.delta_as_nanos(self.origin, self.counter.raw())
+    }
+
+    #[inline]
+    fn now_ms_at(&self, ticks_ns: u64) -> u64 {
+        let (ticks, epoch) = self.compared.get();
+        let since = ticks_ns.saturating_sub(ticks);
+        if since < COMPARE_EVERY_NS {
+            return (epoch + since) / 1_000_000;
+        }
+        let epoch = since_epoch_ns();
+        self.compared.set((ticks_ns, epoch));
+        epoch / 1_000_000
     }
 }
 

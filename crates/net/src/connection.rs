@@ -14,14 +14,19 @@ use std::time::Duration;
 use perigee_commands::config::Param;
 use perigee_commands::{Client, Engine, Flow, OwnedArgs, Session, Suspended, Worker, note_activity};
 use perigee_resp::{Encoder, Limits, Parsed, Protocol, RequestParser};
-use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
+
+use crate::outbox::{KEPT, Link, Outbox};
+use crate::placement::{Berth, Placement};
+use crate::worker::Arrival;
 
 /// What a worker's connections share.
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) worker: Worker,
+    pub(crate) berth: Berth,
+    pub(crate) outbox: Outbox,
     /// Where most requests are read and parsed; what is left of them moves to the connection.
     arena: RefCell<Box<[u8]>>,
 }
@@ -29,12 +34,16 @@ pub(crate) struct Shared {
 const ARENA: usize = 64 << 10;
 /// Replies are written before more requests run once so many bytes wait.
 const WRITE_THRESHOLD: usize = 256 << 10;
-/// An idle connection keeps buffers up to this size.
-const KEPT: usize = 16 << 10;
 
 impl Shared {
-    pub(crate) fn new(engine: Arc<Engine>, worker: Worker) -> Self {
-        Shared { engine, worker, arena: RefCell::new(vec![0; ARENA].into()) }
+    pub(crate) fn new(engine: Arc<Engine>, worker: Worker, berth: Berth) -> Self {
+        Shared {
+            engine,
+            worker,
+            berth,
+            outbox: Outbox::default(),
+            arena: RefCell::new(vec![0; ARENA].into()),
+        }
     }
 }
 
@@ -85,12 +94,38 @@ pub(crate) fn tune(stream: &std::net::TcpStream, keepalive_s: i64) -> io::Result
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
 
-/// Serves a connection to its end.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    origin: Origin,
-    shared: Rc<Shared>,
-) {
+/// A socket that can change its worker.
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Sized + 'static {
+    /// Leaves this worker's runtime.
+    fn detach(self) -> io::Result<Detached>;
+}
+
+/// A socket between two workers.
+pub(crate) enum Detached {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Socket for tokio::net::TcpStream {
+    fn detach(self) -> io::Result<Detached> {
+        self.into_std().map(Detached::Tcp)
+    }
+}
+
+impl Socket for tokio::net::UnixStream {
+    fn detach(self) -> io::Result<Detached> {
+        self.into_std().map(Detached::Unix)
+    }
+}
+
+/// A connection between two workers, and between two requests.
+pub(crate) struct Traveller {
+    socket: Detached,
+    talk: Talk,
+}
+
+/// Serves a connection that has just been accepted.
+pub(crate) async fn serve(mut stream: impl Socket, origin: Origin, shared: Rc<Shared>) {
     let config = &shared.engine.config;
     let refusal = if shared.engine.clients.len() as i64 >= config.number(Param::MaxClients) {
         Some(TOO_MANY)
@@ -114,33 +149,82 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         client.came_over_unix_socket();
     }
     let session = Session::new(env, client.clone());
-    let mut connection = Connection {
-        stream,
+    let talk = Talk {
         client,
-        shared: &shared,
         session,
         parser: RequestParser::new(),
         pending: Vec::new(),
         unrun: false,
         out: Encoder::new(Protocol::Resp2),
+        spoke: 0,
     };
-    if let Err(error) = connection.run().await {
-        tracing::trace!("A connection ended: {error}");
+    converse(stream, talk, &shared).await;
+}
+
+/// Serves a connection that comes from another worker.
+pub(crate) async fn go_on(traveller: Box<Traveller>, shared: Rc<Shared>) {
+    let Traveller { socket, mut talk } = *traveller;
+    talk.spoke = 0;
+    let attached = match socket {
+        Detached::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Attached::Tcp),
+        Detached::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Attached::Unix),
+    };
+    match attached {
+        Ok(Attached::Tcp(stream)) => converse(stream, talk, &shared).await,
+        Ok(Attached::Unix(stream)) => converse(stream, talk, &shared).await,
+        Err(error) => {
+            tracing::warn!("A connection could not change its worker: {error}");
+            talk.session.close(shared.worker.env(&shared.engine)).await;
+        }
     }
-    if connection.client.is_slow() {
+}
+
+enum Attached {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+/// Serves a connection until it ends or moves.
+async fn converse<S: Socket>(stream: S, talk: Talk, shared: &Shared) {
+    let mut connection = Connection { link: Link::new(stream, talk.client.clone()), shared, talk };
+    match connection.run().await {
+        Ok(End::Closed) => {}
+        Ok(End::Moves(worker)) => {
+            let Connection { link, mut talk, .. } = connection;
+            let stream = Rc::into_inner(link).expect("it is at rest").into_stream();
+            match stream.detach() {
+                Ok(socket) => {
+                    shared.berth.crew.send(worker, Arrival::Moved(Box::new(Traveller { socket, talk })));
+                }
+                Err(error) => {
+                    tracing::warn!("A connection could not change its worker: {error}");
+                    talk.session.close(shared.worker.env(&shared.engine)).await;
+                }
+            }
+            return;
+        }
+        Err(error) => tracing::trace!("A connection ended: {error}"),
+    }
+    let Talk { client, mut session, .. } = connection.talk;
+    if client.is_slow() {
         tracing::warn!(
             "Client id={} addr={} closed for overcoming of output buffer limits.",
-            connection.client.id,
-            connection.client.address
+            client.id,
+            client.address
         );
     }
-    connection.session.close(shared.worker.env(&shared.engine)).await;
+    session.close(shared.worker.env(&shared.engine)).await;
 }
 
 struct Connection<'s, S> {
-    stream: S,
-    client: Arc<Client>,
+    link: Rc<Link<S>>,
     shared: &'s Shared,
+    talk: Talk,
+}
+
+/// What moves with a connection.
+struct Talk {
+    client: Arc<Client>,
     session: Session,
     parser: RequestParser,
     /// Bytes that were read and not yet run.
@@ -148,6 +232,15 @@ struct Connection<'s, S> {
     /// Whether `pending` may hold a complete request.
     unrun: bool,
     out: Encoder,
+    /// The interval in which it last sent a request to this worker, 0 before.
+    spoke: u32,
+}
+
+/// How a conversation with this worker ended.
+enum End {
+    Closed,
+    /// It goes on with another worker.
+    Moves(usize),
 }
 
 /// How a batch of requests ended.
@@ -170,125 +263,162 @@ enum Input {
     Pending,
     /// A message or a kill.
     Mail,
+    /// The connection goes on with another worker.
+    Move(usize),
     /// The client has closed.
     End,
 }
 
-impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
-    async fn run(&mut self) -> io::Result<()> {
-        while !self.client.is_killed() {
-            let batch = if self.unrun {
+impl<'s, S: Socket> Connection<'s, S> {
+    async fn run(&mut self) -> io::Result<End> {
+        while !self.talk.client.is_killed() {
+            let batch = if self.talk.unrun {
                 self.run_pending()
             } else {
-                match self.input().await? {
+                match self.input(true).await? {
                     Input::Arena(count) => self.run_arena(count),
                     Input::Pending => self.run_pending(),
                     Input::Mail => Batch::Exhausted,
-                    Input::End => return Ok(()),
+                    Input::Move(worker) => return Ok(End::Moves(worker)),
+                    Input::End => return Ok(End::Closed),
                 }
             };
-            let out = self.out.out_mut();
-            self.client.mailbox.drain(|message| out.extend_from_slice(&message));
+            let out = self.talk.out.out_mut();
+            self.talk.client.mailbox.drain(|message| out.extend_from_slice(&message));
+            if matches!(batch, Batch::Exhausted) && out.len() <= KEPT && !self.link.is_stalled() {
+                if !out.is_empty() {
+                    self.shared.outbox.post(&self.link, out);
+                }
+                continue;
+            }
             self.flush().await?;
             match batch {
-                Batch::Exhausted | Batch::Full => {}
-                Batch::Close => return Ok(()),
+                Batch::Exhausted => {}
+                Batch::Full => {}
+                Batch::Close => return Ok(End::Closed),
                 Batch::Wait(suspended) => {
                     if !Box::pin(self.finish(suspended)).await {
-                        return Ok(());
+                        return Ok(End::Closed);
                     }
                     self.flush().await?;
-                    if self.session.is_closing() {
-                        return Ok(());
+                    if self.talk.session.is_closing() {
+                        return Ok(End::Closed);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(End::Closed)
     }
 
     fn run_arena(&mut self, count: usize) -> Batch<'s> {
         let arena = self.shared.arena.borrow();
         let (batch, consumed) = self.batch(&arena[..count]);
-        self.pending.extend_from_slice(&arena[consumed..count]);
-        self.unrun = !self.pending.is_empty() && !matches!(batch, Batch::Exhausted);
+        self.talk.pending.extend_from_slice(&arena[consumed..count]);
+        self.talk.unrun = !self.talk.pending.is_empty() && !matches!(batch, Batch::Exhausted);
         batch
     }
 
     fn run_pending(&mut self) -> Batch<'s> {
-        let mut pending = std::mem::take(&mut self.pending);
+        let mut pending = std::mem::take(&mut self.talk.pending);
         let (batch, consumed) = self.batch(&pending);
         if consumed == pending.len() && pending.capacity() > KEPT {
             pending = Vec::new();
         } else {
             pending.drain(..consumed);
         }
-        self.pending = pending;
-        self.unrun = !self.pending.is_empty() && !matches!(batch, Batch::Exhausted);
+        self.talk.pending = pending;
+        self.talk.unrun = !self.talk.pending.is_empty() && !matches!(batch, Batch::Exhausted);
         batch
     }
 
     /// Runs every complete request, and tells how many bytes that took.
     fn batch(&mut self, data: &[u8]) -> (Batch<'s>, usize) {
         let env = self.shared.worker.env(&self.shared.engine);
+        if self.talk.out.out_mut().capacity() == 0 {
+            *self.talk.out.out_mut() = self.shared.outbox.buffer();
+        }
         let mut limits = Limits {
             max_bulk_len: self.shared.engine.config.number(Param::ProtoMaxBulkLen) as usize,
-            authenticated: self.session.is_authenticated(),
+            authenticated: self.talk.session.is_authenticated(),
         };
         let (mut at, mut requests) = (0, 0);
         let batch = loop {
-            match self.parser.parse(&data[at..], &limits) {
+            match self.talk.parser.parse(&data[at..], &limits) {
                 Ok(Parsed::Incomplete) => break Batch::Exhausted,
                 Ok(Parsed::Request { consumed }) => {
-                    let args: SmallVec<[&[u8]; 8]> = self.parser.args(&data[at..]).collect();
+                    let args = self.talk.parser.args(&data[at..]);
+                    let (mut few, many): ([&[u8]; 8], Vec<_>);
+                    let args = if args.len() <= 8 {
+                        few = [&[]; 8];
+                        let count = args.len();
+                        few.iter_mut().zip(args).for_each(|(slot, arg)| *slot = arg);
+                        &few[..count]
+                    } else {
+                        many = args.collect();
+                        &many
+                    };
                     at += consumed;
                     if args.is_empty() {
                         continue;
                     }
                     requests += 1;
-                    if let Flow::Wait(suspended) = self.session.dispatch(env, &args, &mut self.out) {
+                    if let Flow::Wait(suspended) = self.talk.session.dispatch(env, args, &mut self.talk.out) {
                         break Batch::Wait(suspended);
                     }
-                    if self.session.is_closing() {
+                    if self.talk.session.is_closing() {
                         break Batch::Close;
                     }
-                    limits.authenticated = self.session.is_authenticated();
-                    if self.out.len() > WRITE_THRESHOLD {
+                    limits.authenticated = self.talk.session.is_authenticated();
+                    if self.talk.out.len() > WRITE_THRESHOLD {
                         break Batch::Full;
                     }
                 }
                 Err(error) => {
-                    error.reply_to(&mut self.out);
+                    error.reply_to(&mut self.talk.out);
                     break Batch::Close;
                 }
             }
         };
         if requests > 0 {
-            note_activity(env, &self.session, requests);
+            note_activity(env, &self.talk.session, requests);
+            self.shared.berth.note_active(&mut self.talk.spoke);
         }
-        self.shared.worker.count_traffic(at, self.out.len());
+        self.shared.worker.count_traffic(at, self.talk.out.len());
         (batch, at)
     }
 
-    async fn input(&mut self) -> io::Result<Input> {
-        let have = self.pending.len();
+    /// Waits for input. `may_move`: whether the connection may change its worker instead.
+    async fn input(&mut self, may_move: bool) -> io::Result<Input> {
+        let have = self.talk.pending.len();
         let limit = self.shared.engine.config.number(Param::ClientQueryBufferLimit) as usize;
         if have > limit {
-            tracing::warn!("Closing client that reached max query buffer length: {}", self.client.address);
+            tracing::warn!(
+                "Closing client that reached max query buffer length: {}",
+                self.talk.client.address
+            );
             return Ok(Input::End);
         }
         if have > 0 {
-            let wanted = self.parser.bytes_wanted(have).saturating_sub(have);
-            self.pending.reserve(wanted.clamp(KEPT, 1 << 20));
+            let wanted = self.talk.parser.bytes_wanted(have).saturating_sub(have);
+            self.talk.pending.reserve(wanted.clamp(KEPT, 1 << 20));
         }
         poll_fn(|context| {
-            self.client.mailbox.register(context);
-            if !self.client.mailbox.is_empty() || self.client.is_killed() {
+            self.talk.client.mailbox.register(context);
+            if !self.talk.client.mailbox.is_empty() || self.talk.client.is_killed() || self.link.is_stalled()
+            {
                 return Poll::Ready(Ok(Input::Mail));
             }
-            let stream = Pin::new(&mut self.stream);
+            if may_move
+                && self.talk.spoke != 0
+                && self.link.is_at_rest()
+                && let Some(worker) = self.shared.berth.destination(Placement::of(&self.shared.engine.config))
+            {
+                return Poll::Ready(Ok(Input::Move(worker)));
+            }
+            let mut stream = self.link.stream.borrow_mut();
+            let stream = Pin::new(&mut *stream);
             if have > 0 {
-                return poll_read_buf(stream, context, &mut self.pending)
+                return poll_read_buf(stream, context, &mut self.talk.pending)
                     .map_ok(|count| if count == 0 { Input::End } else { Input::Pending });
             }
             let mut arena = self.shared.arena.borrow_mut();
@@ -303,34 +433,36 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
 
     /// Writes all replies. What a slow reader leaves is counted against `client-output-buffer-limit`.
     async fn flush(&mut self) -> io::Result<()> {
-        let (mut written, mut noted) = (0, self.out.len() > KEPT);
-        if noted {
-            self.client.note_unwritten(self.out.len());
+        let mut posted = self.link.take_posted();
+        if !posted.is_empty() {
+            posted.append(self.talk.out.out_mut());
+            *self.talk.out.out_mut() = posted;
         }
-        while written < self.out.len() {
+        let (mut written, mut noted) = (0, self.talk.out.len() > KEPT);
+        if noted {
+            self.talk.client.note_unwritten(self.talk.out.len());
+        }
+        while written < self.talk.out.len() {
             written += poll_fn(|context| {
-                self.client.mailbox.register(context);
-                if self.client.is_killed() {
+                self.talk.client.mailbox.register(context);
+                if self.talk.client.is_killed() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                let waiting = &self.out.out()[written..];
-                let progress = Pin::new(&mut self.stream).poll_write(context, waiting);
+                let waiting = &self.talk.out.out()[written..];
+                let mut stream = self.link.stream.borrow_mut();
+                let progress = Pin::new(&mut *stream).poll_write(context, waiting);
                 if progress.is_pending() {
                     noted = true;
-                    self.client.note_unwritten(waiting.len());
+                    self.talk.client.note_unwritten(waiting.len());
                 }
                 progress
             })
             .await?;
         }
         if noted {
-            self.client.note_unwritten(0);
+            self.talk.client.note_unwritten(0);
         }
-        if self.out.len() > KEPT {
-            self.out.take();
-        } else {
-            self.out.clear();
-        }
+        self.shared.outbox.recycle(self.talk.out.take());
         Ok(())
     }
 
@@ -338,33 +470,35 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
     async fn finish(&mut self, suspended: Box<Suspended<'s>>) -> bool {
         let env = self.shared.worker.env(&self.shared.engine);
         if !suspended.is_blocked() {
+            let _long = suspended.is_script().then(|| self.shared.berth.long_script());
             // A script goes on to its end even if its client has sent it and gone, unless the client debugs it.
-            return match self.session.finish(env, suspended, &mut self.out).await {
-                Some(asking) => self.converse(asking).await,
+            return match self.talk.session.finish(env, suspended, &mut self.talk.out).await {
+                Some(asking) => self.debug(asking).await,
                 None => true,
             };
         }
         let mut mail = Outgoing::default();
         let served = {
-            let mut finish = pin!(self.session.finish(env, suspended, &mut self.out));
+            let mut finish = pin!(self.talk.session.finish(env, suspended, &mut self.talk.out));
             poll_fn(|context| {
                 if finish.as_mut().poll(context).is_ready() {
                     return Poll::Ready(true);
                 }
-                self.client.mailbox.register(context);
-                if self.client.is_killed() {
+                self.talk.client.mailbox.register(context);
+                if self.talk.client.is_killed() {
                     return Poll::Ready(false);
                 }
-                self.client.mailbox.drain(|message| mail.bytes.extend_from_slice(&message));
-                if mail.poll_write(Pin::new(&mut self.stream), context).is_err() {
+                self.talk.client.mailbox.drain(|message| mail.bytes.extend_from_slice(&message));
+                let mut stream = self.link.stream.borrow_mut();
+                if mail.poll_write(Pin::new(&mut *stream), context).is_err() {
                     return Poll::Ready(false);
                 }
-                self.client.note_unwritten(mail.waiting().len());
+                self.talk.client.note_unwritten(mail.waiting().len());
                 // Read on, to see the client leave; what it sends meanwhile is run afterwards.
-                while self.pending.len() < WRITE_THRESHOLD {
-                    self.pending.reserve(KEPT);
-                    match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.pending) {
-                        Poll::Ready(Ok(1..)) => self.unrun = true,
+                while self.talk.pending.len() < WRITE_THRESHOLD {
+                    self.talk.pending.reserve(KEPT);
+                    match poll_read_buf(Pin::new(&mut *stream), context, &mut self.talk.pending) {
+                        Poll::Ready(Ok(1..)) => self.talk.unrun = true,
                         Poll::Ready(_) => return Poll::Ready(false),
                         Poll::Pending => break,
                     }
@@ -375,34 +509,36 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
         };
         if !mail.waiting().is_empty() {
             // What was being written goes first.
-            let reply = self.out.take();
-            self.out.out_mut().extend_from_slice(mail.waiting());
-            self.out.out_mut().extend_from_slice(&reply);
-            self.client.note_unwritten(0);
+            let reply = self.talk.out.take();
+            self.talk.out.out_mut().extend_from_slice(mail.waiting());
+            self.talk.out.out_mut().extend_from_slice(&reply);
+            self.talk.client.note_unwritten(0);
         }
         served
     }
 }
 
-impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
+impl<'s, S: Socket> Connection<'s, S> {
     /// Hands what the client sends to a request that asks for it, until that is complete. `false` if the client has left.
-    async fn converse(&mut self, mut asking: Box<Suspended<'s>>) -> bool {
+    async fn debug(&mut self, mut asking: Box<Suspended<'s>>) -> bool {
         loop {
             let words = match self.flush().await {
                 Ok(()) => self.words(&asking).await,
                 Err(_) => None,
             };
             let Some(words) = words else {
-                self.session.abandon(asking);
+                self.talk.session.abandon(asking);
                 return false;
             };
             let env = self.shared.worker.env(&self.shared.engine);
-            match self.session.tell(env, asking, &words.slices(), &mut self.out) {
+            match self.talk.session.tell(env, asking, &words.slices(), &mut self.talk.out) {
                 Flow::Done => return true,
-                Flow::Wait(suspended) => match self.session.finish(env, suspended, &mut self.out).await {
-                    Some(again) => asking = again,
-                    None => return true,
-                },
+                Flow::Wait(suspended) => {
+                    match self.talk.session.finish(env, suspended, &mut self.talk.out).await {
+                        Some(again) => asking = again,
+                        None => return true,
+                    }
+                }
             }
         }
     }
@@ -411,20 +547,20 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
     async fn words(&mut self, asking: &Suspended<'_>) -> Option<OwnedArgs> {
         let limits = Limits {
             max_bulk_len: self.shared.engine.config.number(Param::ProtoMaxBulkLen) as usize,
-            authenticated: self.session.is_authenticated(),
+            authenticated: self.talk.session.is_authenticated(),
         };
         loop {
-            if let Parsed::Request { consumed } = self.parser.parse(&self.pending, &limits).ok()? {
-                let words = OwnedArgs::new(&self.parser.args(&self.pending).collect::<Vec<_>>());
-                self.pending.drain(..consumed);
-                self.unrun = !self.pending.is_empty();
+            if let Parsed::Request { consumed } = self.talk.parser.parse(&self.talk.pending, &limits).ok()? {
+                let words = OwnedArgs::new(&self.talk.parser.args(&self.talk.pending).collect::<Vec<_>>());
+                self.talk.pending.drain(..consumed);
+                self.talk.unrun = !self.talk.pending.is_empty();
                 if words.slices().is_empty() {
                     continue;
                 }
                 return Some(words);
             }
             let input = {
-                let mut input = pin!(self.input());
+                let mut input = pin!(self.input(false));
                 poll_fn(|context| {
                     if asking.is_killed() {
                         Poll::Ready(Ok(Input::Mail))
@@ -435,15 +571,17 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
                 .await
             };
             match input.ok()? {
-                Input::Arena(count) => self.pending.extend_from_slice(&self.shared.arena.borrow()[..count]),
+                Input::Arena(count) => {
+                    self.talk.pending.extend_from_slice(&self.shared.arena.borrow()[..count])
+                }
                 Input::Pending => {}
-                Input::Mail if self.client.is_killed() => return None,
+                Input::Mail if self.talk.client.is_killed() => return None,
                 Input::Mail => {
-                    let out = self.out.out_mut();
-                    self.client.mailbox.drain(|message| out.extend_from_slice(&message));
+                    let out = self.talk.out.out_mut();
+                    self.talk.client.mailbox.drain(|message| out.extend_from_slice(&message));
                     return Some(OwnedArgs::default());
                 }
-                Input::End => return None,
+                Input::End | Input::Move(_) => return None,
             }
         }
     }

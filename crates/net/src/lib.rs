@@ -1,6 +1,6 @@
 //! Workers, connections, timers: the only crate that names tokio or a socket.
 //!
-//! [`Server::run`] starts one thread for each worker; a connection lives on one worker for life, and its commands run
+//! [`Server::run`] starts one thread for each worker; a connection lives on one worker at a time, and its commands run
 //! there. The crate is thin: what a request does is the business of `perigee-commands`.
 #![deny(unsafe_code)]
 // The crate that owns the clock.
@@ -9,6 +9,8 @@
 mod clock;
 mod connection;
 mod listen;
+mod outbox;
+mod placement;
 mod worker;
 
 pub use clock::{SystemClock, TokioTimer};

@@ -1,40 +1,43 @@
-//! Worker threads: a runtime each, connections dealt out in turn, and the periodic work.
+//! Worker threads: a runtime each, the connections that come to it, and the periodic work.
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use perigee_commands::config::Param;
 use perigee_commands::{Engine, Worker, expire_cycle};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::LocalSet;
 
 use crate::clock::{SystemClock, TokioTimer};
-use crate::connection::{self, Origin, Shared};
+use crate::connection::{self, Origin, Shared, Traveller};
+use crate::placement::{Berth, Crew, Placement};
 use crate::{Listener, MakeHost, Server};
 
-/// A connection on its way to its worker.
-enum Accepted {
+/// A connection on its way to a worker.
+pub(crate) enum Arrival {
     Tcp(std::net::TcpStream, SocketAddr),
     Unix(std::os::unix::net::UnixStream, String),
+    /// From another worker.
+    Moved(Box<Traveller>),
 }
 
 pub(crate) fn run(server: Server, ready: impl FnOnce()) -> io::Result<()> {
     let Server { engine, listeners, workers, make_host } = server;
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers.max(1)).map(|_| unbounded_channel()).unzip();
+    let (doors, receivers): (Vec<_>, Vec<_>) = (0..workers.max(1)).map(|_| unbounded_channel()).unzip();
+    let crew = Crew::new(doors);
     let mut receivers = receivers.into_iter();
     let first = receivers.next().expect("there is at least one worker");
     let mut threads = Vec::new();
     for (id, receiver) in receivers.enumerate().map(|(at, receiver)| (at + 1, receiver)) {
-        let (engine, make_host) = (engine.clone(), make_host.clone());
+        let (engine, make_host, berth) = (engine.clone(), make_host.clone(), Berth::new(crew.clone(), id));
         let name = format!("perigee-worker-{id}");
-        let body = move || work(&engine, id, workers, &make_host, receiver, Vec::new(), Vec::new(), || {});
+        let body = move || work(&engine, id, workers, &make_host, receiver, berth, Vec::new(), || {});
         threads.push(std::thread::Builder::new().name(name).spawn(body)?);
     }
-    let result = work(&engine, 0, workers, &make_host, first, listeners, senders, ready);
+    let result = work(&engine, 0, workers, &make_host, first, Berth::new(crew, 0), listeners, ready);
     for thread in threads {
         thread.join().map_err(|_| io::Error::other("a worker has panicked"))??;
     }
@@ -47,9 +50,9 @@ fn work(
     id: usize,
     workers: usize,
     make_host: &MakeHost,
-    accepted: UnboundedReceiver<Accepted>,
+    arrivals: UnboundedReceiver<Arrival>,
+    berth: Berth,
     listeners: Vec<Listener>,
-    senders: Vec<UnboundedSender<Accepted>>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,27 +63,33 @@ fn work(
     let host = make_host(engine, id);
     let seed = connection::fresh_seed();
     let worker = Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::new(TokioTimer), host);
-    let shared = Rc::new(Shared::new(engine.clone(), worker));
+    let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
     let local = LocalSet::new();
     let tasks = async {
-        let next = Rc::new(AtomicUsize::new(0));
-        let senders = Rc::new(senders);
         let mut paths = Vec::new();
         for listener in listeners {
             match listener {
                 Listener::Tcp(listener) => {
                     let listener = tokio::net::TcpListener::from_std(listener)?;
-                    tokio::task::spawn_local(accept_tcp(listener, senders.clone(), next.clone()));
+                    tokio::task::spawn_local(accept_tcp(listener, shared.clone()));
                 }
                 Listener::Unix(listener, path) => {
                     let listener = tokio::net::UnixListener::from_std(listener)?;
                     let name = path.display().to_string();
                     paths.push(path);
-                    tokio::task::spawn_local(accept_unix(listener, name, senders.clone(), next.clone()));
+                    tokio::task::spawn_local(accept_unix(listener, name, shared.clone()));
                 }
             }
         }
-        tokio::task::spawn_local(admit(accepted, shared.clone()));
+        let writer = shared.clone();
+        tokio::task::spawn_local(async move { writer.outbox.write_all().await });
+        tokio::task::spawn_local(admit(arrivals, shared.clone()));
+        if workers > 1 {
+            let shared = shared.clone();
+            tokio::task::spawn_local(async move {
+                shared.berth.watch(|| Placement::of(&shared.engine.config)).await
+            });
+        }
         tokio::task::spawn_local(periodic(shared.clone(), workers.max(1)));
         if id == 0 {
             tokio::task::spawn_local(sample(shared.clone()));
@@ -96,37 +105,27 @@ fn work(
     local.block_on(&runtime, tasks)
 }
 
-async fn accept_tcp(
-    listener: tokio::net::TcpListener,
-    senders: Rc<Vec<UnboundedSender<Accepted>>>,
-    next: Rc<AtomicUsize>,
-) {
+async fn accept_tcp(listener: tokio::net::TcpListener, shared: Rc<Shared>) {
     loop {
         match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-            Ok((stream, peer)) => deal(&senders, &next, Accepted::Tcp(stream, peer)),
+            Ok((stream, peer)) => deal(&shared, Arrival::Tcp(stream, peer)),
             Err(error) => rest_after(&error).await,
         }
     }
 }
 
-async fn accept_unix(
-    listener: tokio::net::UnixListener,
-    path: String,
-    senders: Rc<Vec<UnboundedSender<Accepted>>>,
-    next: Rc<AtomicUsize>,
-) {
+async fn accept_unix(listener: tokio::net::UnixListener, path: String, shared: Rc<Shared>) {
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => deal(&senders, &next, Accepted::Unix(stream, path.clone())),
+            Ok(stream) => deal(&shared, Arrival::Unix(stream, path.clone())),
             Err(error) => rest_after(&error).await,
         }
     }
 }
 
-fn deal(senders: &[UnboundedSender<Accepted>], next: &AtomicUsize, accepted: Accepted) {
-    let worker = next.fetch_add(1, Ordering::Relaxed) % senders.len();
-    // A worker that has ended means that the server ends.
-    drop(senders[worker].send(accepted));
+fn deal(shared: &Shared, arrival: Arrival) {
+    let crew = &shared.berth.crew;
+    crew.send(crew.place(Placement::of(&shared.engine.config)), arrival);
 }
 
 /// Out of descriptors: complain and let some be closed.
@@ -135,10 +134,10 @@ async fn rest_after(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-async fn admit(mut accepted: UnboundedReceiver<Accepted>, shared: Rc<Shared>) {
-    while let Some(accepted) = accepted.recv().await {
-        match accepted {
-            Accepted::Tcp(stream, peer) => {
+async fn admit(mut arrivals: UnboundedReceiver<Arrival>, shared: Rc<Shared>) {
+    while let Some(arrival) = arrivals.recv().await {
+        match arrival {
+            Arrival::Tcp(stream, peer) => {
                 let keepalive = shared.engine.config.number(Param::TcpKeepalive);
                 if let Err(error) = connection::tune(&stream, keepalive) {
                     tracing::debug!("Setting up a connection from {peer}: {error}");
@@ -148,11 +147,14 @@ async fn admit(mut accepted: UnboundedReceiver<Accepted>, shared: Rc<Shared>) {
                     tokio::task::spawn_local(connection::serve(stream, origin, shared.clone()));
                 }
             }
-            Accepted::Unix(stream, path) => {
+            Arrival::Unix(stream, path) => {
                 let origin = Origin::of_unix(&stream, path);
                 if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
                     tokio::task::spawn_local(connection::serve(stream, origin, shared.clone()));
                 }
+            }
+            Arrival::Moved(traveller) => {
+                tokio::task::spawn_local(connection::go_on(traveller, shared.clone()));
             }
         }
     }

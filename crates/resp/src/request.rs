@@ -134,10 +134,17 @@ impl RequestParser {
         let (missing, body) = match self.stage {
             Stage::Start => match buf.first() {
                 None => return Ok(Parsed::Incomplete),
-                Some(b'*') => match self.multibulk_count(buf, limits)? {
-                    None => return Ok(Parsed::Incomplete),
-                    Some(missing) => (missing, None),
-                },
+                Some(b'*') => {
+                    if limits.authenticated
+                        && let Some(consumed) = self.whole(buf, limits)
+                    {
+                        return Ok(Parsed::Request { consumed });
+                    }
+                    match self.multibulk_count(buf, limits)? {
+                        None => return Ok(Parsed::Incomplete),
+                        Some(missing) => (missing, None),
+                    }
+                }
                 Some(_) => return self.inline(buf),
             },
             Stage::Header { missing } => (missing, None),
@@ -190,6 +197,37 @@ impl RequestParser {
         if self.unquoted.capacity() > KEPT_UNQUOTED {
             self.unquoted.shrink_to(KEPT_UNQUOTED);
         }
+    }
+
+    /// The usual case: a small request that is there as a whole, every length written as clients write it. Anything
+    /// else is `None`, with nothing changed, and goes the other way, which can wait and complain.
+    #[inline]
+    fn whole(&mut self, buf: &[u8], limits: &Limits) -> Option<usize> {
+        let (count, mut at) = short_length(buf, 1)?;
+        if count == 0 {
+            return None;
+        }
+        for _ in 0..count {
+            if buf.get(at) != Some(&b'$') {
+                return self.not_whole();
+            }
+            let Some((len, start)) = short_length(buf, at + 1) else { return self.not_whole() };
+            let end = start + len;
+            if end + CRLF.len() > buf.len() || len > limits.max_bulk_len {
+                return self.not_whole();
+            }
+            self.spans.push(Span { start, end });
+            at = end + CRLF.len();
+        }
+        self.at = at;
+        self.stage = Stage::Complete { unquoted: false };
+        Some(at)
+    }
+
+    #[cold]
+    fn not_whole(&mut self) -> Option<usize> {
+        self.spans.clear();
+        None
     }
 
     fn arguments(
@@ -352,6 +390,34 @@ impl fmt::Display for ProtocolError {
 }
 
 impl std::error::Error for ProtocolError {}
+
+/// One to three digits without a leading zero, and CRLF, from `at` on: their value, and where they end.
+#[inline]
+fn short_length(buf: &[u8], at: usize) -> Option<(usize, usize)> {
+    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    let head: &[u8; 3] = buf.get(at..)?.first_chunk()?;
+    let first = digit(head[0]);
+    if first > 9 {
+        return None;
+    }
+    if head[1..] == *CRLF {
+        return Some((first, at + 3));
+    }
+    let (mut value, mut at) = (first, at + 1);
+    for _ in 0..2 {
+        let next: &[u8; 3] = buf.get(at..)?.first_chunk()?;
+        let next_digit = digit(next[0]);
+        if next_digit > 9 || value == 0 {
+            return None;
+        }
+        value = value * 10 + next_digit;
+        at += 1;
+        if next[1..] == *CRLF {
+            return Some((value, at + 2));
+        }
+    }
+    None
+}
 
 /// A sigil, up to nine digits without a leading zero, CRLF: how every client writes a length.
 #[inline]

@@ -13,13 +13,23 @@ const COMMANDS: &[(&str, Write)] = &[
     ("ZADD", |key, chance| {
         words(&["ZADD", &format!("z:{key}"), &(chance % 1_000).to_string(), &format!("m{}", chance % 10)])
     }),
+    ("XADD", |key, _| words(&["XADD", &stream(&key), "*", "field", "xxxxxxxxxxxxxxxx"])),
+    ("XADD or XREADGROUP", |key, chance| match chance % 2 {
+        0 => words(&["XADD", &stream(&key), "*", "field", "xxxxxxxxxxxxxxxx"]),
+        _ => words(&["XREADGROUP", "GROUP", "g", "c", "COUNT", "10", "STREAMS", &stream(&key), ">"]),
+    }),
 ];
+
+/// One of a hundred streams.
+fn stream(key: &str) -> String {
+    format!("x:{}", &key[key.len() - 2..])
+}
 
 pub(super) fn workloads() -> Vec<Workload> {
     let both = COMMANDS.iter().flat_map(|command| [(command, 1), (command, 16)]);
     both.map(|((name, write), pipeline)| Workload {
         name: format!("{name} P={pipeline}"),
-        setup: vec![fill()],
+        setup: vec![fill(), groups()],
         request: Box::new(|_, chance, _| {
             write(format!("key:{:012}", chance % KEYS), chance >> 32)
                 .into_iter()
@@ -38,6 +48,12 @@ pub(super) fn workloads() -> Vec<Workload> {
 fn fill() -> Vec<Vec<u8>> {
     let script = "for i = ARGV[1], ARGV[2] do redis.call('set', string.format('key:%012d', i), 'xxxxxxxxxxxxxxxx') end";
     words(&["EVAL", script, "0", "0", &(KEYS - 1).to_string()]).into_iter().map(String::into_bytes).collect()
+}
+
+/// Gives every stream a consumer group.
+fn groups() -> Vec<Vec<u8>> {
+    let script = "for i = 0, 99 do redis.call('xgroup', 'create', string.format('x:%02d', i), 'g', '$', 'mkstream') end";
+    words(&["EVAL", script, "0"]).into_iter().map(String::into_bytes).collect()
 }
 
 fn words(words: &[&str]) -> Vec<String> {

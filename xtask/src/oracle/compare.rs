@@ -16,6 +16,8 @@ pub(super) enum Policy {
     Scan,
     /// Kinds and lengths alone: the content is random or tells of the server itself.
     Shape,
+    /// Exactly but for moments and the time since then, and for what newer versions tell of a stream's consumers.
+    Times,
     /// Numbers within a distance; the rest exactly.
     Near(f64),
     /// Anything goes.
@@ -46,6 +48,7 @@ pub(super) fn same_value(policy: Policy, reference: &Value, subject: &Value) -> 
         Policy::Scan => same_scan(reference, subject),
         Policy::Shape => same_shape(reference, subject),
         Policy::Near(distance) => same_near(distance, reference, subject),
+        Policy::Times => same_but_times(reference, subject),
         Policy::Ignore => true,
     }
 }
@@ -102,6 +105,89 @@ fn same_near(distance: f64, reference: &Value, subject: &Value) -> bool {
     match (reference.number(), subject.number()) {
         (Some(a), Some(b)) => reference.kind() == subject.kind() && (a - b).abs() <= distance,
         _ => same_nested(Policy::Near(distance), reference, subject),
+    }
+}
+
+/// What XINFO and XPENDING answer.
+fn same_but_times(reference: &Value, subject: &Value) -> bool {
+    let (Some(mut a), Some(mut b)) = (pairs(reference), pairs(subject)) else {
+        let (Some(a), Some(b)) = (reference.items(), subject.items()) else { return reference == subject };
+        let pending = a.iter().all(|entry| entry.items().is_some_and(|entry| entry.len() == 4));
+        let same = if pending { same_pending } else { same_but_times };
+        return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+    };
+    let newer = [&b"inactive"[..], b"active-time"];
+    b.retain(|(name, _)| !newer.contains(&name.bytes().unwrap_or_default()));
+    // A map that a script returns has no order.
+    [&mut a, &mut b].into_iter().for_each(|pairs| pairs.sort());
+    a.len() == b.len()
+        && a.into_iter().zip(b).all(|((name, a), (other, b))| {
+            name == other
+                && match name.bytes().unwrap_or_default() {
+                    b"idle" | b"seen-time" => same_time(a, b),
+                    b"pending" => match (a.items(), b.items()) {
+                        (Some(a), Some(b)) => {
+                            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_pending(a, b))
+                        }
+                        _ => a == b,
+                    },
+                    _ => same_but_times(a, b),
+                }
+        })
+}
+
+/// Entries that wait to be acknowledged end with a time and a number.
+fn same_pending(reference: &Value, subject: &Value) -> bool {
+    let (Some([a @ .., time, count]), Some([b @ .., time_, count_])) = (reference.items(), subject.items())
+    else {
+        return reference == subject;
+    };
+    a == b && count == count_ && same_time(time, time_)
+}
+
+fn same_time(reference: &Value, subject: &Value) -> bool {
+    const TOLERANCE_MS: u64 = 3_000;
+    match (reference, subject) {
+        (Value::Int(a), Value::Int(b)) => a.abs_diff(*b) <= TOLERANCE_MS,
+        _ => reference == subject,
+    }
+}
+
+/// What XINFO calls what it tells. A script gives it in an order of its own.
+const NAMES: &[&[u8]] = &[
+    b"name",
+    b"length",
+    b"radix-tree-keys",
+    b"radix-tree-nodes",
+    b"last-generated-id",
+    b"max-deleted-entry-id",
+    b"entries-added",
+    b"recorded-first-entry-id",
+    b"entries",
+    b"groups",
+    b"first-entry",
+    b"last-entry",
+    b"consumers",
+    b"pending",
+    b"last-delivered-id",
+    b"entries-read",
+    b"lag",
+    b"pel-count",
+    b"seen-time",
+    b"active-time",
+    b"idle",
+    b"inactive",
+];
+
+/// A map, in either protocol: in RESP2 an array that begins with a name.
+fn pairs(value: &Value) -> Option<Vec<(&Value, &Value)>> {
+    match value {
+        Value::Map(pairs) => Some(pairs.iter().map(|(name, value)| (name, value)).collect()),
+        Value::Array(items) => {
+            let named = items.first().and_then(Value::bytes).is_some_and(|name| NAMES.contains(&name));
+            named.then(|| items.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect())
+        }
+        _ => None,
     }
 }
 

@@ -83,13 +83,17 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, i64
     table.extend(grammar::shaped_names().filter(|name| of_container(name)).map(|name| (name.to_owned(), -2)));
     if let Some(only) = only {
         let only = only.to_uppercase();
-        table.retain(|(name, _)| *name == only || SEEDING.contains(&name.as_str()));
-        if !table.iter().any(|(name, _)| *name == only) {
+        let is_wanted = |name: &str| match only.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == only,
+        };
+        table.retain(|(name, _)| is_wanted(name) || SEEDING.contains(&name.as_str()));
+        let wanted: Vec<_> = table.iter().filter(|(name, _)| is_wanted(name)).cloned().collect();
+        if wanted.is_empty() {
             bail!("there is no transcript and no examined command '{only}'");
         }
         let weight = table.len().max(10);
-        let wanted = table.iter().find(|(name, _)| *name == only).cloned();
-        table.extend(std::iter::repeat_n(wanted, weight).flatten());
+        table.extend(wanted.into_iter().cycle().take(weight));
     }
     Ok(table)
 }
@@ -160,6 +164,11 @@ fn prelude(dice: &mut Dice) -> Vec<Step> {
     };
     let mut steps = Vec::new();
     if dice.one_in(2) {
+        let sizes =
+            *dice.pick(&["max-entries 3", "max-entries 1", "max-bytes 60", "max-bytes 200", "max-entries 0"]);
+        steps.push(step(Face::Plain, &format!("CONFIG SET stream-node-{sizes}")));
+    }
+    if dice.one_in(2) {
         steps.push(step(Face::Plain, "HELLO 3"));
     }
     if dice.one_in(2) {
@@ -188,6 +197,8 @@ const BLOCKING: &[&str] = &[
     "BZPOPMIN < kzset >+ 0",
     "BZPOPMAX < kzset >+ 0",
     "BZMPOP 0 n:kzset < MIN | MAX > [ COUNT cnt ]",
+    "XREAD [ COUNT cnt ] BLOCK 0 STREAMS < kstream < $ | readid > | kstream kstream $ < $ | readid > >",
+    "XREADGROUP GROUP group consumer [ COUNT cnt | NOACK ] BLOCK 0 STREAMS < kstream < GREATER > | kstream kstream < GREATER > < GREATER > >",
 ];
 
 /// What may end such a wait.
@@ -206,6 +217,12 @@ const FEEDING: &[&str] = &[
     "SET klist val",
     "SWAPDB 0 1",
     "MOVE klist 1",
+    "XADD kstream newid < field val >+",
+    "XADD kstream 20-* field val",
+    "XGROUP DESTROY kstream group",
+    "XGROUP SETID kstream group 0",
+    "XDEL kstream id id id",
+    "RENAME key kstream",
 ];
 
 /// What a listener asks, beside the pings that are allowed to it.
@@ -297,7 +314,7 @@ impl Mismatch {
 const LIBRARY: &str = "#!lua name=oracle\nredis.register_function('call', function(keys, args) return redis.call(unpack(args)) end)";
 
 /// Enough to fill keys of every type when one command is examined alone.
-const SEEDING: &[&str] = &["SET", "RPUSH", "HSET", "SADD", "ZADD", "DEL"];
+const SEEDING: &[&str] = &["SET", "RPUSH", "HSET", "SADD", "ZADD", "XADD", "XGROUP CREATE", "DEL"];
 
 /// Commands about the server or the connection: their place is in the transcripts.
 const LEFT_OUT: &[&str] = &[
@@ -359,11 +376,6 @@ const LEFT_OUT: &[&str] = &[
     "TIME",
     "UNSUBSCRIBE",
     "WAIT",
-    "XADD",
-    "XAUTOCLAIM",
-    "XCLAIM",
-    "XREAD",
-    "XREADGROUP",
 ];
 
 #[cfg(test)]

@@ -25,10 +25,14 @@ pub(super) fn request(dice: &mut Dice, name: &str, arity: i64) -> Request {
     // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, and a key of equal scores stays one.
     let may_misshape = !name.starts_with('B') && !name.ends_with("RANK");
     let lexical = request.get(own).is_some_and(|word| word.starts_with(b"y"));
-    if dice.one_in(8) && may_misshape && !lexical {
+    // Nor may a wait become a long one, or a time one that may pass meanwhile.
+    let timed = request.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"))
+        || ["XCLAIM", "XAUTOCLAIM", "XPENDING"].contains(&name);
+    if dice.one_in(8) && may_misshape && !lexical && !timed {
         let well_shaped = request.clone();
         misshape(dice, &mut request, own);
-        if is_hasty(&request) {
+        // A misshapen XREAD may have the ID of 7.4.
+        if is_hasty(&request) || (name == "XREAD" && request.iter().any(|word| word == b"+")) {
             return well_shaped;
         }
     }
@@ -162,6 +166,9 @@ fn terminal(dice: &mut Dice, token: &str, out: &mut Request) {
         let count = if dice.one_in(15) { dice.below(6) } else { keys };
         out.push(count.to_string().into_bytes());
         out.extend((0..keys).filter_map(|_| word(dice, category)));
+    } else if token == "GREATER" {
+        // As itself it would close a choice.
+        out.push(b">".to_vec());
     } else if let Some(word) = word(dice, token) {
         out.push(word);
     } else {
@@ -310,6 +317,43 @@ const SHAPES: &[(&str, &str)] = &[
     ("BZMPOP", "timeout n:kzset < MIN | MAX > [ COUNT cnt ]"),
     ("BZPOPMAX", "< kzset >+ timeout"),
     ("BZPOPMIN", "< kzset >+ timeout"),
+    // streams
+    ("XACK", "kstream group < id >+"),
+    (
+        "XADD",
+        "kstream [ NOMKSTREAM | MAXLEN cnt | MAXLEN ~ cnt | MAXLEN ~ cnt LIMIT cnt | MINID id | MINID ~ id | LIMIT cnt ] newid < field val >+",
+    ),
+    ("XAUTOCLAIM", "kstream group consumer minidle from [ COUNT cnt | JUSTID ]*"),
+    (
+        "XCLAIM",
+        "kstream group consumer minidle < id >+ [ IDLE idle | TIME moment | RETRYCOUNT cnt | FORCE | FORCE | JUSTID | LASTID id ]*",
+    ),
+    ("XDEL", "kstream < id >+"),
+    ("XGROUP CREATE", "kstream group < $ | 0 | id > [ MKSTREAM | MKSTREAM | ENTRIESREAD cnt ]*"),
+    ("XGROUP CREATECONSUMER", "kstream group consumer"),
+    ("XGROUP DELCONSUMER", "kstream group consumer"),
+    ("XGROUP DESTROY", "kstream group"),
+    ("XGROUP SETID", "kstream group < $ | 0 | id > [ ENTRIESREAD cnt ]"),
+    ("XINFO CONSUMERS", "kstream group"),
+    ("XINFO GROUPS", "kstream"),
+    ("XINFO STREAM", "kstream [ FULL | FULL COUNT cnt | X ]"),
+    ("XLEN", "kstream"),
+    (
+        "XPENDING",
+        "kstream group [ from to cnt | from to cnt consumer | IDLE minidle from to cnt [ consumer ] ]",
+    ),
+    ("XRANGE", "kstream < - + | from to > [ COUNT cnt ]"),
+    (
+        "XREAD",
+        "[ COUNT cnt | BLOCK 1 ]* STREAMS < kstream < readid | $ | 0 > | kstream kstream < readid | $ | 0 > < readid | 0 > >",
+    ),
+    (
+        "XREADGROUP",
+        "GROUP group consumer [ COUNT cnt | BLOCK 1 | NOACK ]* STREAMS < kstream < GREATER | GREATER | GREATER | 0 | id > | kstream kstream < GREATER | id > < GREATER | 0 > >",
+    ),
+    ("XREVRANGE", "kstream < + - | to from > [ COUNT cnt ]"),
+    ("XSETID", "kstream id [ ENTRIESADDED cnt | MAXDELETEDID id ]*"),
+    ("XTRIM", "kstream < MAXLEN | MINID > [ = | ~ | ~ ] < cnt | id > [ LIMIT cnt ]"),
     // keys of any type
     ("COPY", "key key [ DB db | REPLACE ]*"),
     ("DBSIZE", ""),

@@ -33,7 +33,8 @@ oracle [--seed N] [--commands N] [--only GROUP] [--subject PATH] [--at-most N]
     Compares Perigee with redis-server: transcripts, then random commands.
     --seed N       of the random commands (default: from the clock; it is printed)
     --commands N   how many random commands (default 20000; 0 for none)
-    --only GROUP   one transcript (its file name), or 'random', or a command's name for random calls of it alone
+    --only GROUP   one transcript (its file name), or 'random', or a command's name, or its beginning and *,
+                   for random calls of these alone
     --subject PATH the server to examine (default: builds Perigee's release)
     --at-most N    distinct mismatches before giving up (default 40)";
 

@@ -32,7 +32,8 @@ impl Pair {
             }
             let mut connection = server.connect()?;
             let silence = &["CONFIG", "SET", "notify-keyspace-events", ""];
-            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"], silence] {
+            let nodes = &["CONFIG", "SET", "stream-node-max-bytes", "4096", "stream-node-max-entries", "100"];
+            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"], silence, nodes] {
                 connection.call(request)?;
             }
         }

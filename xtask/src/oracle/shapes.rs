@@ -58,6 +58,15 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "fieldoff" => FIELD_OFFSETS,
         "weight" => NUMBERS,
         "type" => TYPES,
+        "newid" => NEW_IDS,
+        "id" => IDS,
+        "readid" => READ_IDS,
+        "from" | "to" => ID_BOUNDS,
+        "group" => GROUPS,
+        "consumer" => CONSUMERS,
+        "minidle" => MIN_IDLES,
+        "idle" => IDLES,
+        "moment" => MOMENTS,
         "any" => return Some(anything(dice)),
         _ => return None,
     };
@@ -84,13 +93,14 @@ fn key_prefix(category: &str) -> Option<char> {
         "kset" => 't',
         "kzset" => 'z',
         "klex" => 'y',
+        "kstream" => 'x',
         _ => return None,
     })
 }
 
 fn key(dice: &mut Dice, prefix: char) -> Vec<u8> {
     let prefix = if prefix == '*' || (prefix != 'y' && dice.one_in(12)) {
-        *dice.pick(&['s', 'l', 'h', 't', 'z'])
+        *dice.pick(&['s', 'l', 'h', 't', 'z', 'x'])
     } else {
         prefix
     };
@@ -107,7 +117,7 @@ fn expand(word: &str) -> Vec<u8> {
     }
 }
 
-const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1"];
+const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1", "x0", "x1"];
 const VALUES: &[&str] = &[
     "a",
     "b",
@@ -297,6 +307,82 @@ const BITS: &[&str] = &["0", "1", "1", "0", "2", "-1", "abc"];
 const BIT_TYPES: &[&str] = &["u8", "i8", "u4", "i16", "u63", "i64", "u1", "u64", "i65", "u0", "x8", "u", ""];
 const FIELD_OFFSETS: &[&str] = &["0", "4", "#0", "#1", "#3", "100", "-1", "#-1", "abc", "#", "4294967296"];
 const TYPES: &[&str] = &["string", "list", "set", "hash", "zset", "ZSET", "stream", "nothing", ""];
+/// Those of the first half let a stream grow.
+const NEW_IDS: &[&str] = &[
+    "3-*", "5-*", "7-*", "20-*", "20-*", "20-*", "20-*", "20-*", "25-3", "1-1", "2-1", "3", "0-1", "0-0",
+    "*-1", "30-2", "0-*", "abc", "",
+];
+const IDS: &[&str] = &[
+    "3-0",
+    "5-0",
+    "5-1",
+    "7-0",
+    "20-0",
+    "20-1",
+    "20-2",
+    "20-3",
+    "1-1",
+    "2-1",
+    "0-0",
+    "25-3",
+    "30-2",
+    "3",
+    "99-0",
+    "-",
+    "+",
+    "$",
+    "5-*",
+    "abc",
+    "",
+    "18446744073709551615-18446744073709551615",
+    "20-18446744073709551615",
+];
+/// Without the one that came with 7.4.
+const READ_IDS: &[&str] = &[
+    "3-0",
+    "5-0",
+    "20-0",
+    "20-2",
+    "1-1",
+    "0-0",
+    "25-3",
+    "99-0",
+    "-",
+    "5-*",
+    "abc",
+    "",
+    ">",
+    "18446744073709551615-18446744073709551615",
+];
+const ID_BOUNDS: &[&str] = &[
+    "-",
+    "+",
+    "3-0",
+    "(3-0",
+    "5",
+    "(5-1",
+    "20-1",
+    "(20-1",
+    "20",
+    "0",
+    "7-0",
+    "99",
+    "(99",
+    "(0-0",
+    "(",
+    "(-",
+    "(18446744073709551615-18446744073709551615",
+    "abc",
+    "",
+    "$",
+];
+const GROUPS: &[&str] = &["g0", "g1", "g0", "g2", ""];
+const CONSUMERS: &[&str] = &["c0", "c1", "c2", "c3", "", "LONG"];
+/// Far from every time that may have passed.
+const MIN_IDLES: &[&str] = &["0", "0", "0", "1000000", "-1", "abc", "9223372036854775807"];
+const IDLES: &[&str] =
+    &["5000000", "0", "100000000", "-1", "9223372036854775807", "abc", "-9223372036854775808"];
+const MOMENTS: &[&str] = &["1000", "0", "99999999999999", "-5", "abc"];
 const OPTIONS: &[&str] = &[
     "NX",
     "XX",

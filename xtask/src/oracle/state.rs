@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use super::compare::{Policy, same_value};
 use super::pair::Pair;
 use crate::value::Value;
 
@@ -30,7 +31,9 @@ pub(super) fn difference(pair: &mut Pair) -> Result<Option<(String, String, Stri
 fn difference_kind(reference: Option<&Entry>, subject: Option<&Entry>) -> String {
     match (reference, subject) {
         (Some(a), Some(b)) if a.kind != b.kind => "type".into(),
-        (Some(a), Some(b)) if a.content != b.content => format!("content of a {}", a.kind),
+        (Some(a), Some(b)) if !same_value(Policy::Times, &a.content, &b.content) => {
+            format!("content of a {}", a.kind)
+        }
         (Some(a), Some(b)) if a.encoding != b.encoding => {
             format!("encoding of a {} ({} / {})", a.kind, a.encoding, b.encoding)
         }
@@ -53,7 +56,9 @@ impl Entry {
         } else {
             self.ttl_ms.abs_diff(other.ttl_ms) <= TTL_TOLERANCE_MS.unsigned_abs()
         };
-        ttl && self.kind == other.kind && self.encoding == other.encoding && self.content == other.content
+        ttl && self.kind == other.kind
+            && self.encoding == other.encoding
+            && same_value(Policy::Times, &self.content, &other.content)
     }
 
     fn show(&self) -> String {
@@ -91,6 +96,7 @@ fn entry(pair: &mut Pair, which: usize, key: &[u8]) -> Result<Entry> {
         "set" => &[b"SMEMBERS", key],
         "hash" => &[b"HGETALL", key],
         "zset" => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+        "stream" => &[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"],
         _ => &[b"EXISTS", key],
     };
     let content = normal(pair.ask(which, request)?, &kind, &encoding);

@@ -256,7 +256,9 @@ impl Step {
         let by = request.iter().any(|word| word.eq_ignore_ascii_case(b"BY"));
         let from_map = matches!(self.face, Face::Script { resp3: true, .. });
         let relaxed = match name_of(request).as_str() {
-            "HGETALL" | "LCS" if from_map => return Ok(same_value(Policy::UnorderedPairs, a, b)),
+            "HGETALL" | "LCS" | "XREAD" | "XREADGROUP" if from_map => {
+                return Ok(same_value(Policy::UnorderedPairs, a, b));
+            }
             "SORT" | "SORT_RO" if by => return Ok(same_value(Policy::Shape, a, b)),
             "HKEYS" | "HVALS" => Policy::Unordered,
             "HGETALL" => Policy::UnorderedPairs,
@@ -372,6 +374,7 @@ fn policy(request: &Request) -> Policy {
         "OBJECT" if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => {
             Policy::Near(2.0)
         }
+        "XINFO" | "XPENDING" => Policy::Times,
         _ => Policy::Exact,
     }
 }

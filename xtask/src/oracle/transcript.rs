@@ -7,7 +7,7 @@
 //! (empty servers, new connections), `@conn N`, `@resp3`, `@resp2`, `@close` (leave), `@sleep MS`, `@read` (one more reply),
 //! `@quiet MS` (no reply comes), `@raw "BYTES"` (send as is, read one reply), `@send "BYTES"` (send only), `@eof` (send
 //! no more), `@closed` (the server closes).
-//! For the next request: `@sort`, `@pairs`, `@ignore`, `@shape`, `@scan`, `@approx N`, `@noreply`.
+//! For the next request: `@sort`, `@pairs`, `@ignore`, `@shape`, `@times`, `@scan`, `@approx N`, `@noreply`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -138,6 +138,7 @@ impl Player<'_> {
             "pairs" => self.policy = Policy::UnorderedPairs,
             "ignore" => self.policy = Policy::Ignore,
             "shape" => self.policy = Policy::Shape,
+            "times" => self.policy = Policy::Times,
             "scan" => self.policy = Policy::Scan,
             "approx" => self.policy = Policy::Near(value.parse()?),
             "noreply" => self.noreply = true,

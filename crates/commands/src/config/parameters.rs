@@ -86,6 +86,7 @@ parameters! {
     TcpKeepalive "tcp-keepalive", range(0, INT), "300", Mutable;
     MaxClients "maxclients", range(1, UINT), "10000", Mutable;
     IoThreads "io-threads", range(0, 128), "0", Fixed;
+    IoThreadsPlacement "io-threads-placement", Kind::Choice(&["load", "turn", "roam"]), "load", Mutable;
     ProtoMaxBulkLen "proto-max-bulk-len", bytes(1024 * 1024), "512mb", Mutable;
     ClientQueryBufferLimit "client-query-buffer-limit", bytes(1024 * 1024), "1gb", Mutable;
     ClientOutputBufferLimit "client-output-buffer-limit", Kind::OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", Mutable;
@@ -119,6 +120,8 @@ parameters! {
     SetMaxIntsetEntries "set-max-intset-entries", from(0), "512", Mutable;
     ZsetMaxListpackEntries "zset-max-listpack-entries" | "zset-max-ziplist-entries", from(0), "128", Mutable;
     ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", bytes(0), "64", Mutable;
+    StreamNodeMaxBytes "stream-node-max-bytes", bytes(0), "4096", Mutable;
+    StreamNodeMaxEntries "stream-node-max-entries", from(0), "100", Mutable;
 
     }
     // Shown by INFO and the like, without effect.
@@ -157,8 +160,6 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "stream-node-max-bytes", bytes(0), "4096", Mutable;
-    "stream-node-max-entries", from(0), "100", Mutable;
     "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
     "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.

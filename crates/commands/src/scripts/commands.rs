@@ -157,7 +157,7 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
     if invocation.script.is_wide() {
         invocation.script.figures.count_wide_run();
     }
-    call.session.ran = Some(invocation.script.clone());
+    call.env.worker.ran.set(Some(invocation.script.clone()));
     let started = host.run(call.env, invocation, call.session, call.txn, call.effects, call.reply);
     match started {
         Started::Done => {}

@@ -16,11 +16,13 @@ impl Txn<'_> {
         let mut sealed = Sealed { changes: std::mem::take(&mut self.changes), ..Sealed::default() };
         let Some(news) = self.news.take() else { return sealed };
         sealed.expired = news.expired;
-        for at in news.touched {
+        for (at, audience) in news.touched {
             let shard = self.keyspace.shard_of(&at.1);
             let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
-            interest.watchers.iter().for_each(|watcher| watcher.raise());
-            if !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
+            if audience.has_watchers() {
+                interest.watchers.iter().for_each(|watcher| watcher.raise());
+            }
+            if audience.has_waiters() && !interest.waiters.is_empty() && !sealed.ready.contains(&at) {
                 sealed.ready.push(at);
             }
         }
@@ -97,6 +99,7 @@ impl Txn<'_> {
             (Undo::Hash(undo), Value::Hash(value)) => value.undo(undo),
             (Undo::Set(undo), Value::Set(value)) => value.undo(undo),
             (Undo::ZSet(undo), Value::ZSet(value)) => value.undo(undo),
+            (Undo::Stream(undo), Value::Stream(value)) => value.undo(undo),
             _ => unreachable!("the value is as its change left it"),
         }
     }

@@ -58,9 +58,13 @@ impl Txn<'_> {
     /// Raises the flags of those who watch the key by now, if the transaction has touched it, and forgets that it has.
     fn tell_watchers_of(&mut self, db: u16, key: &[u8]) {
         let Some(news) = self.news.get_mut() else { return };
-        let before = news.touched.len();
-        news.touched.retain(|(touched_db, touched)| *touched_db != db || **touched != *key);
-        if news.touched.len() < before {
+        let mut told = false;
+        news.touched.retain(|((touched_db, touched), audience)| {
+            let is_here = *touched_db == db && **touched == *key;
+            told |= is_here && audience.has_watchers();
+            !is_here
+        });
+        if told {
             let shard = self.held.shard(self.keyspace.shard_of(key));
             if let Some(interest) = shard.interests.get(&(db, Box::from(key))) {
                 interest.watchers.iter().for_each(|watcher| watcher.raise());

@@ -8,6 +8,7 @@ mod hash;
 mod list;
 mod packed;
 mod set;
+mod stream;
 mod string;
 mod zset;
 
@@ -19,6 +20,11 @@ pub use self::{
     hash::{Hash, HashUndo},
     list::{List, ListUndo},
     set::{Member, Set, SetUndo},
+    stream::{
+        GroupUndo, History, LARGEST_NODE, PendingEntry, References, Stream, StreamConsumer, StreamEntry,
+        StreamGroup, StreamId, StreamItem, StreamNode, StreamRange, StreamRangeRev, StreamTrim, StreamUndo,
+        TrimTo,
+    },
     string::{Str, StrUndo, canonical_int},
     zset::{Outcome, ZSet, ZSetUndo},
 };
@@ -36,6 +42,10 @@ pub struct Limits {
     pub zset_max_listpack_entries: usize,
     /// Most bytes of a member in the compact form.
     pub zset_max_listpack_value: usize,
+    /// Most bytes of a stream's node of several entries, 0 for any number.
+    pub stream_node_max_bytes: usize,
+    /// Most entries of a stream's node, 0 for any number.
+    pub stream_node_max_entries: usize,
 }
 
 /// The defaults of redis-server 7.0.15.
@@ -47,6 +57,8 @@ impl Default for Limits {
             set_max_intset_entries: 512,
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
         }
     }
 }

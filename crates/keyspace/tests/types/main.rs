@@ -4,6 +4,7 @@
 mod hash;
 mod list;
 mod set;
+mod stream;
 mod string;
 mod zset;
 
@@ -17,6 +18,8 @@ const LIMITS: Limits = Limits {
     set_max_intset_entries: 6,
     zset_max_listpack_entries: 6,
     zset_max_listpack_value: 40,
+    stream_node_max_bytes: 120,
+    stream_node_max_entries: 4,
 };
 
 type Bytes = Vec<u8>;

@@ -53,7 +53,16 @@ impl Server {
             let log = fs::File::create(folder.path("log")).unwrap();
             let child = command()
                 .args(file)
-                .args(["--port", &port.to_string(), "--save", "", "--io-threads", "2"])
+                .args([
+                    "--port",
+                    &port.to_string(),
+                    "--save",
+                    "",
+                    "--io-threads",
+                    "2",
+                    "--io-threads-placement",
+                    "roam",
+                ])
                 .args(options)
                 .current_dir(&folder.0)
                 .stdout(log.try_clone().unwrap())

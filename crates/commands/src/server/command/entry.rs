@@ -134,6 +134,7 @@ struct KeySpec {
 enum Find {
     Range { index: i64, last: i64, step: i64 },
     Count { index: i64 },
+    Keyword { word: &'static str, start: i64 },
     Unknown,
 }
 
@@ -159,6 +160,9 @@ impl KeySpec {
                 Find::Range { index: destination.into(), last: 0, step: 1 },
                 Find::Count { index: count.into() },
             ],
+            Keys::Custom(_) if let Some((word, start)) = hints::keyword(command) => {
+                vec![Find::Keyword { word, start }]
+            }
             Keys::Custom(_) => {
                 let leading = leading_key(command).map(|index| Find::Range { index, last: 0, step: 1 });
                 let mut finds: Vec<_> = leading.into_iter().collect();
@@ -176,34 +180,47 @@ impl KeySpec {
         let flags: Vec<_> = self.access.split(' ').collect();
         reply.set(flags.len());
         flags.iter().for_each(|flag| reply.simple(flag.as_bytes()));
-        let (begin, find): (Part<'_>, Part<'_>) = match &self.find {
+        let number = |name, number: i64| (name, Fact::Number(number));
+        let (begin, find): (Part, Part) = match self.find {
             Find::Range { index, last, step } => (
-                ("index", &[("index", *index)]),
-                ("range", &[("lastkey", *last), ("keystep", *step), ("limit", 0)]),
+                ("index", vec![number("index", index)]),
+                ("range", vec![number("lastkey", last), number("keystep", step), number("limit", 0)]),
             ),
             Find::Count { index } => (
-                ("index", &[("index", *index)]),
-                ("keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]),
+                ("index", vec![number("index", index)]),
+                ("keynum", vec![number("keynumidx", 0), number("firstkey", 1), number("keystep", 1)]),
             ),
-            Find::Unknown => (("unknown", &[]), ("unknown", &[])),
+            Find::Keyword { word, start } => (
+                ("keyword", vec![("keyword", Fact::Word(word)), number("startfrom", start)]),
+                ("range", vec![number("lastkey", -1), number("keystep", 1), number("limit", 2)]),
+            ),
+            Find::Unknown => (("unknown", Vec::new()), ("unknown", Vec::new())),
         };
-        for (title, (kind, numbers)) in [("begin_search", begin), ("find_keys", find)] {
+        for (title, (kind, facts)) in [("begin_search", begin), ("find_keys", find)] {
             reply.bulk(title.as_bytes());
             reply.map(2);
             reply.bulk(b"type");
             reply.bulk(kind.as_bytes());
             reply.bulk(b"spec");
-            reply.map(numbers.len());
-            for (name, number) in numbers {
+            reply.map(facts.len());
+            for (name, fact) in facts {
                 reply.bulk(name.as_bytes());
-                reply.int(*number);
+                match fact {
+                    Fact::Number(number) => reply.int(number),
+                    Fact::Word(word) => reply.bulk(word.as_bytes()),
+                }
             }
         }
     }
 }
 
-/// Half of a key specification: its kind and its numbers.
-type Part<'a> = (&'static str, &'a [(&'static str, i64)]);
+/// Half of a key specification: its kind and what belongs to it.
+type Part = (&'static str, Vec<(&'static str, Fact)>);
+
+enum Fact {
+    Number(i64),
+    Word(&'static str),
+}
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,15 @@ pub(super) fn access(command: &Command) -> &'static [&'static str] {
     }
 }
 
+/// The word that its keys follow, half of what is left, and from where on that word is looked for.
+pub(super) fn keyword(command: &Command) -> Option<(&'static str, i64)> {
+    match command.full_name {
+        "xread" => Some(("STREAMS", 1)),
+        "xreadgroup" => Some(("STREAMS", 4)),
+        _ => None,
+    }
+}
+
 /// Its tips.
 pub(super) fn tips(command: &Command) -> impl Iterator<Item = &'static str> {
     TIPS.iter().filter(|(_, names)| names.contains(&command.full_name)).map(|(tip, _)| *tip)
@@ -22,7 +31,10 @@ pub(super) fn tips(command: &Command) -> impl Iterator<Item = &'static str> {
 
 #[rustfmt::skip]
 static ACCESS: &[(&[&str], &[&str])] = &[
-    (&["RW insert"], &["append", "hsetnx", "linsert", "lpush", "lpushx", "pfadd", "rpush", "rpushx", "sadd"]),
+    (&["RW insert"], &[
+        "append", "hsetnx", "linsert", "lpush", "lpushx", "pfadd", "rpush", "rpushx", "sadd", "xgroup|create",
+        "xgroup|createconsumer",
+    ]),
     (&["RW access update variable_flags"], &["bitfield", "set"]),
     (&["OW update", "RO access"], &[
         "bitop", "geosearchstore", "sdiffstore", "sunionstore", "zdiffstore", "zinterstore", "zrangestore", "zunionstore",
@@ -45,14 +57,17 @@ static ACCESS: &[(&[&str], &[&str])] = &[
         "object|refcount", "scard", "sismember", "strlen", "touch", "type", "watch", "xlen", "zcard",
     ]),
     (&["RW update"], &[
-        "expire", "expireat", "geoadd", "hmset", "hset", "lset", "persist", "pexpire", "pexpireat", "setrange", "zadd",
+        "expire", "expireat", "geoadd", "hmset", "hset", "lset", "persist", "pexpire", "pexpireat", "setrange",
+        "xack", "xadd", "xclaim", "xgroup|setid", "xsetid", "zadd",
     ]),
     (&["RW delete"], &[
-        "hdel", "lrem", "ltrim", "srem", "zrem", "zremrangebylex", "zremrangebyrank", "zremrangebyscore",
+        "hdel", "lrem", "ltrim", "srem", "xackdel", "xautoclaim", "xdel", "xdelex", "xgroup|delconsumer",
+        "xgroup|destroy", "xtrim", "zrem", "zremrangebylex", "zremrangebyrank", "zremrangebyscore",
     ]),
     (&["OW update"], &["mset", "psetex", "restore", "restore-asking", "setex"]),
     (&["OW insert"], &["msetnx", "setnx"]),
     (&["RW access"], &["pfcount"]),
+    (&["RO access"], &["xreadgroup"]),
 ];
 
 #[rustfmt::skip]
@@ -60,7 +75,8 @@ static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
         "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
-        "spop", "srandmember", "sscan", "time", "ttl", "zrandmember", "zscan",
+        "spop", "srandmember", "sscan", "time", "ttl", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember",
+        "zscan",
     ]),
     ("nondeterministic_output_order", &[
         "command", "command|docs", "command|info", "command|list", "function|list", "hgetall", "hkeys", "hvals", "keys",
