@@ -310,6 +310,14 @@ impl Worker {
         self.stats.script_vm_bytes.set(bytes as u64);
     }
 
+    /// Gives back memory that scripts have left behind: see [`ScriptHost::tidy`].
+    pub fn tidy(&self) -> bool {
+        let Some(host) = &self.scripts else { return false };
+        let more = host.tidy();
+        self.note_script_memory(host.used_bytes());
+        more
+    }
+
     /// The time elapsed since the last call or [`Worker::env`].
     #[inline]
     pub(crate) fn lap_ns(&self) -> u64 {

@@ -301,7 +301,8 @@ impl Session {
                 stats::record(env, self, entry, args);
                 Flow::Done
             }
-            Some(Suspend::Block(block, later)) => {
+            Some(Suspend::Block(blocked)) => {
+                let (block, later) = *blocked;
                 let request = later.unwrap_or_else(|| OwnedArgs::new(args));
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 self.waiting.clone_from(&blocked.keys);
