@@ -27,7 +27,7 @@ mod multi;
 mod output_limits;
 pub mod parse;
 mod pause;
-mod payload;
+pub mod payload;
 mod pubsub;
 mod sample;
 mod samples;

@@ -51,7 +51,7 @@ fn is_hasty(request: &Request) -> bool {
     };
     let follows = |at: usize, limit: i64| request.get(at).is_some_and(|word| soon(word, limit));
     let (ms, s) = (60_000, 60);
-    (is(&request[0], &["PEXPIRE", "PSETEX"]) && follows(2, ms))
+    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE"]) && follows(2, ms))
         || (is(&request[0], &["EXPIRE", "SETEX"]) && follows(2, s))
         || request.iter().enumerate().any(|(at, word)| {
             (is(word, &["PX"]) && follows(at + 1, ms)) || (is(word, &["EX"]) && follows(at + 1, s))
@@ -355,6 +355,8 @@ const SHAPES: &[(&str, &str)] = &[
     ("XSETID", "kstream id [ ENTRIESADDED cnt | MAXDELETEDID id ]*"),
     ("XTRIM", "kstream < MAXLEN | MINID > [ = | ~ | ~ ] < cnt | id > [ LIMIT cnt ]"),
     // keys of any type
+    ("DUMP", "key"),
+    ("RESTORE", "key < 0 | 0 | pttl > payload [ REPLACE | REPLACE | ABSTTL | IDLETIME cnt | FREQ cnt ]*"),
     ("COPY", "key key [ DB db | REPLACE ]*"),
     ("DBSIZE", ""),
     ("DEL", "< key >+"),
