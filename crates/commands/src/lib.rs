@@ -21,6 +21,7 @@ mod generic;
 mod glob;
 mod hash;
 mod help;
+mod hyperloglog;
 mod list;
 mod long_double;
 mod multi;
@@ -73,6 +74,7 @@ static GROUPS: &[&[Command]] = &[
     hash::COMMANDS,
     set::COMMANDS,
     bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
     generic::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,

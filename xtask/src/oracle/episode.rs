@@ -351,6 +351,7 @@ const LEFT_OUT: &[&str] = &[
     "MONITOR",
     "MULTI",
     "OBJECT",
+    "PFSELFTEST",
     "PSUBSCRIBE",
     "PSYNC",
     "PUNSUBSCRIBE",

@@ -73,6 +73,7 @@ pub(super) fn many(dice: &mut Dice) -> Request {
         ("SADD kset", "int"),
         ("HSET khash", "val"),
         ("ZADD kzset", ""),
+        ("PFADD khll", ""),
     ]);
     let mut request = written(dice, shape);
     let score = shape.starts_with("ZADD");
@@ -354,6 +355,11 @@ const SHAPES: &[(&str, &str)] = &[
     ("XREVRANGE", "kstream < + - | to from > [ COUNT cnt ]"),
     ("XSETID", "kstream id [ ENTRIESADDED cnt | MAXDELETEDID id ]*"),
     ("XTRIM", "kstream < MAXLEN | MINID > [ = | ~ | ~ ] < cnt | id > [ LIMIT cnt ]"),
+    // HyperLogLogs
+    ("PFADD", "khll [ val | member | int ]*"),
+    ("PFCOUNT", "< khll >+"),
+    ("PFDEBUG", "< GETREG | DECODE | ENCODING | TODENSE | X > khll"),
+    ("PFMERGE", "khll [ khll ]*"),
     // keys of any type
     ("DUMP", "key"),
     ("RESTORE", "key < 0 | 0 | pttl > payload [ REPLACE | REPLACE | ABSTTL | IDLETIME cnt | FREQ cnt ]*"),

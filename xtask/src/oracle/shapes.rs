@@ -97,6 +97,7 @@ fn key_prefix(category: &str) -> Option<char> {
         "kzset" => 'z',
         "klex" => 'y',
         "kstream" => 'x',
+        "khll" => 'p',
         _ => return None,
     })
 }
