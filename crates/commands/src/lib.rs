@@ -22,13 +22,14 @@ mod generic;
 mod glob;
 mod hash;
 mod help;
+mod hyperloglog;
 mod list;
 mod long_double;
 mod multi;
 mod output_limits;
 pub mod parse;
 mod pause;
-mod payload;
+pub mod payload;
 mod pubsub;
 mod sample;
 mod samples;
@@ -75,6 +76,7 @@ static GROUPS: &[&[Command]] = &[
     hash::COMMANDS,
     set::COMMANDS,
     bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
     generic::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,

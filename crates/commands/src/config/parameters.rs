@@ -125,6 +125,8 @@ parameters! {
     ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", bytes(0), "64", Mutable;
     StreamNodeMaxBytes "stream-node-max-bytes", bytes(0), "4096", Mutable;
     StreamNodeMaxEntries "stream-node-max-entries", from(0), "100", Mutable;
+    HllSparseMaxBytes "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
+    RdbCompression "rdbcompression", Kind::Bool, "yes", Mutable;
 
     }
     // Shown by INFO and the like, without effect.
@@ -163,10 +165,8 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
     "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.
-    "rdbcompression", Kind::Bool, "yes", Mutable;
     "rdbchecksum", Kind::Bool, "yes", Fixed;
     "rdb-del-sync-files", Kind::Bool, "no", Mutable;
     "rdb-save-incremental-fsync", Kind::Bool, "yes", Mutable;
