@@ -66,7 +66,7 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     ]),
     (&["OW update"], &["mset", "psetex", "restore", "restore-asking", "setex"]),
     (&["OW insert"], &["msetnx", "setnx"]),
-    (&["RW access"], &["pfcount"]),
+    (&["RW access"], &["pfcount", "pfdebug"]),
     (&["RO access"], &["xreadgroup"]),
 ];
 
