@@ -182,7 +182,7 @@ impl Rights {
     }
 
     /// The user as a line of a configuration file.
-    pub(super) fn line(&self, name: &[u8]) -> Vec<u8> {
+    pub(crate) fn line(&self, name: &[u8]) -> Vec<u8> {
         let mut words = vec![b"user".to_vec(), name.to_vec()];
         words.extend(self.flags().iter().map(|flag| flag.as_bytes().to_vec()));
         words.extend(self.passwords.iter().map(|hash| [b"#", hash.digits()].concat()));

@@ -1,5 +1,7 @@
 //! CONFIG: parameters while the server runs.
 
+use std::io::ErrorKind;
+
 use crate::call::Call;
 use crate::config::{self, Change, PARAMETERS, Param};
 use crate::engine::Env;
@@ -139,13 +141,34 @@ const REWRITE: Command = operator("rewrite", "config|rewrite", 2, rewrite).docs(
     "Rewrite the configuration file with the in memory configuration",
 );
 
-/// This server does not write its configuration file.
 fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    Err(Error::Text(if call.env.engine.process.config_file.is_empty() {
-        "ERR The server is running without a config file"
+    let engine = call.env.engine;
+    let path = &engine.process.config_file;
+    if path.is_empty() {
+        return Err(Error::Text("ERR The server is running without a config file"));
+    }
+    let old = match (engine.process.read_file)(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(not_rewritten(call, &error)),
+    };
+    let users = if engine.config.text(Param::AclFile).is_empty() {
+        engine.acl.all().iter().map(|user| user.rights().line(&user.name)).collect()
     } else {
-        "ERR Rewriting config file: Function not implemented"
-    }))
+        Vec::new()
+    };
+    let text = engine.config.rewritten(&old, &users);
+    if let Err(error) = (engine.process.replace_file)(path, &text) {
+        return Err(not_rewritten(call, &error));
+    }
+    (engine.process.log)(2, "CONFIG REWRITE executed with success.");
+    call.reply.ok();
+    Ok(())
+}
+
+fn not_rewritten(call: &Call<'_, '_>, error: &std::io::Error) -> Error {
+    (call.env.engine.process.log)(3, &format!("CONFIG REWRITE failed: {error}"));
+    Error::Owned(format!("ERR Rewriting config file: {error}"))
 }
 
 const HELP: Command = command("help", 2, help)
