@@ -83,11 +83,16 @@ pub struct Process {
     pub machine_memory: usize,
     /// The operating system with its release and the machine's architecture.
     pub system: String,
+    /// Fills bytes with what nobody can guess, for passwords; without it the worker's generator must do.
+    pub random_bytes: Option<RandomBytes>,
     /// Reads a file.
     pub read_file: fn(&str) -> std::io::Result<Vec<u8>>,
     /// Puts a text in the place of a file's, at once.
     pub replace_file: fn(&str, &[u8]) -> std::io::Result<()>,
 }
+
+/// Fills bytes with chance.
+pub type RandomBytes = fn(&mut [u8]) -> std::io::Result<()>;
 
 impl Default for Process {
     fn default() -> Self {
@@ -101,6 +106,7 @@ impl Default for Process {
             cpu_us: || (0, 0),
             machine_memory: 0,
             system: String::new(),
+            random_bytes: None,
             read_file: |_| Err(std::io::ErrorKind::Unsupported.into()),
             replace_file: |_, _| Err(std::io::ErrorKind::Unsupported.into()),
         }

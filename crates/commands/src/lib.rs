@@ -52,7 +52,7 @@ pub use call::Call;
 pub use clients::{Client, Clients, Mailbox};
 pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
-pub use engine::{Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
+pub use engine::{Clock, Engine, Env, Process, RandomBytes, Shutdown, Sleep, Timer, Worker};
 pub use error::Error;
 pub use gate::{CallOutcome, call_from_script, may_call, note_activity};
 pub use perigee_keyspace::{Footprint, Txn};

@@ -10,7 +10,7 @@ mod slowlog;
 mod state;
 
 pub(crate) use command::{
-    access as key_access, fixed_access as fixed_key_access, positions as key_positions,
+    access as key_access, fixed_access as fixed_key_access, for_each_position as for_each_key_position,
 };
 
 use crate::spec::Command;

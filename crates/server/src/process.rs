@@ -28,9 +28,19 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         cpu_us,
         machine_memory: machine_memory(),
         system: system(),
+        random_bytes: Some(random_bytes),
         read_file: |path| std::fs::read(path),
         replace_file,
     }
+}
+
+/// From the system's generator.
+fn random_bytes(bytes: &mut [u8]) -> std::io::Result<()> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(())
 }
 
 /// Writes a file beside the old one, then puts it in its place.

@@ -125,11 +125,14 @@ impl Request<'_> {
             return Err(Denied::Command);
         }
         if !selector.allows_all_keys() {
-            for (number, at) in server::key_positions(command, args).into_iter().enumerate() {
-                if !selector.allows_key(args[at], self.needs(number)) {
-                    return Err(Denied::Key(at));
+            let (mut denied, mut number) = (None, 0);
+            server::for_each_key_position(command, args, |at| {
+                if denied.is_none() && !selector.allows_key(args[at], self.needs(number)) {
+                    denied = Some(Denied::Key(at));
                 }
-            }
+                number += 1;
+            });
+            denied.map_or(Ok(()), Err)?;
         }
         if !selector.allows_all_channels() {
             let (positions, is_pattern) = channels(command, args.len());

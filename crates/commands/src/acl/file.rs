@@ -220,6 +220,11 @@ impl Engine {
                 format!("Error loading ACL rule '{rule}' for the user named '{name}': {}", why.text())
             })?;
         }
+        for user in self.acl.all().iter().filter(|user| !user.rights().on) {
+            let name = String::from_utf8_lossy(&user.name);
+            let why = "is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error.";
+            (self.process.log)(2, &format!("The user '{name}' {why}"));
+        }
         Ok(())
     }
 }

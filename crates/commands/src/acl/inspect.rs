@@ -1,6 +1,7 @@
 //! ACL subcommands that only look: users, categories, the log, what a user might run.
 
 use perigee_resp::Reply;
+use rand::RngExt;
 
 use super::check::Denied;
 use super::commands::{operator, ordinary};
@@ -96,10 +97,14 @@ fn genpass(call: &mut Call<'_, '_>) -> Result<(), Error> {
         },
         _ => return Err(wrong_count(call)),
     };
-    let mut rng = call.env.worker.rng.borrow_mut();
-    let digits: Vec<u8> =
-        (0..bits.div_ceil(4)).map(|_| HEX[rand::RngExt::random_range(&mut *rng, 0..HEX.len())]).collect();
-    drop(rng);
+    let mut bytes = vec![0; bits.div_ceil(8)];
+    match call.env.engine.process.random_bytes {
+        Some(fill) => fill(&mut bytes).map_err(|why| Error::Owned(format!("ERR no randomness: {why}")))?,
+        None => call.env.worker.rng.borrow_mut().fill(&mut bytes[..]),
+    }
+    let mut digits: Vec<u8> =
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| HEX[usize::from(digit)]).collect();
+    digits.truncate(bits.div_ceil(4));
     call.reply.bulk(&digits);
     Ok(())
 }

@@ -5,7 +5,7 @@ mod hints;
 mod keys;
 mod list;
 
-pub(crate) use keys::{access, fixed_access, positions};
+pub(crate) use keys::{access, fixed_access, for_each_position};
 
 use crate::call::Call;
 use crate::error::Error;

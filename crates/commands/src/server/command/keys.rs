@@ -61,18 +61,23 @@ fn find(call: &Call<'_, '_>, request: &[&[u8]]) -> Option<Entry> {
 }
 
 /// The positions of a request's keys, in the order of the command's key specifications. A count that the request does not bear out means that no key can be told.
-pub(crate) fn positions(command: &Command, request: &[&[u8]]) -> Vec<usize> {
+fn positions(command: &Command, request: &[&[u8]]) -> Vec<usize> {
+    let mut positions = Vec::new();
+    for_each_position(command, request, |at| positions.push(at));
+    positions
+}
+
+/// Calls `visit` with these positions.
+pub(crate) fn for_each_position(command: &Command, request: &[&[u8]], visit: impl FnMut(usize)) {
     if let Keys::Counted { count, .. } = command.keys {
         let at = usize::from(count);
         let number = request.get(at).and_then(|number| crate::parse::integer(number));
         let left = request.len().saturating_sub(at + 1) as i64;
         if number.is_none_or(|number| number < 1 || number > left) {
-            return Vec::new();
+            return;
         }
     }
-    let mut positions = Vec::new();
-    command.for_each_key(request, |at| positions.push(at));
-    positions
+    command.for_each_key(request, visit);
 }
 
 /// What the request does with the key that has this number among its keys.
