@@ -18,6 +18,7 @@ use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
+use crate::latency::LatencyMonitor;
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub functions: Functions,
     /// The slow log.
     pub slowlog: Slowlog,
+    /// What took long.
+    pub(crate) latency: LatencyMonitor,
     /// Clients in MONITOR mode.
     pub monitors: Monitors,
     /// How the server is to end, once somebody said so.
@@ -135,6 +138,7 @@ impl Engine {
         let engine = Engine {
             acl,
             slowlog: Slowlog::default(),
+            latency: LatencyMonitor::default(),
             clients: Clients::default(),
             pubsub: Pubsub::default(),
             scripts: Scripts::default(),

@@ -164,7 +164,7 @@ fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
 
 fn allowed_while_subscribed(entry: Entry) -> bool {
     matches!(
-        entry.command.name,
+        entry.command.full_name,
         "subscribe"
             | "psubscribe"
             | "ssubscribe"

@@ -116,12 +116,12 @@ pub(crate) struct Multi {
 /// Whether the command runs although the session is inside MULTI.
 #[inline]
 pub(crate) fn runs_at_once(entry: Entry) -> bool {
-    matches!(entry.command.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+    matches!(entry.command.full_name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
 /// What to answer to a refused request: an EXEC that may not run gives up its transaction.
 pub(crate) fn refused(session: &mut Session, entry: Option<Entry>, error: Error) -> Error {
-    if entry.is_none_or(|entry| entry.command.name != "exec") {
+    if entry.is_none_or(|entry| entry.command.full_name != "exec") {
         return error;
     }
     session.leave_multi();
@@ -132,7 +132,7 @@ pub(crate) fn refused(session: &mut Session, entry: Option<Entry>, error: Error)
 
 /// Whether the command is an EXEC with something to execute.
 pub(crate) fn is_exec(session: &Session, entry: Entry) -> bool {
-    session.multi.is_some() && entry.command.name == "exec"
+    session.multi.is_some() && entry.command.full_name == "exec"
 }
 
 /// Whether one of the queued commands has one of the flags.
@@ -150,7 +150,7 @@ pub(crate) fn queue(session: &mut Session, entry: Entry, args: &[&[u8]]) {
 
 #[inline]
 pub(crate) fn touches_watched_keys(entry: Entry) -> bool {
-    matches!(entry.command.name, "exec" | "discard" | "unwatch" | "reset")
+    matches!(entry.command.full_name, "exec" | "discard" | "unwatch" | "reset")
 }
 
 /// The watched keys, and for EXEC those of all queued commands. A queued script may touch keys that it does not declare
@@ -161,13 +161,13 @@ pub(crate) fn footprint(env: Env<'_>, session: &Session, entry: Entry) -> Footpr
     for (_, key) in &session.watched {
         footprint.add(keyspace.shard_of(key));
     }
-    let Some(multi) = session.multi.as_ref().filter(|_| entry.command.name == "exec") else {
+    let Some(multi) = session.multi.as_ref().filter(|_| entry.command.full_name == "exec") else {
         return footprint;
     };
     for (queued, args) in &multi.queue {
         if queued.command.has(Flags::NO_MANDATORY_KEYS)
             || crate::gate::is_wide(*queued)
-            || queued.command.name == "scan"
+            || queued.command.full_name == "scan"
         {
             return Footprint::All;
         }
@@ -190,7 +190,7 @@ impl Exec {
         transaction: &mut Transaction<'_>,
         out: &mut Encoder,
     ) -> Option<Exec> {
-        if entry.command.name != "exec" {
+        if entry.command.full_name != "exec" {
             return None;
         }
         let multi = session.multi.take()?;

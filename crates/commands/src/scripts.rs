@@ -6,7 +6,6 @@ mod cache;
 mod commands;
 mod debug;
 mod figures;
-mod histogram;
 mod local;
 mod observe;
 mod profile;

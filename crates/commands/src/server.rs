@@ -3,6 +3,7 @@
 mod command;
 mod config;
 mod info;
+mod latency;
 mod memory;
 mod monitor;
 mod shutdown;
@@ -23,6 +24,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     config::CONFIG,
     command::COMMAND,
     slowlog::SLOWLOG,
+    latency::LATENCY,
     monitor::MONITOR,
     memory::MEMORY,
     shutdown::SHUTDOWN,

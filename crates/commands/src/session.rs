@@ -287,7 +287,7 @@ impl Session {
         args: &[&[u8]],
         out: &mut Encoder,
     ) -> Flow<'e> {
-        if self.client.has(Mark::NoTouch) && entry.command.name != "touch" {
+        if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
             transaction.txn.keep_access_times();
         }
         if let Some(exec) = Exec::take(self, entry, &mut transaction, out) {

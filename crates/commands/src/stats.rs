@@ -11,6 +11,7 @@ use crate::clients::{Client, Mark};
 use crate::config::Param;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::histogram::Histogram;
 use crate::scripts::{LocalScript, SlowestLine};
 use crate::secrets;
 use crate::session::{Role, Session};
@@ -48,6 +49,7 @@ pub(crate) struct CommandStats {
     pub(crate) time_ns: Counter,
     pub(crate) rejected: Counter,
     pub(crate) failed: Counter,
+    pub(crate) times: Histogram,
 }
 
 /// One worker's figures.
@@ -95,6 +97,7 @@ impl WorkerStats {
             for counter in [&command.calls, &command.time_ns, &command.rejected, &command.failed] {
                 counter.reset();
             }
+            command.times.reset();
         }
         for counter in [&self.keyspace_hits, &self.keyspace_misses, &self.input_bytes, &self.output_bytes] {
             counter.reset();
@@ -114,6 +117,14 @@ pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[
     let stats = &env.worker.stats.commands[usize::from(entry.id)];
     stats.calls.fetch_add(1);
     stats.time_ns.fetch_add(elapsed_ns);
+    if env.engine.config.is_on(Param::LatencyTracking) {
+        stats.times.record(elapsed_ns);
+    }
+    let noted_ms = env.engine.config.number(Param::LatencyMonitorThreshold) as u64;
+    if noted_ms > 0 && elapsed_ns / 1_000_000 >= noted_ms {
+        let event = if entry.command.has(Flags::FAST) { "fast-command" } else { "command" };
+        env.engine.latency.note(event, env.now_ms, elapsed_ns / 1_000_000);
+    }
     if ran.is_some() && env.worker.script_failed.take() {
         stats.failed.fetch_add(1);
     }

@@ -117,6 +117,10 @@ parameters! {
     // The slow log.
     SlowlogLogSlowerThan "slowlog-log-slower-than", from(-1), "10000", Mutable;
     SlowlogMaxLen "slowlog-max-len", from(0), "128", Mutable;
+    // Latency.
+    LatencyMonitorThreshold "latency-monitor-threshold", from(0), "0", Mutable;
+    LatencyTracking "latency-tracking", Kind::Bool, "yes", Mutable;
+    LatencyTrackingInfoPercentiles "latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", Mutable;
     // Encodings.
     HashMaxListpackEntries "hash-max-listpack-entries" | "hash-max-ziplist-entries", from(0), "512", Mutable;
     HashMaxListpackValue "hash-max-listpack-value" | "hash-max-ziplist-value", bytes(0), "64", Mutable;
@@ -273,8 +277,5 @@ parameters! {
     "bio_cpulist", Kind::Text, "", Fixed;
     "aof_rewrite_cpulist", Kind::Text, "", Fixed;
     "bgsave_cpulist", Kind::Text, "", Fixed;
-    "latency-monitor-threshold", from(0), "0", Mutable;
-    "latency-tracking", Kind::Bool, "yes", Mutable;
-    "latency-tracking-info-percentiles", Kind::List, "50 99 99.9", Mutable;
     }
 }

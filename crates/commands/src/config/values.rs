@@ -29,6 +29,8 @@ pub enum Kind {
     Secret,
     /// Several words.
     List,
+    /// Numbers from 0 to 100.
+    Percentiles,
     /// Letters of event classes.
     Events,
     /// Pairs of seconds and changes; an empty text for none.
@@ -56,6 +58,7 @@ fn refuse(why: impl Into<String>) -> Result<Value, SetError> {
 pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Result<Value, SetError> {
     match parameter.kind {
         Kind::List => return Ok(Value::Text(split(words).join(" "))),
+        Kind::Percentiles => return percentiles(&split(words)),
         Kind::Save => return save(&split(words)),
         Kind::OutputLimits => return output_limits(&split(words), current),
         Kind::Flags(known) => return flags(&split(words), known),
@@ -93,6 +96,20 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
         },
         _ => Ok(Value::Text(word.to_owned())),
     }
+}
+
+fn percentiles(words: &[&str]) -> Result<Value, SetError> {
+    let mut kept = Vec::with_capacity(words.len());
+    for word in words {
+        let Some(percentile) = perigee_resp::parse_f64(word.as_bytes()) else {
+            return refuse("Invalid latency-tracking-info-percentiles parameters");
+        };
+        if !(0.0..=100.0).contains(&percentile) {
+            return refuse("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+        }
+        kept.push(percentile.to_string());
+    }
+    Ok(Value::Text(kept.join(" ")))
 }
 
 fn split<'a>(words: &[&'a str]) -> Vec<&'a str> {
@@ -188,7 +205,9 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
             set.map(|(_, flag)| *flag).collect::<Vec<_>>().join(" ")
         }
         Kind::Events => event_letters(number as u32),
-        Kind::Text | Kind::Secret | Kind::List | Kind::Save | Kind::OutputLimits => text.to_owned(),
+        Kind::Text | Kind::Secret | Kind::List | Kind::Percentiles | Kind::Save | Kind::OutputLimits => {
+            text.to_owned()
+        }
     }
 }
 

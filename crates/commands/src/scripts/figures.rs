@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::SlowestLine;
-use super::histogram::{Distribution, Histogram};
+use crate::histogram::{Distribution, Histogram};
 use crate::stats::Counter;
 
 /// A script's figures on one worker, which alone writes them.

@@ -7,10 +7,10 @@ use perigee_resp::Reply;
 use super::Script;
 use super::commands::NO_SCRIPT;
 use super::figures::{Failure, Total};
-use super::histogram::Distribution;
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::histogram::Distribution;
 use crate::spec::{Categories, Command, Flags, Group, command};
 
 pub(super) const LIST: Command =
@@ -142,9 +142,9 @@ fn field_int(reply: &mut dyn Reply, name: &str, value: u64) {
 fn field_quantiles(reply: &mut dyn Reply, name: &str, distribution: &Distribution) {
     reply.bulk(name.as_bytes());
     reply.map(3);
-    for (name, permille) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
         reply.bulk(name.as_bytes());
-        reply.double(distribution.quantile(permille) as f64 / 1000.0);
+        reply.double(distribution.quantile(percent) as f64 / 1000.0);
     }
 }
 

@@ -67,6 +67,7 @@ static SECTIONS: &[Section] = &[
     section("modules", "Modules", When::Modules, |_, _| {}),
     section("commandstats", "Commandstats", When::All, figures::commands),
     section("errorstats", "Errorstats", When::Default, figures::errors),
+    section("latencystats", "Latencystats", When::All, figures::latencies),
     section("cluster", "Cluster", When::Default, |_, lines| lines.add("cluster_enabled", 0)),
     section("keyspace", "Keyspace", When::Default, figures::keyspace),
 ];
@@ -125,11 +126,11 @@ mod tests {
         check("info DEFAULT", default);
         check(
             "info all",
-            "server clients memory persistence stats replication cpu commandstats errorstats cluster keyspace",
+            "server clients memory persistence stats replication cpu commandstats errorstats latencystats cluster keyspace",
         );
         check(
             "info everything",
-            "server clients memory persistence stats replication cpu modules commandstats errorstats cluster keyspace",
+            "server clients memory persistence stats replication cpu modules commandstats errorstats latencystats cluster keyspace",
         );
         check("info keyspace Server nosuch", "server keyspace");
         check("info nosuch", "");

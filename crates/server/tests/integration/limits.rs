@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::server::{Server, ask, expect, read_to_end, wait_until};
+use crate::server::{Server, ask, eval, expect, read_to_end, wait_until};
 
 #[test]
 fn a_subscriber_that_does_not_read_is_given_up() {
@@ -88,4 +88,22 @@ fn flushall_under_load() {
     writers.into_iter().for_each(|writer| writer.join().unwrap());
     ask::<()>(&mut client, "FLUSHALL");
     assert_eq!(ask::<i64>(&mut client, "DBSIZE"), 0);
+}
+
+#[test]
+fn what_takes_long_is_noted_by_latency() {
+    let server = Server::start_with(&["--latency-monitor-threshold", "20"]);
+    let mut client = server.client();
+    let spin = "local x = 0 for i = 1, 3e8 do x = x + i % 7 end";
+    eval(spin, &[], &[]).exec(&mut client).unwrap();
+    let latest: Vec<(String, u64, u64, u64)> = ask(&mut client, "LATENCY LATEST");
+    if let [(event, at_s, ms, longest_ms)] = &latest[..] {
+        assert_eq!((event.as_str(), ms), ("command", longest_ms));
+        let history: Vec<(u64, u64)> = ask(&mut client, "LATENCY HISTORY command");
+        assert_eq!(history, [(*at_s, *ms)]);
+    }
+    let histogram: Vec<redis::Value> = ask(&mut client, "LATENCY HISTOGRAM eval");
+    assert_eq!(histogram.len(), 2);
+    let reset: usize = ask(&mut client, "LATENCY RESET");
+    assert_eq!(reset, latest.len());
 }

@@ -83,7 +83,9 @@ static ACCESS: &[(&[&str], &[&str])] = &[
 #[rustfmt::skip]
 static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
-        "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave", "memory|stats", "object|encoding",
+        "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
+        "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
+        "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
         "spop", "srandmember", "sscan", "time", "ttl", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember",
         "zscan",
@@ -99,6 +101,7 @@ static TIPS: &[(&str, &[&str])] = &[
         "script|kill", "wait",
     ]),
     ("request_policy:all_nodes", &[
+        "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest", "latency|reset",
         "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
     ]),
     ("request_policy:special", &["scan"]),
@@ -108,7 +111,11 @@ static TIPS: &[(&str, &[&str])] = &[
     ("response_policy:one_succeeded", &["function|kill", "script|kill"]),
     ("response_policy:all_succeeded", &[
         "config|set", "flushall", "flushdb", "function|delete", "function|flush", "function|load", "function|restore", "mset",
-        "ping", "script|flush", "script|load", "slowlog|reset",
+        "latency|reset", "ping", "script|flush", "script|load", "slowlog|reset",
     ]),
-    ("response_policy:special", &["function|stats", "info", "memory|stats"]),
+    ("response_policy:special", &[
+        "function|stats", "info",
+        "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
+        "memory|stats",
+    ]),
 ];

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lines::Lines;
 use crate::call::Call;
+use crate::config::Param;
+use crate::histogram::Distribution;
 use crate::pubsub::Kind;
 use crate::samples::Totals;
 use crate::stats::{CommandStats, Counter, WorkerStats};
@@ -70,6 +72,23 @@ pub(super) fn commands(call: &Call<'_, '_>, lines: &mut Lines) {
                 ),
             );
         }
+    }
+}
+
+/// How long the commands took that were called: percentiles in microseconds.
+pub(super) fn latencies(call: &Call<'_, '_>, lines: &mut Lines) {
+    let engine = call.env.engine;
+    let percentiles = engine.config.text(Param::LatencyTrackingInfoPercentiles);
+    let workers = engine.worker_stats();
+    for id in 0..engine.commands.len() {
+        let times = Distribution::of(workers.iter().map(|worker| &worker.commands[id].times), 0);
+        let Some(command) = engine.commands.by_id(id as u16).filter(|_| times.count() > 0) else { continue };
+        let shown = percentiles.split(' ').filter_map(|word| {
+            let us = times.quantile(word.parse().ok()?) as f64 / 1000.0;
+            Some(format!("p{word}={us:.3}"))
+        });
+        let shown: Vec<String> = shown.collect();
+        lines.add(format_args!("latency_percentiles_usec_{}", command.full_name), shown.join(","));
     }
 }
 

@@ -1,7 +1,7 @@
 //! How long things took, by size: a few hundred counters that one thread writes and others read.
 //!
-//! Each power of two is cut into eight, so that a quantile is at most an eighth too large. Most scripts never wait and many
-//! run once, so the counters are made with the first value.
+//! Each power of two is cut into eight, so that a quantile is at most an eighth too large. Most commands are never called, most
+//! scripts never wait and many run once, so the counters are made with the first value.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -69,10 +69,20 @@ impl Distribution {
         Distribution { counts, zeros }
     }
 
-    /// What `permille` of a thousand durations do not exceed, in nanoseconds.
-    pub(crate) fn quantile(&self, permille: u64) -> u64 {
-        let total = self.zeros + self.counts.iter().sum::<u64>();
-        let rank = (total * permille).div_ceil(1000).max(1);
+    /// How many durations there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.zeros + self.counts.iter().sum::<u64>()
+    }
+
+    /// How many are below so many bits' worth of nanoseconds.
+    pub(crate) fn below(&self, bits: u32) -> u64 {
+        let buckets = (bits.clamp(SMALLEST_BITS, LARGEST_BITS) - SMALLEST_BITS) << PARTS_BITS;
+        self.zeros + self.counts[..buckets as usize].iter().sum::<u64>()
+    }
+
+    /// What so many of a hundred durations do not exceed, in nanoseconds.
+    pub(crate) fn quantile(&self, percent: f64) -> u64 {
+        let rank = ((self.count() as f64 * percent / 100.0).ceil() as u64).max(1);
         let mut seen = self.zeros;
         if seen >= rank {
             return 0;
@@ -108,15 +118,16 @@ mod tests {
         (1..=500).for_each(|us| a.record(us * 1000));
         (501..=1000).for_each(|us| b.record(us * 1000));
         let all = Distribution::of([&a, &b].into_iter(), 1000);
-        for (permille, us) in [(500, 500), (990, 990), (999, 999)] {
-            let found = all.quantile(permille) / 1000;
-            assert!((us..=us * 9 / 8).contains(&found), "{permille}: {found}");
+        for (percent, us) in [(50.0, 500), (99.0, 990), (99.9, 999)] {
+            let found = all.quantile(percent) / 1000;
+            assert!((us..=us * 9 / 8).contains(&found), "{percent}: {found}");
         }
         // Nine times as many that took no time.
         let diluted = Distribution::of([&a, &b].into_iter(), 10_000);
-        assert_eq!(diluted.quantile(900), 0);
-        assert!(diluted.quantile(990) / 1000 >= 900);
+        assert_eq!(diluted.quantile(90.0), 0);
+        assert_eq!((all.below(10), all.below(19), all.count()), (1, 524, 1000));
+        assert!(diluted.quantile(99.0) / 1000 >= 900);
         a.reset();
-        assert_eq!(Distribution::of([&a].into_iter(), 0).quantile(990), 0);
+        assert_eq!(Distribution::of([&a].into_iter(), 0).quantile(99.0), 0);
     }
 }
