@@ -175,7 +175,7 @@ impl<'k> Held<'k> {
         all
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn holds(&self, shard: u16) -> bool {
         match &self.which {
             Which::One(only) => *only == shard,

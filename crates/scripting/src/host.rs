@@ -131,6 +131,10 @@ impl Host {
 }
 
 impl ScriptHost for LuaHost {
+    fn tidy(&self) -> bool {
+        self.0.machine.borrow_mut().tidy()
+    }
+
     fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>> {
         self.0.follow_cache();
         self.0.machine.borrow_mut().compile(script).map(drop)
@@ -278,13 +282,15 @@ impl Run {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
-        let debugged = self.debugging.as_mut().and_then(|debugging| debugging.debugged.take());
-        let evaluation = self.debugging.as_ref().and_then(|debugging| debugging.evaluation.as_ref());
-        let (Some(thread), Some(session)) = (evaluation.or(self.thread.as_ref()), &mut self.session) else {
+        let mut machine = self.host.machine.borrow_mut();
+        let mut thread = self.thread.as_ref();
+        if let Some(debugging) = &mut self.debugging {
+            *machine.debugged() = debugging.debugged.take();
+            thread = debugging.evaluation.as_ref().or(thread);
+        }
+        let (Some(thread), Some(session)) = (thread, &mut self.session) else {
             return ScriptFlow::Done;
         };
-        let host = self.host.clone();
-        let mut machine = host.machine.borrow_mut();
         let mut context = ScriptContext {
             env,
             script: &self.script,
@@ -295,7 +301,6 @@ impl Run {
             wrote: self.wrote,
             writes_left: self.writes_left,
         };
-        *machine.debugged() = debugged;
         let ended = machine.go_on(thread, pending, &mut context);
         (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
         self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));

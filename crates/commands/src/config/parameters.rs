@@ -93,6 +93,9 @@ parameters! {
     // General.
     Databases "databases", range(1, 16384), "16", Fixed;
     RequirePass "requirepass", Kind::Secret, "", Mutable;
+    AclFile "aclfile", Kind::Text, "", Fixed;
+    AclLogMaxLen "acllog-max-len", from(0), "128", Mutable;
+    AclPubsubDefault "acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", Mutable;
     LogLevel "loglevel", Kind::Choice(&["debug", "verbose", "notice", "warning"]), "notice", Mutable;
     LogFile "logfile", Kind::Text, "", Fixed;
     Dir "dir", Kind::Text, ".", Protected;
@@ -244,9 +247,6 @@ parameters! {
     "tls-session-cache-size", range(0, INT), "20480", Fixed;
     "tls-session-cache-timeout", range(0, INT), "300", Fixed;
     // Access.
-    "aclfile", Kind::Text, "", Fixed;
-    "acllog-max-len", from(0), "128", Mutable;
-    "acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", Mutable;
     "enable-module-command", SWITCH, "no", Fixed;
     "bind-source-addr", Kind::Text, "", Mutable;
     "socket-mark-id", range(0, UINT), "0", Fixed;

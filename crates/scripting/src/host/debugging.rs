@@ -63,28 +63,34 @@ impl Debugging {
         }
         ended
     }
+
+    fn end(&mut self, txn: &mut Txn<'_>, effects: &mut Effects, reply: &mut dyn Reply) {
+        match &mut self.debugged {
+            Some(debugged) => {
+                debugged.debugger.say("<endsession>".into());
+                debugged.debugger.send(reply);
+            }
+            None => end_session(reply),
+        }
+        if self.mode == DebugMode::Undone {
+            txn.rollback();
+            effects.clear();
+        }
+    }
 }
 
 const AGAIN: &str = "<hint> The script needs a key that it has not declared and others use. It is undone and begins again, with all keys.";
 
 /// The script has come to its end: the client is told what was logged, and what was done is undone unless it is to stay.
+#[inline]
 pub(super) fn end_debugging(
     debugging: &mut Option<Box<Debugging>>,
     txn: &mut Txn<'_>,
     effects: &mut Effects,
     reply: &mut dyn Reply,
 ) {
-    let Some(debugging) = debugging else { return };
-    match &mut debugging.debugged {
-        Some(debugged) => {
-            debugged.debugger.say("<endsession>".into());
-            debugged.debugger.send(reply);
-        }
-        None => end_session(reply),
-    }
-    if debugging.mode == DebugMode::Undone {
-        txn.rollback();
-        effects.clear();
+    if let Some(debugging) = debugging {
+        debugging.end(txn, effects, reply);
     }
 }
 

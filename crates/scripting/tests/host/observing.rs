@@ -151,11 +151,11 @@ fn the_cache_and_the_vm_stay_small() {
     let server = Server::new(&[]);
     let kept = load(&server, "return 'kept'");
     for n in 0..1_000 {
-        server.eval(&format!("return '{n}'"));
+        server.eval(&format!("return '{n}{}'", "y".repeat(1000)));
     }
     let after = server.used_bytes();
     for n in 0..5_000 {
-        server.eval(&format!("return 'x{n}'"));
+        server.eval(&format!("return 'x{n}{}'", "y".repeat(1000)));
     }
     let info = server.call(&["INFO", "everything"]);
     assert!(info.contains("\r\nnumber_of_cached_scripts:501\r\n"), "{info}");
