@@ -359,7 +359,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("PFADD", "khll [ val | member | int ]*"),
     ("PFCOUNT", "< khll >+"),
     ("PFDEBUG", "< GETREG | DECODE | ENCODING | TODENSE | X > khll"),
-    ("PFMERGE", "khll [ khll ]*"),
+    ("PFMERGE", "khll < khll >+"),
     // places
     ("GEOADD", "kgeo [ NX | XX | CH ]* < lon lat member >+"),
     ("GEODIST", "kgeo member member [ unit ]"),
@@ -367,11 +367,11 @@ const SHAPES: &[(&str, &str)] = &[
     ("GEOPOS", "< kgeo | kzset > [ member ]*"),
     (
         "GEORADIUS",
-        "kgeo lon lat radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo | STOREDIST kzset ]*",
+        "kgeo lon lat radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC ]* [ STORE kgeo | STOREDIST kzset ]",
     ),
     (
         "GEORADIUSBYMEMBER",
-        "kgeo member radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo | STOREDIST kzset ]*",
+        "kgeo member radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC ]* [ STORE kgeo | STOREDIST kzset ]",
     ),
     (
         "GEORADIUSBYMEMBER_RO",

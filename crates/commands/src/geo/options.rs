@@ -206,18 +206,26 @@ fn circle(radius: &[u8], word: &[u8]) -> Result<(Form, f64), Error> {
     Ok((Form::Circle { radius }, unit(word)?))
 }
 
-/// The keys of the old commands that may store: the first, and the one that the last STORE or STOREDIST names.
-pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
-    let mut store = None;
-    let mut at = 5;
-    while at + 1 < args.len() {
-        if args[at].eq_ignore_ascii_case(b"STORE") || args[at].eq_ignore_ascii_case(b"STOREDIST") {
-            store = Some(at + 1);
-            at += 1;
-        }
-        at += 1;
-    }
-    [1].into_iter().chain(store.filter(|store| args[*store] != args[1])).collect()
+/// The keys of GEORADIUS.
+pub(super) fn keys_of_radius(args: &[&[u8]]) -> Vec<usize> {
+    keys(args, 6)
+}
+
+/// The keys of GEORADIUSBYMEMBER.
+pub(super) fn keys_of_radius_by_member(args: &[&[u8]]) -> Vec<usize> {
+    keys(args, 5)
+}
+
+/// The key that is searched, the first that STORE names, the first that STOREDIST names, as Redis tells them; and the last that
+/// either names, which is the one that is written.
+fn keys(args: &[&[u8]], first: usize) -> Vec<usize> {
+    let follows = |at: &usize, word: &str| args[at - 1].eq_ignore_ascii_case(word.as_bytes());
+    let after = first + 1..args.len().max(first + 1);
+    let stored = after.clone().find(|at| follows(at, "STORE"));
+    let stored_distance = after.clone().find(|at| follows(at, "STOREDIST"));
+    let last = after.rev().find(|at| follows(at, "STORE") || follows(at, "STOREDIST"));
+    let last = last.filter(|last| ![stored, stored_distance].contains(&Some(*last)));
+    [Some(1), stored, stored_distance, last].into_iter().flatten().collect()
 }
 
 const COUNT: Error = Error::Text("ERR COUNT must be > 0");
@@ -270,12 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_store_is_the_key() {
-        let keys = |request: &str| keys(&request.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+    fn destinations_are_keys() {
+        let keys = |request: &str| keys_of_radius(&request.split(' ').map(str::as_bytes).collect::<Vec<_>>());
         assert_eq!(keys("georadius k 1 2 3 km"), [1]);
         assert_eq!(keys("georadius k 1 2 3 km STORE d"), [1, 7]);
-        assert_eq!(keys("georadius k 1 2 3 km STORE store STOREDIST e"), [1, 9]);
-        assert_eq!(keys("georadius k 1 2 3 km STORE k"), [1]);
+        assert_eq!(keys("georadius k 1 2 3 km STOREDIST e ASC store k"), [1, 10, 7]);
+        assert_eq!(keys("georadius k 1 2 3 km STORE c STORE d STORE e"), [1, 7, 11]);
         assert_eq!(keys("georadius k 1 2 3 km STORE"), [1]);
+        assert_eq!(keys("georadius k STORE d"), [1]);
     }
 }

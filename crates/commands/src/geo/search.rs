@@ -7,7 +7,7 @@ use perigee_keyspace::{Deadline, Limits, Value, ZSet};
 
 use super::cells::covering;
 use super::hash::{Cell, Position, truncated};
-use super::options::{Kind, Options, Sort, keys};
+use super::options::{Kind, Options, Sort, keys_of_radius, keys_of_radius_by_member};
 use super::read::{reply_distance, reply_position};
 use super::shape::Shape;
 use crate::call::Call;
@@ -44,7 +44,7 @@ pub(super) const GEOSEARCHSTORE: Command =
 pub(super) const GEORADIUS: Command =
     entry("georadius", -6, |call| search(call, Kind::Radius { may_store: true }))
         .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS))
-        .keys(Keys::Custom(keys))
+        .keys(Keys::Custom(keys_of_radius))
         .docs(
             Group::Geo,
             "3.2.0",
@@ -60,7 +60,7 @@ pub(super) const GEORADIUS_RO: Command =
 pub(super) const GEORADIUSBYMEMBER: Command =
     entry("georadiusbymember", -5, |call| search(call, Kind::RadiusByMember { may_store: true }))
         .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS))
-        .keys(Keys::Custom(keys))
+        .keys(Keys::Custom(keys_of_radius_by_member))
         .docs(
             Group::Geo,
             "3.2.0",

@@ -78,6 +78,9 @@ pub(super) fn read(rest: &mut &[u8], version: Version) -> Option<Value> {
         nodes.push(StreamNode::from_listpack(first, &read_string(rest)?)?);
     }
     let entries = read_length(rest)?;
+    if entries > 0 && nodes.is_empty() {
+        return None;
+    }
     let mut history = History { last_id: read_id(rest)?, ..History::default() };
     if version >= Version::Second {
         // The first ID, which is found among the entries.
