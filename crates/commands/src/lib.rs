@@ -19,6 +19,7 @@ mod expiry;
 pub mod functions;
 mod gate;
 mod generic;
+mod geo;
 mod glob;
 mod hash;
 mod help;
@@ -77,6 +78,7 @@ static GROUPS: &[&[Command]] = &[
     set::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
+    geo::COMMANDS,
     generic::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,

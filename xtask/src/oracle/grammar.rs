@@ -360,6 +360,35 @@ const SHAPES: &[(&str, &str)] = &[
     ("PFCOUNT", "< khll >+"),
     ("PFDEBUG", "< GETREG | DECODE | ENCODING | TODENSE | X > khll"),
     ("PFMERGE", "khll [ khll ]*"),
+    // places
+    ("GEOADD", "kgeo [ NX | XX | CH ]* < lon lat member >+"),
+    ("GEODIST", "kgeo member member [ unit ]"),
+    ("GEOHASH", "< kgeo | kzset > [ member ]*"),
+    ("GEOPOS", "< kgeo | kzset > [ member ]*"),
+    (
+        "GEORADIUS",
+        "kgeo lon lat radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo | STOREDIST kzset ]*",
+    ),
+    (
+        "GEORADIUSBYMEMBER",
+        "kgeo member radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo | STOREDIST kzset ]*",
+    ),
+    (
+        "GEORADIUSBYMEMBER_RO",
+        "kgeo member radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo ]*",
+    ),
+    (
+        "GEORADIUS_RO",
+        "kgeo lon lat radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo ]*",
+    ),
+    (
+        "GEOSEARCH",
+        "kgeo < FROMMEMBER member | FROMLONLAT lon lat > < BYRADIUS radius unit | BYBOX radius radius unit > [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | FROMMEMBER member ]*",
+    ),
+    (
+        "GEOSEARCHSTORE",
+        "kgeo kgeo < FROMMEMBER member | FROMLONLAT lon lat > < BYRADIUS radius unit | BYBOX radius radius unit > [ COUNT cnt | COUNT cnt ANY | ASC | DESC | STOREDIST | WITHDIST ]*",
+    ),
     // keys of any type
     ("DUMP", "key"),
     ("RESTORE", "key < 0 | 0 | pttl > payload [ REPLACE | REPLACE | ABSTTL | IDLETIME cnt | FREQ cnt ]*"),

@@ -32,6 +32,14 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     if category == "payload" {
         return Some(payload(dice));
     }
+    if let "lon" | "lat" = category
+        && !dice.one_in(6)
+    {
+        // Far from each other: where distances are equal, the order of what is found is free.
+        let limit = if category == "lon" { 180 } else { 85 };
+        let degrees = dice.below(2 * limit) as f64 - limit as f64 + dice.below(10_000) as f64 / 10_000.0;
+        return Some(degrees.to_string().into_bytes());
+    }
     let pool: &[&str] = match category {
         "val" => VALUES,
         "field" | "member" => MEMBERS,
@@ -70,6 +78,10 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "minidle" => MIN_IDLES,
         "idle" => IDLES,
         "moment" => MOMENTS,
+        "lon" => LONGITUDES,
+        "lat" => LATITUDES,
+        "radius" => RADIUSES,
+        "unit" => UNITS,
         "any" => return Some(anything(dice)),
         _ => return None,
     };
@@ -98,6 +110,7 @@ fn key_prefix(category: &str) -> Option<char> {
         "klex" => 'y',
         "kstream" => 'x',
         "khll" => 'p',
+        "kgeo" => 'g',
         _ => return None,
     })
 }
@@ -420,6 +433,13 @@ const MIN_IDLES: &[&str] = &["0", "0", "0", "1000000", "-1", "abc", "92233720368
 const IDLES: &[&str] =
     &["5000000", "0", "100000000", "-1", "9223372036854775807", "abc", "-9223372036854775808"];
 const MOMENTS: &[&str] = &["1000", "0", "99999999999999", "-5", "abc"];
+const LONGITUDES: &[&str] = &["13.361389", "0", "-180", "180", "180.0001", "inf", "nan", "abc", ""];
+const LATITUDES: &[&str] = &["38.115556", "0", "85.05112878", "-85.05112878", "85.0512", "1e10", "abc", ""];
+const RADIUSES: &[&str] = &[
+    "1", "500", "2000", "5000.5", "20000", "100000", "1000000", "10000000", "0", "-1", "inf", "nan", "abc",
+    "",
+];
+const UNITS: &[&str] = &["km", "mi", "km", "m", "ft", "KM", "parsec", ""];
 const OPTIONS: &[&str] = &[
     "NX",
     "XX",
