@@ -206,18 +206,18 @@ fn circle(radius: &[u8], word: &[u8]) -> Result<(Form, f64), Error> {
     Ok((Form::Circle { radius }, unit(word)?))
 }
 
-/// The keys of the old commands that may store: the first, and the one that the last STORE or STOREDIST names.
+/// The keys of the old commands that may store: the first, and those that STORE and STOREDIST name.
 pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
-    let mut store = None;
+    let mut keys = vec![1];
     let mut at = 5;
     while at + 1 < args.len() {
         if args[at].eq_ignore_ascii_case(b"STORE") || args[at].eq_ignore_ascii_case(b"STOREDIST") {
-            store = Some(at + 1);
+            keys.push(at + 1);
             at += 1;
         }
         at += 1;
     }
-    [1].into_iter().chain(store.filter(|store| args[*store] != args[1])).collect()
+    keys
 }
 
 const COUNT: Error = Error::Text("ERR COUNT must be > 0");
