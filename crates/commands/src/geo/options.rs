@@ -270,12 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_store_is_the_key() {
+    fn every_store_names_a_key() {
         let keys = |request: &str| keys(&request.split(' ').map(str::as_bytes).collect::<Vec<_>>());
         assert_eq!(keys("georadius k 1 2 3 km"), [1]);
         assert_eq!(keys("georadius k 1 2 3 km STORE d"), [1, 7]);
-        assert_eq!(keys("georadius k 1 2 3 km STORE store STOREDIST e"), [1, 9]);
-        assert_eq!(keys("georadius k 1 2 3 km STORE k"), [1]);
+        assert_eq!(keys("georadius k 1 2 3 km STORE store STOREDIST e"), [1, 7, 9]);
+        assert_eq!(keys("georadius k 1 2 3 km STORE k"), [1, 7]);
         assert_eq!(keys("georadius k 1 2 3 km STORE"), [1]);
     }
 }
