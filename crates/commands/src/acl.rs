@@ -20,7 +20,7 @@ pub(crate) use check::Denied;
 pub(crate) use commands::COMMANDS;
 pub use file::ConfiguredUsers;
 pub(crate) use identity::{Barred, Identity};
-pub(crate) use log::{Log, note, note_wrong_password};
+pub(crate) use log::{Log, Reason, note, note_wrong_password};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

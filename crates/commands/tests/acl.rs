@@ -37,6 +37,25 @@ fn the_log_tells_what_was_refused_and_how_often() {
 }
 
 #[test]
+fn info_counts_refusals_whatever_the_log_forgets() {
+    let node = node();
+    let client = node.connect();
+    client.ask("CONFIG SET acllog-max-len 0");
+    client.ask("ACL SETUSER u on nopass ~a &a +get +publish");
+    client.ask("AUTH nobody x");
+    let user = node.connect();
+    user.ask("AUTH u x");
+    for request in ["PING", "PING", "PING", "GET b", "GET c", "PUBLISH b x", "PUBLISH b x"] {
+        user.ask(request);
+    }
+    client.ask("ACL LOG RESET");
+    client.ask("CONFIG RESETSTAT");
+    let info = client.ask("INFO stats");
+    let denied: Vec<_> = info.lines().filter_map(|line| line.strip_prefix("acl_access_denied_")).collect();
+    assert_eq!(denied, ["auth:1", "cmd:3", "key:2", "channel:2"]);
+}
+
+#[test]
 fn the_log_has_a_length() {
     let node = node();
     let client = node.connect();

@@ -183,18 +183,18 @@ fn prelude(dice: &mut Dice) -> Vec<Step> {
     }
     if dice.one_in(5) {
         let rules = *dice.pick(RESTRICTED);
-        steps.push(step(Face::Plain, &format!("ACL SETUSER restricted reset on nopass {rules}")));
+        steps.push(step(Face::Plain, &format!("ACL SETUSER restricted reset on nopass {rules} -pfmerge")));
         steps.push(step(Face::Plain, "AUTH restricted x"));
     }
     steps
 }
 
-/// What the episode's first connection may do, where that is not everything.
+/// What the episode's first connection may do, where that is not everything. PFMERGE stays away: see COMPAT.md.
 const RESTRICTED: &[&str] = &[
     "+@all &* ~?0 %R~?1 %W~?2",
     "+@all -@dangerous -@blocking &* ~s* ~l* %R~h* %R~z* %W~t*",
-    "+@read +@transaction +@scripting +select|0 &__key* %R~* (+@write %W~?1) (+@all ~?0)",
-    "+@all -@write ~* (+set +del +zadd +hset ~?1) (+@write -@fast ~?2)",
+    "+@read +@transaction +@scripting +select|0 &__key* %R~* (+@write -pfmerge %W~?1) (+@all -pfmerge ~?0)",
+    "+@all -@write ~* (+set +del +zadd +hset ~?1) (+@write -@fast -pfmerge ~?2)",
     "+@all %R~*",
 ];
 

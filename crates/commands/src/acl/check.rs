@@ -211,6 +211,7 @@ mod tests {
             ("ZUNIONSTORE r1 2 r1 r2", Err(Denied::Key(1))),
             ("SORT r1 STORE w1", Ok(())),
             ("SORT r1 STORE r2", Err(Denied::Key(3))),
+            ("GEORADIUS r1 1 1 0 m STORE r1", Err(Denied::Key(7))),
             ("EVAL x 1 r1", Err(Denied::Key(3))),
             ("EVAL_RO x 1 r1", Ok(())),
             ("EVAL x 5 r1", Ok(())),

@@ -75,6 +75,8 @@ pub(super) struct Note {
 pub(crate) struct Log {
     notes: VecDeque<Note>,
     next_id: u64,
+    /// How often each reason has been met, whatever became of its entries.
+    refusals: [u64; 4],
 }
 
 /// For so long refusals of one kind are one entry.
@@ -84,6 +86,7 @@ const GROUPED_ENTRIES: usize = 10;
 
 impl Log {
     fn push(&mut self, mut note: Note, limit: usize) {
+        self.refusals[note.reason as usize] += 1;
         let same = |known: &Note| {
             (known.reason, known.context) == (note.reason, note.context)
                 && known.object == note.object
@@ -105,6 +108,11 @@ impl Log {
 
     pub(super) fn latest(&self, count: usize) -> Vec<Note> {
         self.notes.iter().take(count).cloned().collect()
+    }
+
+    /// How often something was refused since the start, for this reason.
+    pub(crate) fn refusals(&self, reason: Reason) -> u64 {
+        self.refusals[reason as usize]
     }
 
     pub(super) fn clear(&mut self) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lines::Lines;
+use crate::acl::Reason;
 use crate::call::Call;
 use crate::config::Param;
 use crate::histogram::Distribution;
@@ -47,6 +48,11 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("tracking_total_items", 0);
     lines.add("tracking_total_prefixes", 0);
     lines.add("total_error_replies", errors_by_code(&workers).values().sum::<u64>());
+    let refused = engine.acl.log.lock();
+    lines.add("acl_access_denied_auth", refused.refusals(Reason::Auth));
+    lines.add("acl_access_denied_cmd", refused.refusals(Reason::Command));
+    lines.add("acl_access_denied_key", refused.refusals(Reason::Key));
+    lines.add("acl_access_denied_channel", refused.refusals(Reason::Channel));
 }
 
 fn total(workers: &[Arc<WorkerStats>], counter: impl Fn(&WorkerStats) -> &Counter) -> u64 {
