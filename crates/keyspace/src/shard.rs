@@ -51,6 +51,10 @@ impl Entry {
         seconds(now_ms).wrapping_sub(self.accessed_s.get())
     }
 
+    pub(crate) fn set_idle_s(&self, idle_s: u32, now_ms: u64) {
+        self.accessed_s.set(seconds(now_ms).wrapping_sub(idle_s));
+    }
+
     pub(crate) fn rename(&mut self, key: &[u8]) {
         self.key = key.into();
     }

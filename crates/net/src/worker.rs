@@ -168,7 +168,7 @@ async fn sample(shared: Rc<Shared>) {
     }
 }
 
-/// Expiry of this worker's shards; on the first worker also what concerns all clients.
+/// Expiry of this worker's shards, and what its scripts have left behind; on the first worker also what concerns all clients.
 async fn periodic(shared: Rc<Shared>, workers: usize) {
     loop {
         let hz = shared.engine.config.number(Param::Hz).max(1) as u64;
@@ -177,6 +177,9 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         let mut more = true;
         while more {
             more = expire_cycle(shared.worker.env(&shared.engine), workers);
+            tokio::task::yield_now().await;
+        }
+        while shared.worker.tidy() {
             tokio::task::yield_now().await;
         }
         if shared.worker.id == 0 {
