@@ -43,6 +43,9 @@ impl Txn<'_> {
 
     /// Removes up to `limit` fields whose deadline has passed from the shard, which must be held. Returns how many.
     pub fn expire_due_fields(&mut self, shard: u16, limit: usize) -> usize {
+        if !self.keyspace.has_timed_fields() {
+            return 0;
+        }
         let mut removed = 0;
         for db in 0..self.keyspace.databases() {
             while removed < limit {
