@@ -34,6 +34,14 @@ fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
         for (db, key) in &sealed.expired {
             expired.notify(env.engine, &mut transaction.txn, Event::Expired, "expired", *db, key);
         }
+        for fields in &sealed.expired_fields {
+            let (db, key) = &fields.at;
+            env.count_expired_fields(fields.count as u64);
+            expired.notify(env.engine, &mut transaction.txn, Event::Hash, "hexpired", *db, key);
+            if fields.emptied {
+                expired.notify(env.engine, &mut transaction.txn, Event::Generic, "del", *db, key);
+            }
+        }
         transaction.effects.precede_with(expired);
         if sealed.ready.is_empty() {
             break;
@@ -47,10 +55,10 @@ fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
     transaction.effects.deliver(env);
 }
 
-/// Expired keys removed from one shard before others get their turn.
+/// Expired keys, and expired fields of hashes, removed from one shard before others get their turn.
 const EXPIRE_AT_ONCE: usize = 64;
 
-/// Removes keys whose deadline has passed from this worker's share of the shards: every shard whose number is the
+/// Removes keys and fields whose deadline has passed from this worker's share of the shards: every shard whose number is the
 /// worker's modulo `workers`. A shard that is taken is left for the next time. Returns whether there is more to do.
 pub fn expire_cycle(env: Env<'_>, workers: usize) -> bool {
     if env.engine.expiry_paused.load(Ordering::Relaxed) {
@@ -59,9 +67,12 @@ pub fn expire_cycle(env: Env<'_>, workers: usize) -> bool {
     let mut more = false;
     for shard in (env.worker.id..usize::from(env.engine.keyspace.shard_count())).step_by(workers) {
         let footprint = Footprint::One(shard as u16);
-        let Some(txn) = env.engine.keyspace.try_begin(&footprint, env.now_ms) else { continue };
+        let Some(txn) = env.engine.keyspace.try_begin_unsettled(&footprint, env.now_ms) else {
+            continue;
+        };
         let mut transaction = Transaction::new(txn);
         more |= transaction.txn.expire_due(shard as u16, EXPIRE_AT_ONCE) == EXPIRE_AT_ONCE;
+        more |= transaction.txn.expire_due_fields(shard as u16, EXPIRE_AT_ONCE) >= EXPIRE_AT_ONCE;
         commit(env, transaction);
     }
     more

@@ -122,6 +122,7 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicU64,
     pub(crate) rejected_connections: AtomicU64,
     pub(crate) expired_keys: AtomicU64,
+    pub(crate) expired_fields: AtomicU64,
     pub(crate) last_save_ms: AtomicU64,
 }
 
@@ -172,7 +173,12 @@ impl Engine {
     pub(crate) fn reset_statistics(&self) {
         self.worker_stats().iter().for_each(|stats| stats.reset());
         let counters = &self.counters;
-        for counter in [&counters.connections, &counters.rejected_connections, &counters.expired_keys] {
+        for counter in [
+            &counters.connections,
+            &counters.rejected_connections,
+            &counters.expired_keys,
+            &counters.expired_fields,
+        ] {
             counter.store(0, Ordering::Relaxed);
         }
         self.samples.reset_peak((self.process.memory)().0);
@@ -357,6 +363,13 @@ impl Env<'_> {
         } else {
             stats.keyspace_misses.fetch_add(1);
             txn.note_missed(db, key);
+        }
+    }
+
+    /// Counts fields of hashes that were removed since their deadline had passed, for INFO.
+    pub(crate) fn count_expired_fields(self, count: u64) {
+        if count > 0 {
+            self.engine.counters.expired_fields.fetch_add(count, Ordering::Relaxed);
         }
     }
 

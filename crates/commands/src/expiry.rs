@@ -1,4 +1,4 @@
-//! Deadlines as clients give them.
+//! Deadlines as clients give them, and the conditions on the old ones.
 
 use crate::call::Call;
 use crate::error::Error;
@@ -84,5 +84,57 @@ impl<'a> ExpiryOption<'a> {
     /// Those of [`deadline`].
     pub(crate) fn deadline(&self, call: &Call<'_, '_>) -> Result<Option<u64>, Error> {
         self.0.map(|(amount, unit, base)| deadline(call, amount, unit, base)).transpose()
+    }
+}
+
+/// NX, XX, GT, LT: what must hold of a deadline that is there, or not there, for a new one to be set.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Condition {
+    if_none: bool,
+    if_some: bool,
+    if_later: bool,
+    if_sooner: bool,
+}
+
+impl Condition {
+    /// Adds what the word asks for; `false` if it is none of the four.
+    pub(crate) fn take(&mut self, word: Word<'_>) -> bool {
+        let option = if word.is("NX") {
+            &mut self.if_none
+        } else if word.is("XX") {
+            &mut self.if_some
+        } else if word.is("GT") {
+            &mut self.if_later
+        } else if word.is("LT") {
+            &mut self.if_sooner
+        } else {
+            return false;
+        };
+        *option = true;
+        true
+    }
+
+    /// Refuses what can never hold.
+    ///
+    /// # Errors
+    /// NX with any other, GT with LT.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        let Condition { if_none, if_some, if_later, if_sooner } = self;
+        if if_none && (if_some || if_later || if_sooner) {
+            return Err(Error::Text("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        }
+        if if_later && if_sooner {
+            return Err(Error::Text("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(())
+    }
+
+    /// Whether what has this deadline may have the new one; what has none lives for ever.
+    pub(crate) fn allows(self, current: Option<u64>, new: i64) -> bool {
+        let current = current.map(|current| current as i64);
+        !(self.if_none && current.is_some()
+            || self.if_some && current.is_none()
+            || self.if_later && current.is_none_or(|current| new <= current)
+            || self.if_sooner && current.is_some_and(|current| new >= current))
     }
 }

@@ -3,9 +3,14 @@
 mod all;
 mod change;
 mod counters;
+mod expire;
+mod fields;
+mod get_and;
 mod random;
 mod read;
 mod scan;
+mod set_expiring;
+mod ttl;
 
 use crate::spec::{Categories, Command, Flags, Handler, Keys, command};
 
@@ -26,6 +31,18 @@ pub(crate) static COMMANDS: &[Command] = &[
     all::HVALS,
     random::HRANDFIELD,
     scan::HSCAN,
+    expire::HEXPIRE,
+    expire::HPEXPIRE,
+    expire::HEXPIREAT,
+    expire::HPEXPIREAT,
+    ttl::HTTL,
+    ttl::HPTTL,
+    ttl::HEXPIRETIME,
+    ttl::HPEXPIRETIME,
+    ttl::HPERSIST,
+    get_and::HGETEX,
+    get_and::HGETDEL,
+    set_expiring::HSETEX,
 ];
 
 const READ: Flags = Flags::READONLY;

@@ -323,6 +323,7 @@ impl Session {
             }
             Some(Suspend::Widen) => {
                 transaction.rollback();
+                commit::commit(env, transaction);
                 self.restart(env);
                 let args = OwnedArgs::new(args);
                 wait(State::Locks { entry, args, footprint: Footprint::All })
@@ -478,8 +479,9 @@ impl Session {
             ScriptFlow::Widen => {
                 debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
                 transaction.rollback();
+                drop(run);
+                commit::commit(env, transaction);
                 self.restart(env);
-                drop((run, transaction));
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
             ScriptFlow::Done => {

@@ -1,5 +1,6 @@
 //! Commands on strings.
 
+mod compare;
 mod counters;
 mod float;
 mod get;
@@ -22,6 +23,10 @@ pub(crate) static COMMANDS: &[Command] = &[
     many::MGET,
     many::MSET,
     many::MSETNX,
+    many::MSETEX,
+    compare::DIGEST,
+    compare::DELEX,
+    compare::DELIFEQ,
     range::APPEND,
     range::GETRANGE,
     range::SUBSTR,

@@ -36,6 +36,48 @@ fn what_changes_nothing_is_not_told() {
     assert_eq!(clients.events("EXPIREAT key 1"), ["del key"]);
 }
 
+#[test]
+fn fields_expire_before_the_command_that_finds_out() {
+    for (request, events) in [
+        ("HSET key a 1", &["hexpired key", "del key", "hset key"][..]),
+        ("HGET key a", &["hexpired key", "del key"]),
+        ("KEYS *", &["hexpired key", "del key"]),
+        ("SET other 1", &["set other"]),
+    ] {
+        let node = node();
+        let clients = Clients::of(&node);
+        clients.events("HSET key a 1");
+        assert_eq!(clients.events("HPEXPIRE key 10 FIELDS 1 a"), ["hexpire key"]);
+        node.clock().advance_ms(10);
+        assert_eq!(clients.events(request), events, "{request}");
+    }
+}
+
+#[test]
+fn commands_on_fields_tell_of_what_they_did() {
+    let node = node();
+    let clients = Clients::of(&node);
+    for (request, events) in [
+        ("HSETEX key EX 10 FIELDS 2 a 1 b 2", &["hset key", "hexpire key"][..]),
+        ("HSETEX key FIELDS 1 c 3", &["hset key"]),
+        ("HSETEX key FNX FIELDS 1 c 3", &[]),
+        ("HPERSIST key FIELDS 2 a c", &["hpersist key"]),
+        ("HPERSIST key FIELDS 2 a c", &[]),
+        ("HGETEX key FIELDS 1 a", &[]),
+        ("HGETEX key EX 10 FIELDS 1 a", &["hexpire key"]),
+        ("HGETEX key PERSIST FIELDS 1 a", &["hpersist key"]),
+        ("HGETEX key PXAT 1 FIELDS 1 a", &["hdel key"]),
+        ("HEXPIRE key 10 GT FIELDS 1 c", &[]),
+        ("HSETEX key PXAT 1 FIELDS 1 a 1", &["hset key", "hdel key"]),
+        ("HEXPIREAT key 1 FIELDS 1 b", &["hdel key"]),
+        ("HGETDEL key FIELDS 1 none", &[]),
+        ("HGETDEL key FIELDS 1 c", &["hdel key", "del key"]),
+        ("HSETEX key PXAT 1 FIELDS 1 a 1", &["hset key", "hdel key", "del key"]),
+    ] {
+        assert_eq!(clients.events(request), events, "{request}");
+    }
+}
+
 fn node() -> Node {
     Node::new(&[("notify-keyspace-events", "EA")], |_| None)
 }

@@ -117,7 +117,7 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
     }
 
     #[inline]
-    fn at(txn: &'t mut Txn<'k>, place: Place, key: &[u8]) -> Result<Self, WrongType> {
+    pub(crate) fn at(txn: &'t mut Txn<'k>, place: Place, key: &[u8]) -> Result<Self, WrongType> {
         let (now_ms, touches) = (txn.now_ms(), txn.touches);
         let entry = txn.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
         if touches {
@@ -159,6 +159,11 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
 
     pub(crate) fn limits(&self) -> Limits {
         self.txn.limits()
+    }
+
+    /// Notes that deadlines of the hash's fields have changed.
+    pub(crate) fn queue_fields(&mut self) {
+        self.txn.queue_fields(self.place);
     }
 
     /// Runs one primitive of the type. `change` returns its result and whether anything changed.

@@ -20,13 +20,13 @@ mod txn;
 pub mod types;
 mod value;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use edit::{Audience, Edit, Kind};
 pub use held::Footprint;
 pub use notices::Notice;
 pub use shard::{Entry, WatchFlag};
-pub use txn::{DbKey, Deadline, Sealed, Txn, WrongType};
+pub use txn::{DbKey, Deadline, ExpiredFields, Sealed, Txn, WrongType};
 pub use types::*;
 pub use value::Value;
 
@@ -39,6 +39,8 @@ pub struct Keyspace {
     databases: u16,
     limits: LimitCells,
     reaper: Reaper,
+    /// Whether a field of a hash has ever had a deadline.
+    timed_fields: AtomicBool,
 }
 
 impl Keyspace {
@@ -53,6 +55,7 @@ impl Keyspace {
             databases,
             limits,
             reaper: Reaper::default(),
+            timed_fields: AtomicBool::new(false),
         }
     }
 
@@ -75,12 +78,23 @@ impl Keyspace {
     /// Starts a transaction on the footprint if that needs no waiting.
     #[inline]
     pub fn try_begin(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
+        let mut txn = self.try_begin_unsettled(footprint, now_ms)?;
+        txn.settle(footprint);
+        Some(txn)
+    }
+
+    /// As [`try_begin`](Self::try_begin), but hashes still have fields whose deadline has passed: for those who come to
+    /// remove them ([`Txn::expire_due_fields`]).
+    #[inline]
+    pub fn try_begin_unsettled(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
         Some(Txn::new(self, Held::try_acquire(&self.shards, footprint)?, now_ms))
     }
 
     /// Starts a transaction on the footprint, after those who came before.
     pub async fn begin(&self, footprint: &Footprint, now_ms: u64) -> Txn<'_> {
-        Txn::new(self, Held::acquire(&self.shards, footprint).await, now_ms)
+        let mut txn = Txn::new(self, Held::acquire(&self.shards, footprint).await, now_ms);
+        txn.settle(footprint);
+        txn
     }
 
     /// Encoding thresholds.
@@ -91,6 +105,17 @@ impl Keyspace {
     /// Replaces the encoding thresholds; values are converted when they are next changed.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.store(limits);
+    }
+
+    #[inline]
+    pub(crate) fn has_timed_fields(&self) -> bool {
+        self.timed_fields.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_timed_fields(&self) {
+        if !self.has_timed_fields() {
+            self.timed_fields.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn reaper(&self) -> &Reaper {

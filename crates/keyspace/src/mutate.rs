@@ -86,7 +86,7 @@ impl Edit<'_, '_, List> {
 }
 
 impl Edit<'_, '_, Hash> {
-    /// Sets a field and answers whether it is new.
+    /// Sets a field and answers whether it is new. One that was there keeps its deadline.
     pub fn insert(&mut self, field: &[u8], value: &[u8]) -> bool {
         let limits = self.limits();
         self.apply(|hash, log| (hash.insert(field, value, &limits, log), true))
@@ -95,6 +95,26 @@ impl Edit<'_, '_, Hash> {
     /// Removes a field and answers whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         self.apply(|hash, log| changed_if(hash.remove(field, log), |&removed| removed))
+    }
+
+    /// Sets the deadline of a field that is there, in milliseconds since the epoch, or clears that of any, and answers
+    /// whether that is a change.
+    pub fn set_deadline(&mut self, field: &[u8], deadline: Option<u64>) -> bool {
+        let changed =
+            self.apply(|hash, log| changed_if(hash.set_deadline(field, deadline, log), |&changed| changed));
+        if changed {
+            self.queue_fields();
+        }
+        changed
+    }
+
+    /// Removes up to `limit` fields whose deadline has passed, and answers how many.
+    pub fn remove_due(&mut self, limit: usize) -> usize {
+        let now_ms = self.now_ms();
+        let removed =
+            self.apply(|hash, log| changed_if(hash.remove_due(now_ms, limit, log), |&count| count > 0));
+        self.queue_fields();
+        removed
     }
 }
 

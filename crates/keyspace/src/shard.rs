@@ -1,8 +1,10 @@
 //! What one shard holds: for each numbered database the keys of its hash range, and who waits for or watches them.
 
+mod fields;
+
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,20 +91,26 @@ pub(crate) struct Database {
     /// deadline is skipped when it comes due, and the heap is rebuilt when most of it is such.
     due: BinaryHeap<Reverse<(u64, u64)>>,
     pub(crate) volatile: usize,
+    /// (deadline of a field, hash of the key), soonest first: for each hash one of them.
+    fields_due: BTreeSet<(u64, u64)>,
 }
 
 impl Database {
     pub(crate) fn push(&mut self, entry: Entry) -> usize {
         self.count(entry.deadline(), &entry.key);
-        self.keys.insert_unique(entry)
+        let index = self.keys.insert_unique(entry);
+        self.adopt_fields(index);
+        index
     }
 
     pub(crate) fn insert_at(&mut self, index: usize, entry: Entry) {
         self.count(entry.deadline(), &entry.key);
         self.keys.insert_at(index, entry);
+        self.adopt_fields(index);
     }
 
     pub(crate) fn remove_at(&mut self, index: usize) -> Entry {
+        self.unqueue_fields(index);
         let entry = self.keys.swap_remove_at(index);
         self.volatile -= usize::from(entry.deadline.is_some());
         entry

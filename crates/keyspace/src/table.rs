@@ -103,7 +103,7 @@ impl<E: Keyed> Table<E> {
         self.entries.get_mut(at)
     }
 
-    /// The position of an entry with this [`hash_of`] for which `is` holds.
+    /// The position of an entry for which `is` holds, among those with this [`hash_of`] and, possibly, a few others.
     pub fn find(&self, hash: u64, is: impl Fn(&E) -> bool) -> Option<usize> {
         self.index.find(hash, |at| is(&self.entries[at]))
     }

@@ -4,12 +4,14 @@
 //! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
 
 mod end;
+mod fields;
 mod interest;
 
 use std::cell::RefCell;
 
 use rand::Rng;
 
+pub use self::fields::ExpiredFields;
 use crate::edit::{Audience, Edit};
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
@@ -44,6 +46,8 @@ pub struct Sealed {
     pub ready: Vec<DbKey>,
     /// Keys that were found past their deadline and removed.
     pub expired: Vec<DbKey>,
+    /// Hashes some of whose fields were found past their deadline and removed.
+    pub expired_fields: Vec<ExpiredFields>,
     /// How many changes were made.
     pub changes: u64,
 }
@@ -58,6 +62,8 @@ pub struct Txn<'k> {
     pub(crate) touches: bool,
     pub(crate) notes: bool,
     changes: u64,
+    /// How many of the `expired_fields` the journal does not undo.
+    expired_before: usize,
     /// Most transactions have none.
     pub(crate) news: RefCell<Option<Box<News>>>,
 }
@@ -71,6 +77,8 @@ pub(crate) struct News {
     stale: Vec<DbKey>,
     /// Keys that were removed since they were expired.
     expired: Vec<DbKey>,
+    /// Hashes that have lost fields since those were expired.
+    expired_fields: Vec<ExpiredFields>,
     /// In the order in which it happened.
     pub(crate) notices: Vec<Notice>,
 }
@@ -93,13 +101,17 @@ impl<'k> Txn<'k> {
             touches: true,
             notes: false,
             changes: 0,
+            expired_before: 0,
             news: RefCell::new(None),
         }
     }
 
     /// From now on changes can be undone.
     pub fn open_journal(&mut self) {
-        self.journal.get_or_insert_with(Journal::open);
+        if self.journal.is_none() {
+            self.journal = Some(Journal::open());
+            self.expired_before = self.news.get_mut().as_ref().map_or(0, |news| news.expired_fields.len());
+        }
     }
 
     /// The moment at which the transaction takes place, in milliseconds since the epoch.
@@ -125,12 +137,16 @@ impl<'k> Txn<'k> {
     /// Locks more shards if that needs no waiting. After `false` the transaction must be rolled back and run again.
     #[inline]
     pub fn try_extend(&mut self, footprint: &Footprint) -> bool {
-        match footprint {
+        let extended = match footprint {
             Footprint::None => true,
             Footprint::One(shard) => self.held.try_extend(*shard),
             Footprint::Several(list) => list.iter().all(|&shard| self.held.try_extend(shard)),
             Footprint::All => self.held.try_extend_all(),
+        };
+        if extended {
+            self.settle(footprint);
         }
+        extended
     }
 
     /// Whether these shards are held.
@@ -288,7 +304,7 @@ impl<'k> Txn<'k> {
         let (mut shard, mut position) = (cursor % shards, cursor / shards);
         let (mut visited, mut first) = (0, true);
         loop {
-            if !self.held.try_extend(shard as u16) {
+            if !self.try_extend(&Footprint::One(shard as u16)) {
                 return (!first).then_some(shard + position * shards);
             }
             first = false;
@@ -346,6 +362,11 @@ impl<'k> Txn<'k> {
     /// Gives the key a new value, whatever it held before.
     #[inline]
     pub fn insert(&mut self, db: u16, key: &[u8], value: Value, deadline: Deadline) {
+        if let Value::Hash(hash) = &value
+            && hash.soonest_deadline().is_some()
+        {
+            self.keyspace.note_timed_fields();
+        }
         let place = match self.find(db, key) {
             Some(place) => {
                 self.replace_at(place, key, value, deadline);
@@ -365,8 +386,9 @@ impl<'k> Txn<'k> {
     fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
         let (now_ms, touches) = (self.now_ms, self.touches);
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
+        let old = database.replace_value(place.index, value);
         let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
-        let (old_deadline, old) = (entry.deadline(), std::mem::replace(&mut entry.value, value));
+        let old_deadline = entry.deadline();
         if touches {
             entry.touch(now_ms);
         }

@@ -59,6 +59,8 @@ enum Change {
     RemoveEqual(Bytes, usize, bool),
     InsertField(Bytes, Bytes),
     RemoveField(Bytes),
+    /// Of a field that is set first.
+    FieldDeadline(Bytes, Option<u64>),
     InsertMember(Bytes),
     RemoveMember(Bytes),
     RemoveMemberAt(usize),
@@ -76,7 +78,8 @@ enum Change {
 enum Naive {
     Str(Bytes),
     List(Vec<Bytes>),
-    Hash(BTreeMap<Bytes, Bytes>),
+    /// Values, and deadlines of some.
+    Hash(BTreeMap<Bytes, Bytes>, BTreeMap<Bytes, u64>),
     Set(BTreeSet<Bytes>),
     ZSet(BTreeMap<Bytes, i32>),
     /// Entries, the last ID, and what is pending in each group.
@@ -117,6 +120,7 @@ fn change() -> impl Strategy<Value = Change> {
             .prop_map(|(e, limit, back)| Change::RemoveEqual(e, limit, back)),
         (content(), content()).prop_map(|(field, value)| Change::InsertField(field, value)),
         content().prop_map(Change::RemoveField),
+        (content(), prop::option::of(1..60_u64)).prop_map(|(field, at)| Change::FieldDeadline(field, at)),
         content().prop_map(Change::InsertMember),
         content().prop_map(Change::RemoveMember),
         position().prop_map(Change::RemoveMemberAt),
@@ -147,7 +151,14 @@ fn naive() -> impl Strategy<Value = Naive> {
     prop_oneof![
         content().prop_map(Naive::Str),
         prop::collection::vec(content(), 1..6).prop_map(Naive::List),
-        prop::collection::btree_map(content(), content(), 1..6).prop_map(Naive::Hash),
+        (
+            prop::collection::btree_map(content(), content(), 1..6),
+            prop::collection::btree_map(content(), 1..60_u64, 0..3)
+        )
+            .prop_map(|(fields, mut deadlines)| {
+                deadlines.retain(|field, _| fields.contains_key(field));
+                Naive::Hash(fields, deadlines)
+            }),
         prop::collection::btree_set(content(), 1..6).prop_map(Naive::Set),
         prop::collection::btree_map(content(), -3..4_i32, 1..6).prop_map(Naive::ZSet),
         prop::collection::btree_map(1..20_u64, (content(), content()), 1..6).prop_map(|entries| {
@@ -170,7 +181,15 @@ impl Model {
 
     fn drop_expired(&mut self, now_ms: u64) {
         for database in &mut self.databases {
-            database.retain(|_, (_, deadline)| deadline.is_none_or(|deadline| deadline > now_ms));
+            database.retain(|_, (value, deadline)| {
+                if let Naive::Hash(fields, deadlines) = value {
+                    deadlines.retain(|field, at| *at > now_ms || fields.remove(field).is_none());
+                    if fields.is_empty() {
+                        return false;
+                    }
+                }
+                deadline.is_none_or(|deadline| deadline > now_ms)
+            });
         }
     }
 }
@@ -228,7 +247,8 @@ fn apply(txn: &mut Txn<'_>, model: &mut Model, op: &Op) {
             assert_eq!(changed.is_err(), changed_model.is_err(), "{change:?}");
         }
     }
-    // A deadline may name a moment that has passed.
+    // A deadline may name a moment that has passed. Fields are removed when a shard is locked, or now.
+    (0..SHARDS).for_each(|shard| _ = txn.expire_due_fields(shard, usize::MAX));
     model.drop_expired(txn.now_ms());
 }
 
@@ -271,6 +291,10 @@ fn apply_change(txn: &mut Txn<'_>, db: u16, key: &[u8], create: bool, change: &C
         }
         Change::InsertField(field, value) => edit!(hash_mut, hash_entry, |hash| hash.insert(field, value)),
         Change::RemoveField(field) => edit!(hash_mut, hash_entry, |hash| hash.remove(field)),
+        Change::FieldDeadline(field, at) => edit!(hash_mut, hash_entry, |hash| {
+            hash.insert(field, b"timed");
+            hash.set_deadline(field, *at);
+        }),
         Change::InsertMember(member) => edit!(set_mut, set_entry, |set| set.insert(member)),
         Change::RemoveMember(member) => edit!(set_mut, set_entry, |set| set.remove(member)),
         Change::RemoveMemberAt(at) => edit!(set_mut, set_entry, |set| {
@@ -328,7 +352,9 @@ fn apply_to_model(
             Change::Replace(_) | Change::Append(_) | Change::MakeRaw | Change::SetRange(..) => {
                 Naive::Str(Bytes::new())
             }
-            Change::InsertField(..) | Change::RemoveField(_) => Naive::Hash(BTreeMap::new()),
+            Change::InsertField(..) | Change::RemoveField(_) | Change::FieldDeadline(..) => {
+                Naive::Hash(BTreeMap::new(), BTreeMap::new())
+            }
             Change::InsertMember(_) | Change::RemoveMember(_) | Change::RemoveMemberAt(_) => {
                 Naive::Set(BTreeSet::new())
             }
@@ -380,10 +406,18 @@ fn apply_to_model(
                 found.map(|at| list.remove(at));
             }
         }
-        (Change::InsertField(field, value), Naive::Hash(hash)) => {
+        (Change::InsertField(field, value), Naive::Hash(hash, _)) => {
             hash.insert(field.clone(), value.clone());
         }
-        (Change::RemoveField(field), Naive::Hash(hash)) => drop(hash.remove(field)),
+        (Change::RemoveField(field), Naive::Hash(hash, deadlines)) => {
+            hash.remove(field);
+            deadlines.remove(field);
+        }
+        (Change::FieldDeadline(field, at), Naive::Hash(hash, deadlines)) => {
+            hash.insert(field.clone(), b"timed".to_vec());
+            deadlines.remove(field);
+            deadlines.extend(at.map(|at| (field.clone(), at)));
+        }
         (Change::InsertMember(member), Naive::Set(set)) => drop(set.insert(member.clone())),
         (Change::RemoveMember(member), Naive::Set(set)) => drop(set.remove(member)),
         (Change::RemoveMemberAt(_), Naive::Set(set)) => {
@@ -419,7 +453,7 @@ fn apply_to_model(
     let gone = match value {
         Naive::Str(_) | Naive::Stream(..) => false,
         Naive::List(list) => list.is_empty(),
-        Naive::Hash(hash) => hash.is_empty(),
+        Naive::Hash(hash, _) => hash.is_empty(),
         Naive::Set(set) => set.is_empty(),
         Naive::ZSet(zset) => zset.is_empty(),
     };
@@ -437,10 +471,13 @@ fn build(value: &Naive) -> Value {
             elements.iter().for_each(|element| list.push_back(element, &mut NoLog));
             Value::List(Box::new(list))
         }
-        Naive::Hash(pairs) => {
+        Naive::Hash(pairs, deadlines) => {
             let mut hash = Hash::default();
             for (field, value) in pairs {
                 hash.insert(field, value, &LIMITS, &mut NoLog);
+            }
+            for (field, at) in deadlines {
+                hash.set_deadline(field, Some(*at), &mut NoLog);
             }
             Value::Hash(Box::new(hash))
         }
@@ -473,7 +510,10 @@ fn simplify(value: &Value) -> Naive {
         Value::Str(text) => Naive::Str(text.as_bytes(&mut Default::default()).to_vec()),
         Value::List(list) => Naive::List(list.iter().map(<[u8]>::to_vec).collect()),
         Value::Hash(hash) => {
-            Naive::Hash(hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
+            let fields = hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec()));
+            let deadlines =
+                hash.iter().filter_map(|(field, _)| Some((field.to_vec(), hash.deadline(field)?)));
+            Naive::Hash(fields.collect(), deadlines.collect())
         }
         Value::Set(set) => Naive::Set(set.iter().map(|member| member.to_vec()).collect()),
         Value::ZSet(zset) => {
@@ -498,7 +538,11 @@ fn show(value: &Value) -> String {
     let elements: Vec<String> = match value {
         Value::Str(string) => vec![text(string.as_bytes(&mut Default::default()))],
         Value::List(list) => list.iter().map(text).collect(),
-        Value::Hash(hash) => hash.iter().map(|(field, value)| text(field) + "=" + &text(value)).collect(),
+        Value::Hash(hash) => {
+            let until = |field| hash.deadline(field).map_or(String::new(), |at| format!(" until {at}"));
+            let field = |(field, value)| text(field) + "=" + &text(value) + &until(field);
+            hash.iter().map(field).collect()
+        }
         Value::Set(set) => set.iter().map(|member| text(&member)).collect(),
         Value::ZSet(zset) => zset.iter().map(|(member, score)| format!("{}:{score}", text(member))).collect(),
         Value::Stream(stream) => {
@@ -568,6 +612,7 @@ proptest! {
         for (ops, cut, journaled, passed_ms) in &transactions {
             now_ms += passed_ms;
             model.drop_expired(now_ms);
+            begin(&keyspace, now_ms).commit();
             let before = state(&keyspace);
             let flag = Arc::<WatchFlag>::default();
 
@@ -601,6 +646,12 @@ proptest! {
         }
 
         // Whatever was undone, every deadline still comes due.
+        let mut txn = begin(&keyspace, now_ms);
+        txn.open_journal();
+        let mut discarded = model.clone();
+        transactions[0].0.iter().for_each(|op| apply(&mut txn, &mut discarded, op));
+        txn.rollback();
+        txn.commit();
         let mut txn = begin(&keyspace, 1000);
         for shard in 0..SHARDS {
             txn.expire_due(shard, usize::MAX);

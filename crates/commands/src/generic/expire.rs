@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
-use crate::expiry::{Base, Unit, invalid_expire_time, moment};
+use crate::expiry::{Base, Condition, Unit, invalid_expire_time, moment};
 use crate::spec::{Categories, Command, Flags, Group, Handler, Keys, command};
 
 const fn expiry(name: &'static str, since: &'static str, handler: Handler, summary: &'static str) -> Command {
@@ -41,7 +41,7 @@ pub(super) const PEXPIREAT: Command = expiry(
 
 fn expire(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> {
     let key = call.args[1];
-    let condition = Condition::parse(call)?;
+    let condition = parse_condition(call)?;
     let moment = moment(call, call.integer(2)?, unit, base).ok_or_else(|| invalid_expire_time(call))?;
     let allowed =
         call.txn.entry(call.db, key).is_some_and(|entry| condition.allows(entry.deadline(), moment));
@@ -61,49 +61,14 @@ fn expire(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> 
     Ok(())
 }
 
-/// NX, XX, GT, LT.
-#[derive(Clone, Copy, Default)]
-struct Condition {
-    if_none: bool,
-    if_some: bool,
-    if_later: bool,
-    if_sooner: bool,
-}
-
-impl Condition {
-    fn parse(call: &Call<'_, '_>) -> Result<Self, Error> {
-        let mut condition = Condition::default();
-        let mut words = call.options(3);
-        while let Some(word) = words.next() {
-            let option = if word.is("NX") {
-                &mut condition.if_none
-            } else if word.is("XX") {
-                &mut condition.if_some
-            } else if word.is("GT") {
-                &mut condition.if_later
-            } else if word.is("LT") {
-                &mut condition.if_sooner
-            } else {
-                return Err(Error::quoting("ERR Unsupported option ", word.0, ""));
-            };
-            *option = true;
+fn parse_condition(call: &Call<'_, '_>) -> Result<Condition, Error> {
+    let mut condition = Condition::default();
+    let mut words = call.options(3);
+    while let Some(word) = words.next() {
+        if !condition.take(word) {
+            return Err(Error::quoting("ERR Unsupported option ", word.0, ""));
         }
-        let Condition { if_none, if_some, if_later, if_sooner } = condition;
-        if if_none && (if_some || if_later || if_sooner) {
-            return Err(Error::Text("ERR NX and XX, GT or LT options at the same time are not compatible"));
-        }
-        if if_later && if_sooner {
-            return Err(Error::Text("ERR GT and LT options at the same time are not compatible"));
-        }
-        Ok(condition)
     }
-
-    /// Whether a key with this deadline may have the new one; a key without deadline lives for ever.
-    fn allows(self, current: Option<u64>, new: i64) -> bool {
-        let current = current.map(|current| current as i64);
-        !(self.if_none && current.is_some()
-            || self.if_some && current.is_none()
-            || self.if_later && current.is_none_or(|current| new <= current)
-            || self.if_sooner && current.is_some_and(|current| new >= current))
-    }
+    condition.check()?;
+    Ok(condition)
 }

@@ -38,6 +38,7 @@ fn insert_pairs(call: &mut Call<'_, '_>, name: &'static str) -> Result<i64, Erro
     let mut hash = call.txn.hash_entry(call.db, call.args[1])?;
     let mut added = 0;
     for [field, value] in pairs {
+        hash.set_deadline(field, None);
         added += i64::from(hash.insert(field, value));
     }
     drop(hash);

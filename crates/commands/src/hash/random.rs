@@ -68,8 +68,11 @@ enum Pairs<'a> {
 impl<'a> Pairs<'a> {
     /// In a small hash a position is found by walking: better once than for each of several.
     fn of(hash: &'a Hash, times: usize) -> Self {
-        let is_small = hash.encoding() == "listpack";
-        if is_small && times > 1 { Pairs::Listed(hash.iter().collect()) } else { Pairs::InPlace(hash) }
+        if hash.is_packed() && times > 1 {
+            Pairs::Listed(hash.iter().collect())
+        } else {
+            Pairs::InPlace(hash)
+        }
     }
 
     fn get_at(&self, at: usize) -> Option<(&'a [u8], &'a [u8])> {

@@ -21,7 +21,12 @@ fn hscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
         scan::reply_header(call.reply, 0, 0);
         return Ok(());
     };
-    let options = Options::parse(call, 3)?;
+    let mut with_values = true;
+    let options = Options::parse_with(call, 3, |word, _| {
+        let known = word.is("NOVALUES");
+        with_values &= !known;
+        Ok(known)
+    })?;
     let mut found = Vec::new();
     let next = options.walk(cursor, |cursor| {
         hash.scan(cursor, |field, value| {
@@ -30,10 +35,12 @@ fn hscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
             }
         })
     });
-    scan::reply_header(call.reply, next, found.len() * 2);
+    scan::reply_header(call.reply, next, if with_values { found.len() * 2 } else { found.len() });
     for (field, value) in found {
         call.reply.bulk(field);
-        call.reply.bulk(value);
+        if with_values {
+            call.reply.bulk(value);
+        }
     }
     Ok(())
 }

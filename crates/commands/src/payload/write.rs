@@ -92,7 +92,7 @@ fn intset(integers: &[i64]) -> Vec<u8> {
 }
 
 fn hash(out: &mut Vec<u8>, hash: &Hash, compress: bool) {
-    if hash.encoding() == "listpack" {
+    if hash.is_packed() {
         let mut listpack = Listpack::default();
         for (field, value) in hash.iter() {
             listpack.push(field);

@@ -1,9 +1,12 @@
-//! MGET, MSET, MSETNX.
+//! MGET, MSET, MSETNX, MSETEX.
 
 use perigee_keyspace::{Deadline, Value};
 
 use crate::call::Call;
+use crate::effects::Event;
 use crate::error::Error;
+use crate::expiry::ExpiryOption;
+use crate::parse::integer;
 use crate::spec::{Categories, Command, Flags, Group, Keys, command};
 
 pub(super) const MGET: Command = command("mget", -2, mget)
@@ -66,6 +69,72 @@ fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     call.reply.int(i64::from(vacant));
     Ok(())
+}
+
+pub(super) const MSETEX: Command = command("msetex", -4, msetex)
+    .flags(Flags::WRITE.or(Flags::DENYOOM))
+    .keys(Keys::Custom(counted_keys))
+    .acl(Categories::STRING)
+    .docs(
+        Group::String,
+        "8.4.0",
+        "O(N) where N is the number of keys to set.",
+        "Atomically sets multiple string keys with a shared expiration in a single operation. Supports flexible argument parsing where condition and expiration flags can appear in any order.",
+    );
+
+fn msetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let number = pair_count(call.args).ok_or(Error::Text("ERR invalid numkeys value"))?;
+    let end = 2 + number * 2;
+    let pairs = call.args.get(2..end).ok_or(Error::Text("ERR wrong number of key-value pairs"))?;
+    let (pairs, _) = pairs.as_chunks();
+    let (deadline, presence) = parse_options(call, end)?;
+
+    let is_met = |wanted| pairs.iter().all(|[key, _]: &[&[u8]; 2]| call.txn.contains(call.db, key) == wanted);
+    let allowed = presence.is_none_or(is_met);
+    if allowed {
+        for [key, value] in pairs {
+            super::set::store(call, key, value, deadline);
+            if let Deadline::At(_) = deadline {
+                call.notify(Event::Generic, "expire", key);
+            }
+        }
+    }
+    call.reply.int(i64::from(allowed));
+    Ok(())
+}
+
+/// What becomes of the deadlines, and whether all keys must be there, or none.
+fn parse_options(call: &Call<'_, '_>, at: usize) -> Result<(Deadline, Option<bool>), Error> {
+    let (mut presence, mut keep, mut expiry) = (None, false, ExpiryOption::default());
+    let mut words = call.options(at);
+    while let Some(word) = words.next() {
+        if word.is("NX") && presence != Some(true) {
+            presence = Some(false);
+        } else if word.is("XX") && presence != Some(false) {
+            presence = Some(true);
+        } else if word.is("KEEPTTL") && !expiry.is_given() {
+            keep = true;
+        } else if keep || !expiry.take(word, &mut words)? {
+            return Err(Error::Syntax);
+        }
+    }
+    let deadline = match expiry.deadline(call)? {
+        Some(deadline) => Deadline::At(deadline),
+        None if keep => Deadline::Keep,
+        None => Deadline::Never,
+    };
+    Ok((deadline, presence))
+}
+
+fn pair_count(args: &[&[u8]]) -> Option<usize> {
+    let number = integer(args.get(1)?)?;
+    (1..=i64::from(i32::MAX)).contains(&number).then_some(number as usize)
+}
+
+/// Every other argument behind the number of them.
+fn counted_keys(args: &[&[u8]]) -> Vec<usize> {
+    let Some(number) = pair_count(args) else { return Vec::new() };
+    (2..args.len()).step_by(2).take(number).collect()
 }
 
 type Pairs<'c> = &'c [[&'c [u8]; 2]];

@@ -7,6 +7,7 @@ use crate::effects::Event;
 use crate::error::Error;
 use crate::expiry::{Base, ExpiryOption, Unit, deadline};
 use crate::spec::{Categories, Command, Flags, Group, Keys, command};
+use crate::string::compare::Comparison;
 
 const fn setter(name: &'static str, arity: i8, handler: crate::spec::Handler) -> Command {
     command(name, arity, handler)
@@ -58,34 +59,41 @@ fn set_with_expiry(call: &mut Call<'_, '_>, unit: Unit) -> Result<(), Error> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Condition {
+enum Condition<'a> {
     Always,
     IfVacant,
     IfPresent,
+    If(Comparison<'a>),
 }
 
-struct Options {
-    condition: Condition,
+struct Options<'a> {
+    condition: Condition<'a>,
     deadline: Deadline,
     answer_old: bool,
 }
 
-impl Options {
-    fn parse(call: &Call<'_, '_>) -> Result<Self, Error> {
+impl<'a> Options<'a> {
+    fn parse(call: &Call<'a, '_>) -> Result<Self, Error> {
         let mut parsed =
             Options { condition: Condition::Always, deadline: Deadline::Never, answer_old: false };
         let mut expiry = ExpiryOption::default();
         let mut words = call.options(3);
         while let Some(word) = words.next() {
-            if word.is("NX") && parsed.condition != Condition::IfPresent {
+            if word.is("NX") && matches!(parsed.condition, Condition::Always | Condition::IfVacant) {
                 parsed.condition = Condition::IfVacant;
-            } else if word.is("XX") && parsed.condition != Condition::IfVacant {
+            } else if word.is("XX") && matches!(parsed.condition, Condition::Always | Condition::IfPresent) {
                 parsed.condition = Condition::IfPresent;
             } else if word.is("GET") {
                 parsed.answer_old = true;
             } else if word.is("KEEPTTL") && !expiry.is_given() {
                 parsed.deadline = Deadline::Keep;
-            } else if parsed.deadline == Deadline::Keep || !expiry.take(word, &mut words)? {
+            } else if parsed.deadline != Deadline::Keep && expiry.take(word, &mut words)? {
+                // The moment is looked at when everything was read.
+            } else if parsed.condition == Condition::Always
+                && let Some(comparison) = Comparison::take(word, &mut words)?
+            {
+                parsed.condition = Condition::If(comparison);
+            } else {
                 return Err(Error::Syntax);
             }
         }
@@ -97,6 +105,14 @@ impl Options {
 
     fn run(self, call: &mut Call<'_, '_>) -> Result<(), Error> {
         let key = call.args[1];
+        // Before anything is answered: it may be an error.
+        let compared = match self.condition {
+            Condition::If(comparison) => match call.txn.string(call.db, key)? {
+                Some(value) => comparison.holds(value)?,
+                None => comparison.holds_of_nothing(),
+            },
+            _ => true,
+        };
         let present = if self.answer_old {
             super::get::reply_current(call, key)?
         } else {
@@ -106,6 +122,7 @@ impl Options {
             Condition::Always => false,
             Condition::IfVacant => present,
             Condition::IfPresent => !present,
+            Condition::If(_) => !compared,
         };
         if refused {
             if !self.answer_old {

@@ -1,6 +1,8 @@
 //! The end of a transaction: seal and commit, or the way back.
 
-use super::{Sealed, Txn};
+use std::cell::RefCell;
+
+use super::{News, Sealed, Txn};
 use crate::journal::{Journal, Undo};
 use crate::reaper::Reaper;
 use crate::value::Value;
@@ -16,6 +18,7 @@ impl Txn<'_> {
         let mut sealed = Sealed { changes: std::mem::take(&mut self.changes), ..Sealed::default() };
         let Some(news) = self.news.take() else { return sealed };
         sealed.expired = news.expired;
+        sealed.expired_fields = news.expired_fields;
         for (at, audience) in news.touched {
             let shard = self.keyspace.shard_of(&at.1);
             let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
@@ -51,8 +54,14 @@ impl Txn<'_> {
         }
         journal.clear_covers();
         self.journal = Some(journal);
-        self.news.take();
         self.changes = 0;
+        // What had expired before the journal was opened stays so.
+        let Some(mut news) = self.news.take() else { return };
+        news.expired_fields.truncate(self.expired_before);
+        if !news.expired_fields.is_empty() {
+            let expired_fields = std::mem::take(&mut news.expired_fields);
+            self.news = RefCell::new(Some(Box::new(News { expired_fields, ..News::default() })));
+        }
     }
 
     fn undo(&mut self, db: u16, key: &[u8], undo: Undo) {
@@ -86,17 +95,21 @@ impl Txn<'_> {
             return;
         }
         let index = database.keys.get_index_of(key).expect("the key is there as its change left it");
+        if let Undo::Replaced { value, deadline } = undo {
+            reaper.drop_value(database.replace_value(index, value));
+            database.set_deadline(index, deadline);
+            return;
+        }
         let entry = database.keys.get_at_mut(index).expect("as above");
         match (undo, &mut entry.value) {
             (Undo::Created, _) => reaper.drop_value(database.remove_at(index).value),
-            (Undo::Replaced { value, deadline }, current) => {
-                reaper.drop_value(std::mem::replace(current, value));
-                database.set_deadline(index, deadline);
-            }
             (Undo::Deadline(deadline), _) => drop(database.set_deadline(index, deadline)),
             (Undo::Str(undo), Value::Str(value)) => value.undo(undo),
             (Undo::List(undo), Value::List(value)) => value.undo(undo),
-            (Undo::Hash(undo), Value::Hash(value)) => value.undo(undo),
+            (Undo::Hash(undo), Value::Hash(value)) => {
+                value.undo(undo);
+                database.queue_fields(index);
+            }
             (Undo::Set(undo), Value::Set(value)) => value.undo(undo),
             (Undo::ZSet(undo), Value::ZSet(value)) => value.undo(undo),
             (Undo::Stream(undo), Value::Stream(value)) => value.undo(undo),

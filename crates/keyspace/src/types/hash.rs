@@ -1,5 +1,8 @@
 //! Hashes.
 
+mod timed;
+
+use self::timed::Timed;
 use super::{
     Blob, Limits,
     packed::{self, Packed, Splice},
@@ -18,6 +21,8 @@ pub struct Hash(Repr);
 enum Repr {
     Packed(Packed),
     Table(Box<Table<Entry>>),
+    /// One of the above with deadlines. It comes with the first one, and stays.
+    Timed(Box<Timed>),
 }
 
 /// A field of a big hash.
@@ -42,6 +47,8 @@ pub enum HashUndo {
     RemoveLast,
     SetValue { at: usize, before: Blob },
     Insert { at: usize, entry: Entry },
+    Deadline { field: Blob, before: Option<u64> },
+    Untime,
 }
 
 impl Default for Hash {
@@ -56,6 +63,7 @@ impl Hash {
         match &self.0 {
             Repr::Packed(packed) => packed.len(),
             Repr::Table(table) => table.len(),
+            Repr::Timed(timed) => timed.hash.len(),
         }
     }
 
@@ -69,6 +77,7 @@ impl Hash {
         match &self.0 {
             Repr::Packed(packed) => find(packed, field).map(|place| place.value),
             Repr::Table(table) => table.get(field).map(|entry| &*entry.value),
+            Repr::Timed(timed) => timed.hash.get(field),
         }
     }
 
@@ -82,34 +91,48 @@ impl Hash {
         match &self.0 {
             Repr::Packed(packed) => pairs(packed.bytes()).nth(at),
             Repr::Table(table) => table.get_at(at).map(Entry::pair),
+            Repr::Timed(timed) => timed.hash.get_at(at),
         }
     }
 
     /// Fields and values, in an order that depends only on the operations.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (packed, table) = match &self.0 {
-            Repr::Packed(packed) => (packed.bytes(), None),
-            Repr::Table(table) => (&[][..], Some(table)),
-        };
+        let (packed, table) = self.parts();
         pairs(packed).chain(table.into_iter().flat_map(|table| table.iter().map(Entry::pair)))
     }
 
     /// One step of an iteration that survives changes in between; see [`Table::scan`]. A small hash is visited whole.
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a [u8], &'a [u8])) -> u64 {
+        let (packed, table) = self.parts();
+        pairs(packed).for_each(|(field, value)| visit(field, value));
+        table.map_or(0, |table| table.scan(cursor, |entry| visit(&entry.field, &entry.value)))
+    }
+
+    /// The packed fields, or those in a table.
+    fn parts(&self) -> (&[u8], Option<&Table<Entry>>) {
         match &self.0 {
-            Repr::Packed(packed) => {
-                pairs(packed.bytes()).for_each(|(field, value)| visit(field, value));
-                0
-            }
-            Repr::Table(table) => table.scan(cursor, |entry| visit(&entry.field, &entry.value)),
+            Repr::Packed(packed) => (packed.bytes(), None),
+            Repr::Table(table) => (&[], Some(table)),
+            Repr::Timed(timed) => timed.hash.parts(),
         }
     }
 
-    /// What OBJECT ENCODING calls it: `listpack` or `hashtable`.
+    /// What OBJECT ENCODING calls it: `listpack`, `listpackex` once a field has had a deadline, or `hashtable`.
     pub fn encoding(&self) -> &'static str {
         match &self.0 {
             Repr::Packed(_) => "listpack",
             Repr::Table(_) => "hashtable",
+            Repr::Timed(_) if self.is_packed() => "listpackex",
+            Repr::Timed(_) => "hashtable",
+        }
+    }
+
+    /// Whether a position is found by walking there.
+    pub fn is_packed(&self) -> bool {
+        match &self.0 {
+            Repr::Packed(_) => true,
+            Repr::Table(_) => false,
+            Repr::Timed(timed) => timed.hash.is_packed(),
         }
     }
 
@@ -122,10 +145,11 @@ impl Hash {
                     + table.allocated_bytes()
                     + table.sampled_bytes(|entry| entry.field.heap_bytes() + entry.value.heap_bytes())
             }
+            Repr::Timed(timed) => timed.heap_bytes(),
         }
     }
 
-    /// Sets a field and answers whether it is new. A field that was there keeps its position.
+    /// Sets a field and answers whether it is new. A field that was there keeps its position and its deadline.
     pub fn insert(
         &mut self,
         field: &[u8],
@@ -161,6 +185,7 @@ impl Hash {
                 place.is_none()
             }
             Repr::Table(table) => insert_big(table, field, value, log),
+            Repr::Timed(timed) => timed.hash.insert(field, value, limits, log),
         }
     }
 
@@ -177,6 +202,7 @@ impl Hash {
                 let entry = table.swap_remove_at(at);
                 log.record(|| HashUndo::Insert { at, entry });
             }
+            Repr::Timed(timed) => return timed.remove(field, log),
         }
         true
     }
@@ -184,6 +210,9 @@ impl Hash {
     /// Undoes one change.
     pub fn undo(&mut self, undo: HashUndo) {
         match (&mut self.0, undo) {
+            (Repr::Timed(timed), HashUndo::Deadline { field, before }) => timed.undo_deadline(&field, before),
+            (Repr::Timed(timed), HashUndo::Untime) => *self = std::mem::take(&mut timed.hash),
+            (Repr::Timed(timed), undo) => timed.hash.undo(undo),
             (_, HashUndo::Unconvert(packed)) => self.0 = Repr::Packed(packed),
             (Repr::Packed(packed), HashUndo::Splice(splice)) => packed.undo(splice),
             (Repr::Table(table), HashUndo::RemoveLast) => drop(table.swap_remove_at(table.len() - 1)),
@@ -193,6 +222,74 @@ impl Hash {
             }
             (_, undo) => unreachable!("{undo:?} was not recorded by this encoding"),
         }
+    }
+}
+
+/// Deadlines of fields, in milliseconds since the epoch. The hash itself takes no notice of a passed one before
+/// [`remove_due`](Hash::remove_due).
+impl Hash {
+    /// The moment from which the field is no more.
+    pub fn deadline(&self, field: &[u8]) -> Option<u64> {
+        self.timed()?.deadline(field)
+    }
+
+    /// How many fields have a deadline.
+    pub fn deadline_count(&self) -> usize {
+        self.timed().map_or(0, Timed::count)
+    }
+
+    /// The first of the deadlines.
+    pub fn soonest_deadline(&self) -> Option<u64> {
+        self.timed()?.soonest()
+    }
+
+    /// Whether the last field's deadline has passed.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.timed().is_some_and(|timed| timed.is_over(now_ms))
+    }
+
+    /// Sets the deadline of a field that is there, or clears that of any, and answers whether that is a change.
+    pub fn set_deadline(
+        &mut self,
+        field: &[u8],
+        deadline: Option<u64>,
+        log: &mut impl Log<HashUndo>,
+    ) -> bool {
+        debug_assert!(deadline.is_none() || self.contains(field), "only fields have deadlines");
+        if deadline.is_some() && self.timed().is_none() {
+            let plain = std::mem::take(self);
+            self.0 = Repr::Timed(Box::new(Timed::new(plain)));
+            log.record(|| HashUndo::Untime);
+        }
+        match &mut self.0 {
+            Repr::Timed(timed) => timed.set_deadline(field, deadline, log),
+            Repr::Packed(_) | Repr::Table(_) => false,
+        }
+    }
+
+    /// Removes up to `limit` fields whose deadline has passed, and answers how many.
+    pub fn remove_due(&mut self, now_ms: u64, limit: usize, log: &mut impl Log<HashUndo>) -> usize {
+        match &mut self.0 {
+            Repr::Timed(timed) => timed.remove_due(now_ms, limit, log),
+            Repr::Packed(_) | Repr::Table(_) => 0,
+        }
+    }
+
+    /// Puts the hash into a queue for `moment`, or into none, and answers for which one it stood there.
+    pub(crate) fn requeue(&mut self, moment: Option<u64>) -> Option<u64> {
+        match &mut self.0 {
+            Repr::Timed(timed) => std::mem::replace(&mut timed.queued_ms, moment),
+            Repr::Packed(_) | Repr::Table(_) => None,
+        }
+    }
+
+    /// The moment for which the hash stands in a queue.
+    pub(crate) fn queued_ms(&self) -> Option<u64> {
+        self.timed()?.queued_ms
+    }
+
+    fn timed(&self) -> Option<&Timed> {
+        if let Repr::Timed(timed) = &self.0 { Some(timed) } else { None }
     }
 }
 

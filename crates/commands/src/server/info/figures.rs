@@ -34,6 +34,7 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("sync_partial_ok", 0);
     lines.add("sync_partial_err", 0);
     lines.add("expired_keys", count(&engine.counters.expired_keys));
+    lines.add("expired_subkeys", count(&engine.counters.expired_fields));
     lines.add("evicted_keys", 0);
     lines.add("evicted_clients", 0);
     lines.add("evicted_scripts", engine.scripts.evictions_shown());

@@ -1,0 +1,125 @@
+//! HGETEX and HGETDEL, which change on the way what they answer with.
+
+use super::fields::{NOT_POSITIVE, deadline, fields, set_deadline};
+use super::{FAST_WRITE, on_hash};
+use crate::call::Call;
+use crate::effects::Event;
+use crate::error::Error;
+use crate::expiry::{Base, Unit};
+use crate::parse::Word;
+use crate::spec::{Command, Group};
+
+const COMPLEXITY: &str = "O(N) where N is the number of specified fields";
+
+pub(super) const HGETEX: Command = on_hash("hgetex", -5, hgetex, FAST_WRITE).docs(
+    Group::Hash,
+    "8.0.0",
+    COMPLEXITY,
+    "Get the value of one or more fields of a given hash key, and optionally set their expiration.",
+);
+
+#[derive(Clone, Copy)]
+enum Change {
+    None,
+    Persist,
+    Expire(u64),
+}
+
+fn hgetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let key = call.args[1];
+    call.txn.hash(call.db, key)?;
+    let (change, at) = parse_change(call)?;
+    let fields = fields(call, at, NOT_POSITIVE)?;
+
+    call.reply.array(fields.len());
+    let Some(mut hash) = call.txn.hash_mut(call.db, key)? else {
+        fields.iter().for_each(|_| call.reply.null());
+        return Ok(());
+    };
+    let (mut set, mut removed) = (0, 0);
+    for field in fields {
+        let Some(value) = hash.get(field) else {
+            call.reply.null();
+            continue;
+        };
+        call.reply.bulk(value);
+        match change {
+            Change::None => {}
+            Change::Persist => set += u64::from(hash.set_deadline(field, None)),
+            Change::Expire(deadline) => match set_deadline(&mut hash, field, deadline) {
+                true => removed += 1,
+                false => set += 1,
+            },
+        }
+    }
+    if set > 0 {
+        hash.mark_changed();
+    }
+    let emptied = hash.is_empty();
+    drop(hash);
+    call.env.count_expired_fields(removed);
+    if set > 0 {
+        let event = if let Change::Persist = change { "hpersist" } else { "hexpire" };
+        call.notify(Event::Hash, event, key);
+    } else if removed > 0 {
+        call.notify(Event::Hash, "hdel", key);
+    }
+    if emptied {
+        call.notify(Event::Generic, "del", key);
+    }
+    Ok(())
+}
+
+/// What is to be done, and where FIELDS must follow.
+fn parse_change(call: &Call<'_, '_>) -> Result<(Change, usize), Error> {
+    let word = Word(call.args[2]);
+    let (unit, base) = if word.is("EX") {
+        (Unit::Seconds, Base::Now)
+    } else if word.is("PX") {
+        (Unit::Milliseconds, Base::Now)
+    } else if word.is("EXAT") {
+        (Unit::Seconds, Base::Epoch)
+    } else if word.is("PXAT") {
+        (Unit::Milliseconds, Base::Epoch)
+    } else if word.is("PERSIST") {
+        return Ok((Change::Persist, 3));
+    } else {
+        return Ok((Change::None, 2));
+    };
+    Ok((Change::Expire(deadline(call, call.args[3], unit, base)?), 4))
+}
+
+pub(super) const HGETDEL: Command = on_hash("hgetdel", -5, hgetdel, FAST_WRITE).docs(
+    Group::Hash,
+    "8.0.0",
+    COMPLEXITY,
+    "Returns the value of a field and deletes it from the hash.",
+);
+
+fn hgetdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let key = call.args[1];
+    call.txn.hash(call.db, key)?;
+    let fields = fields(call, 2, NOT_POSITIVE)?;
+    call.reply.array(fields.len());
+    let Some(mut hash) = call.txn.hash_mut(call.db, key)? else {
+        fields.iter().for_each(|_| call.reply.null());
+        return Ok(());
+    };
+    let mut removed = false;
+    for field in fields {
+        match hash.get(field) {
+            Some(value) => call.reply.bulk(value),
+            None => call.reply.null(),
+        }
+        removed |= hash.remove(field);
+    }
+    let emptied = hash.is_empty();
+    drop(hash);
+    if removed {
+        call.notify(Event::Hash, "hdel", key);
+    }
+    if emptied {
+        call.notify(Event::Generic, "del", key);
+    }
+    Ok(())
+}

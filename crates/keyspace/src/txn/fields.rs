@@ -1,0 +1,90 @@
+//! Fields of hashes past their deadline.
+//!
+//! They are removed as soon as their shard is locked, so that no command sees one: in a transaction time stands still.
+//! A keyspace that has never had such a field takes no notice.
+
+use super::{DbKey, Place, Txn};
+use crate::Footprint;
+use crate::edit::Edit;
+use crate::types::Hash;
+use crate::value::Value;
+
+/// A hash that has lost fields, whose deadline had passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredFields {
+    /// Where it is.
+    pub at: DbKey,
+    /// How many fields it has lost.
+    pub count: usize,
+    /// Whether they were its last ones, so that the key is gone too.
+    pub emptied: bool,
+}
+
+impl Txn<'_> {
+    /// Removes every field whose deadline has passed from these shards, which are held.
+    #[inline]
+    pub(crate) fn settle(&mut self, footprint: &Footprint) {
+        if self.keyspace.has_timed_fields() {
+            self.settle_shards(footprint);
+        }
+    }
+
+    #[cold]
+    fn settle_shards(&mut self, footprint: &Footprint) {
+        let shards = self.keyspace.shard_count();
+        let mut settle = |shard| _ = self.expire_due_fields(shard, usize::MAX);
+        match footprint {
+            Footprint::None => {}
+            Footprint::One(shard) => settle(*shard),
+            Footprint::Several(list) => list.iter().copied().for_each(settle),
+            Footprint::All => (0..shards).for_each(settle),
+        }
+    }
+
+    /// Removes up to `limit` fields whose deadline has passed from the shard, which must be held. Returns how many.
+    pub fn expire_due_fields(&mut self, shard: u16, limit: usize) -> usize {
+        if !self.keyspace.has_timed_fields() {
+            return 0;
+        }
+        let mut removed = 0;
+        for db in 0..self.keyspace.databases() {
+            while removed < limit {
+                if self.held.shard(shard).database(db).is_none() {
+                    break;
+                }
+                let due = self.held.shard_mut(shard).database_mut(db).next_fields_due(self.now_ms);
+                let Some(index) = due else { break };
+                removed += self.expire_fields_at(Place { shard, db, index }, limit - removed);
+            }
+        }
+        removed
+    }
+
+    /// Notes that deadlines of fields of the hash at `place` have changed.
+    pub(crate) fn queue_fields(&mut self, place: Place) {
+        self.keyspace.note_timed_fields();
+        self.database_mut(place).queue_fields(place.index);
+    }
+
+    fn expire_fields_at(&mut self, place: Place, limit: usize) -> usize {
+        let now_ms = self.now_ms;
+        let entry = self.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
+        let Value::Hash(hash) = entry.value() else { unreachable!("what has fields is a hash") };
+        let (len, emptied) = (hash.len(), hash.is_over(now_ms));
+        let at = (place.db, Box::<[u8]>::from(entry.key()));
+        // That is neither an access nor a change of anybody's.
+        let (changes, touches) = (self.changes, std::mem::replace(&mut self.touches, false));
+        let count = if emptied {
+            self.remove_at(place);
+            self.touched(at.0, &at.1);
+            len
+        } else {
+            Edit::at(self, place, &at.1).map_or(0, |mut hash: Edit<'_, '_, Hash>| hash.remove_due(limit))
+        };
+        (self.changes, self.touches) = (changes, touches);
+        if count > 0 {
+            self.news().expired_fields.push(ExpiredFields { at, count, emptied });
+        }
+        count
+    }
+}
