@@ -297,7 +297,7 @@ pub(crate) fn serve_all<'e>(env: Env<'e>, mut transaction: Transaction<'e>, keys
     for (db, key) in keys {
         serve(env, &mut transaction, *db, key);
     }
-    commit::commit(env, transaction);
+    commit::commit(env, &mut transaction);
 }
 
 /// Takes the waiter out of the registry, also when the wait is given up.

@@ -8,9 +8,10 @@ use crate::engine::Env;
 use crate::session::Transaction;
 use perigee_keyspace::Footprint;
 
-/// Makes the transaction visible.
+/// Makes the transaction visible, once the caller drops it. Everything before that is done in place: a transaction that is
+/// moved is read again as a whole, just after its parts were written, which stops the processor for a cache miss.
 #[inline]
-pub(crate) fn commit<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
+pub(crate) fn commit<'e>(env: Env<'e>, transaction: &mut Transaction<'e>) {
     if transaction.effects.is_empty()
         && let Some(changes) = transaction.txn.seal_quietly()
     {
@@ -24,7 +25,7 @@ pub(crate) fn commit<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
 
 /// Serves and tells those concerned.
 #[cold]
-fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
+fn commit_loudly<'e>(env: Env<'e>, transaction: &mut Transaction<'e>) {
     let mut sealed = transaction.txn.seal();
     loop {
         env.worker.stats.changes.fetch_add(sealed.changes);
@@ -48,11 +49,11 @@ fn commit_loudly<'e>(env: Env<'e>, mut transaction: Transaction<'e>) {
         }
         // Serving a client may feed another: BLMOVE pushes.
         for (db, key) in sealed.ready {
-            blocking::serve(env, &mut transaction, db, &key);
+            blocking::serve(env, transaction, db, &key);
         }
         sealed = transaction.txn.seal();
     }
-    transaction.effects.deliver(env);
+    std::mem::take(&mut transaction.effects).deliver(env);
 }
 
 /// Expired keys, and expired fields of hashes, removed from one shard before others get their turn.
@@ -73,7 +74,7 @@ pub fn expire_cycle(env: Env<'_>, workers: usize) -> bool {
         let mut transaction = Transaction::new(txn);
         more |= transaction.txn.expire_due(shard as u16, EXPIRE_AT_ONCE) == EXPIRE_AT_ONCE;
         more |= transaction.txn.expire_due_fields(shard as u16, EXPIRE_AT_ONCE) >= EXPIRE_AT_ONCE;
-        commit(env, transaction);
+        commit(env, &mut transaction);
     }
     more
 }

@@ -274,30 +274,36 @@ impl Session {
     fn start<'e>(&mut self, env: Env<'e>, entry: Entry, args: &[&[u8]], out: &mut Encoder) -> Flow<'e> {
         let footprint = gate::footprint(env, self, entry, args);
         match env.engine.keyspace.try_begin(&footprint, env.now_ms) {
-            Some(txn) => self.run(env, Transaction::new(txn), entry, args, out),
+            Some(txn) => self.run(env, &mut Some(Transaction::new(txn)), entry, args, out),
             None => wait(State::Locks { entry, args: OwnedArgs::new(args), footprint }),
         }
     }
 
+    /// Runs a request in the transaction, which is taken away.
     fn run<'e>(
         &mut self,
         env: Env<'e>,
-        mut transaction: Transaction<'e>,
+        begun: &mut Option<Transaction<'e>>,
         entry: Entry,
         args: &[&[u8]],
         out: &mut Encoder,
     ) -> Flow<'e> {
+        let Some(transaction) = begun else { unreachable!("begun by the caller") };
         if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
             transaction.txn.keep_access_times();
         }
-        if let Some(exec) = Exec::take(self, entry, &mut transaction, out) {
-            return self.run_exec(env, transaction, entry, exec, out);
+        if let Some(exec) = Exec::take(self, entry, transaction, out) {
+            return match begun.take() {
+                Some(transaction) => self.run_exec(env, transaction, entry, exec, out),
+                None => Flow::Done,
+            };
         }
-        let Transaction { txn, effects } = &mut transaction;
+        let Transaction { txn, effects } = transaction;
         let suspend = execute(env, self, txn, effects, args, entry, out);
         match suspend {
             None => {
                 commit::commit(env, transaction);
+                *begun = None;
                 stats::record(env, self, entry, args);
                 Flow::Done
             }
@@ -307,11 +313,13 @@ impl Session {
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
+                *begun = None;
                 wait(State::Blocked(blocked))
             }
             Some(Suspend::Script(run)) => {
                 self.times.end_slice(env);
                 let args = OwnedArgs::new(args);
+                let Some(transaction) = begun.take() else { unreachable!("begun by the caller") };
                 wait(State::Script(SuspendedScript {
                     transaction,
                     entry,
@@ -324,6 +332,7 @@ impl Session {
             Some(Suspend::Widen) => {
                 transaction.rollback();
                 commit::commit(env, transaction);
+                *begun = None;
                 self.restart(env);
                 let args = OwnedArgs::new(args);
                 wait(State::Locks { entry, args, footprint: Footprint::All })
@@ -364,7 +373,8 @@ impl Session {
         if !env.engine.monitors.is_empty() {
             stats::feed_monitors(env, self, exec_entry, &[b"exec"]);
         }
-        commit::commit(env, transaction);
+        commit::commit(env, &mut transaction);
+        drop(transaction);
         stats::record(env, self, exec_entry, &[b"exec"]);
         Flow::Done
     }
@@ -401,7 +411,7 @@ impl Session {
                     let env = env.renewed();
                     self.times.waited_ns += env.worker.last_tick_ns.get().saturating_sub(from_ns);
                     match locks {
-                        Ok(txn) => self.run(env, Transaction::new(txn), entry, &args_slices, out),
+                        Ok(txn) => self.run(env, &mut Some(Transaction::new(txn)), entry, &args_slices, out),
                         Err(error) => {
                             crate::multi::refused(self, Some(entry), error).reply_to(out);
                             Flow::Done
@@ -480,7 +490,8 @@ impl Session {
                 debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
                 transaction.rollback();
                 drop(run);
-                commit::commit(env, transaction);
+                commit::commit(env, &mut transaction);
+                drop(transaction);
                 self.restart(env);
                 wait(State::Locks { entry, args, footprint: Footprint::All })
             }
@@ -489,7 +500,8 @@ impl Session {
                 match exec {
                     Some(exec) => self.run_exec(env, transaction, entry, exec, out),
                     None => {
-                        commit::commit(env, transaction);
+                        commit::commit(env, &mut transaction);
+                        drop(transaction);
                         stats::record(env, self, entry, &args.slices());
                         Flow::Done
                     }
