@@ -4,6 +4,7 @@
 //! of the wire, of clients, of scripts, of the time: the moment is an argument.
 #![deny(unsafe_code)]
 
+mod access;
 mod barrier;
 mod edit;
 mod held;
@@ -22,6 +23,7 @@ mod value;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use access::Lfu;
 pub use edit::{Audience, Edit, Kind};
 pub use held::Footprint;
 pub use notices::Notice;
@@ -30,6 +32,7 @@ pub use txn::{DbKey, Deadline, Sealed, Txn, WrongType};
 pub use types::*;
 pub use value::Value;
 
+use access::LfuCells;
 use held::{Held, Shard};
 use reaper::Reaper;
 
@@ -38,6 +41,7 @@ pub struct Keyspace {
     shards: Box<[Shard]>,
     databases: u16,
     limits: LimitCells,
+    lfu: LfuCells,
     reaper: Reaper,
 }
 
@@ -52,6 +56,7 @@ impl Keyspace {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             databases,
             limits,
+            lfu: LfuCells::default(),
             reaper: Reaper::default(),
         }
     }
@@ -91,6 +96,22 @@ impl Keyspace {
     /// Replaces the encoding thresholds; values are converted when they are next changed.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.store(limits);
+    }
+
+    /// How uses of keys are counted.
+    #[inline]
+    pub fn lfu(&self) -> Lfu {
+        self.lfu.load()
+    }
+
+    /// Has uses of keys counted otherwise from now on.
+    pub fn set_lfu(&self, lfu: Lfu) {
+        self.lfu.store(lfu);
+    }
+
+    /// Bytes of large values that were let go of since the start, and how many of them are not freed yet: estimates.
+    pub fn let_go_bytes(&self) -> (u64, u64) {
+        self.reaper.let_go_bytes()
     }
 
     pub(crate) fn reaper(&self) -> &Reaper {

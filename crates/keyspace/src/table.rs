@@ -180,10 +180,9 @@ impl<E: Keyed> Table<E> {
         self.entries.allocated_bytes() + self.index.allocated_bytes()
     }
 
-    /// Bytes that the entries own on the heap, estimated from 32 of them.
-    pub fn sampled_bytes(&self, bytes: impl Fn(&E) -> usize) -> usize {
-        const SAMPLES: usize = 32;
-        let samples = self.len().min(SAMPLES);
+    /// Bytes that the entries own on the heap, estimated from so many of them; all if that is 0.
+    pub fn sampled_bytes(&self, samples: usize, bytes: impl Fn(&E) -> usize) -> usize {
+        let samples = if samples == 0 { self.len() } else { self.len().min(samples) };
         if samples == 0 {
             return 0;
         }

@@ -4,12 +4,14 @@
 //! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
 
 mod end;
+mod evict;
 mod interest;
 
 use std::cell::RefCell;
 
 use rand::Rng;
 
+use crate::access::{Chances, Touches};
 use crate::edit::{Audience, Edit};
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
@@ -54,8 +56,8 @@ pub struct Txn<'k> {
     pub(crate) held: Held<'k>,
     pub(crate) journal: Option<Box<Journal>>,
     now_ms: u64,
-    /// Reading a key renews its access time.
-    pub(crate) touches: bool,
+    /// What reading a key leaves on it.
+    pub(crate) touches: Touches,
     pub(crate) notes: bool,
     changes: u64,
     /// Most transactions have none.
@@ -90,7 +92,7 @@ impl<'k> Txn<'k> {
             held,
             journal: None,
             now_ms,
-            touches: true,
+            touches: Touches::Time,
             notes: false,
             changes: 0,
             news: RefCell::new(None),
@@ -109,7 +111,12 @@ impl<'k> Txn<'k> {
 
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
-        self.touches = false;
+        self.touches = Touches::Nothing;
+    }
+
+    /// From now on each use of a key is counted too, by chances that come from `seed`; see [`Entry::frequency`].
+    pub fn count_accesses(&mut self, seed: u64) {
+        self.touches = Touches::TimeAndCount(Chances::new(seed));
     }
 
     /// How many changes were made so far.
@@ -165,9 +172,7 @@ impl<'k> Txn<'k> {
     #[inline]
     pub fn entry(&self, db: u16, key: &[u8]) -> Option<&Entry> {
         let entry = self.peek(db, key)?;
-        if self.touches {
-            entry.touch(self.now_ms);
-        }
+        self.touch(entry);
         Some(entry)
     }
 
@@ -363,13 +368,10 @@ impl<'k> Txn<'k> {
     }
 
     fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
-        let (now_ms, touches) = (self.now_ms, self.touches);
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
         let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
         let (old_deadline, old) = (entry.deadline(), std::mem::replace(&mut entry.value, value));
-        if touches {
-            entry.touch(now_ms);
-        }
+        self.touches.leave_on(entry, self.now_ms, self.keyspace);
         match deadline {
             Deadline::Keep => {}
             Deadline::Never if old_deadline.is_none() => {}
@@ -542,7 +544,7 @@ impl<'k> Txn<'k> {
                     journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
                     journal.clear_covers();
                 }
-                None => self.keyspace.reaper().drop_later(database),
+                None => self.keyspace.reaper().drop_later(database.estimated_bytes(), database),
             }
         }
         self.changes += removed as u64;
@@ -597,6 +599,11 @@ impl<'k> Txn<'k> {
     }
 
     // ---- shared by the above ----
+
+    #[inline]
+    pub(crate) fn touch(&self, entry: &Entry) {
+        self.touches.leave_on(entry, self.now_ms, self.keyspace);
+    }
 
     pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
         self.keyspace.reaper().drop_weighing(weight, garbage);
