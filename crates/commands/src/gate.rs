@@ -11,6 +11,7 @@ use crate::clients::Mark;
 use crate::config::Param;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::maxmemory;
 use crate::multi;
 use crate::scripts::ScriptContext;
 use crate::session::{Role, Session, execute};
@@ -77,7 +78,7 @@ fn is_http(word: &[u8]) -> bool {
 const POSSIBLE_ATTACK: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.";
 
 #[inline]
-fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error> {
+fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, Error> {
     let entry = find(env, args)?;
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
@@ -85,6 +86,9 @@ fn check(env: Env<'_>, session: &Session, args: &[&[u8]]) -> Result<Entry, Error
     session.require_authentication(env, entry)?;
     if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
         return Err(Error::Owned("ERR Command not allowed inside a transaction".into()));
+    }
+    if env.engine.config.is_on(Param::MaxMemory) {
+        maxmemory::admit(env, session, entry, args)?;
     }
     if session.subscriptions.is_listening()
         && session.protocol == Protocol::Resp2
@@ -257,6 +261,9 @@ fn check_script(context: &ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry
     }
     if context.read_only && (entry.command.has(Flags::WRITE) || entry.command.has(Flags::MAY_REPLICATE)) {
         return Err(Error::Text("ERR Write commands are not allowed from read-only scripts."));
+    }
+    if maxmemory::refuses_in_script(context, entry) {
+        return Err(Error::OutOfMemory);
     }
     Ok(entry)
 }

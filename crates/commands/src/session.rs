@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
 use perigee_resp::{Encoder, Protocol, Reply};
+use rand::Rng;
 use smallvec::SmallVec;
 
 use crate::blocking::{self, Blocked, Waiter};
@@ -17,6 +18,7 @@ use crate::effects::Effects;
 use crate::engine::Env;
 use crate::error::Error;
 use crate::gate::{self, Passage};
+use crate::maxmemory::Policy;
 use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
@@ -42,6 +44,11 @@ impl OwnedArgs {
             owned.ends.push(owned.bytes.len());
         }
         owned
+    }
+
+    /// Bytes that it occupies.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.capacity()
     }
 
     /// The request.
@@ -150,6 +157,8 @@ pub struct Session {
     pub(crate) monitoring: bool,
     pub(crate) closing: bool,
     pub(crate) times: RunTimes,
+    /// There was no memory when its last request came, or, for a script, when it began.
+    pub(crate) out_of_memory: bool,
     /// How its scripts are debugged, as SCRIPT DEBUG has set it.
     pub(crate) debugging: Option<DebugMode>,
     /// The keys that the running wait is queued at.
@@ -170,11 +179,13 @@ impl Session {
         }
         self.db = parent.db;
         self.protocol = Protocol::Resp2;
+        self.out_of_memory = parent.out_of_memory;
     }
 
     /// The fake client of a script that `parent` runs: same database, same rights, RESP2.
     pub fn script(parent: &Session) -> Self {
-        Session { role: Role::Script, ..Session::derived(parent.client.clone(), parent.db, Protocol::Resp2) }
+        let fake = Session::derived(parent.client.clone(), parent.db, Protocol::Resp2);
+        Session { role: Role::Script, out_of_memory: parent.out_of_memory, ..fake }
     }
 
     /// The stand-in for a blocked client.
@@ -199,6 +210,7 @@ impl Session {
             monitoring: false,
             closing: false,
             times: RunTimes::default(),
+            out_of_memory: false,
             debugging: None,
             waiting: Vec::new(),
         }
@@ -279,6 +291,8 @@ impl Session {
     ) -> Flow<'e> {
         if self.client.has(Mark::NoTouch) && entry.command.name != "touch" {
             transaction.txn.keep_access_times();
+        } else if Policy::counts_accesses(&env.engine.config) {
+            transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u64());
         }
         if let Some(exec) = Exec::take(self, entry, &mut transaction, out) {
             return self.run_exec(env, transaction, entry, exec, out);
@@ -599,6 +613,7 @@ impl Session {
         self.multi = None;
         self.client.mark(Mark::Multi, false);
         self.client.queued.store(-1, std::sync::atomic::Ordering::Relaxed);
+        self.client.held_bytes.store(0, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// The refusal for a client that must authenticate first.

@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::shard::Entry;
 use crate::Keyspace;
+use crate::shard::Entry;
 
 /// How uses are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

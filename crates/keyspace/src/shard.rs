@@ -163,6 +163,11 @@ impl Database {
         self.keys.get_at(found)
     }
 
+    /// Bytes allocated for knowing what expires when.
+    pub(crate) fn due_bytes(&self) -> usize {
+        self.due.capacity() * size_of::<Reverse<(u64, u64)>>()
+    }
+
     /// Bytes that its keys and values occupy, estimated from a few.
     pub(crate) fn estimated_bytes(&self) -> usize {
         self.keys.allocated_bytes() + self.keys.sampled_bytes(4, |entry| entry.value.heap_bytes(4))

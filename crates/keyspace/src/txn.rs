@@ -274,6 +274,14 @@ impl<'k> Txn<'k> {
         self.databases(db).map(|database| database.volatile).sum()
     }
 
+    /// Bytes of the structures in which the database's keys are found, and of those that know what expires when. Needs
+    /// every shard.
+    pub fn index_bytes(&self, db: u16) -> [usize; 2] {
+        self.databases(db).fold([0; 2], |[keys, deadlines], database| {
+            [keys + database.keys.allocated_bytes(), deadlines + database.due_bytes()]
+        })
+    }
+
     /// The live keys of the database, in an order that depends only on the operations so far. Needs every shard.
     pub fn entries(&self, db: u16) -> impl Iterator<Item = &Entry> {
         self.databases(db)

@@ -120,7 +120,8 @@ impl Hash {
             Repr::Table(table) => {
                 size_of::<Table<Entry>>()
                     + table.allocated_bytes()
-                    + table.sampled_bytes(samples, |entry| entry.field.heap_bytes() + entry.value.heap_bytes())
+                    + table
+                        .sampled_bytes(samples, |entry| entry.field.heap_bytes() + entry.value.heap_bytes())
             }
         }
     }

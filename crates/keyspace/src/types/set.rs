@@ -124,7 +124,9 @@ impl Set {
         match &self.0 {
             Repr::Ints(ints) => ints.heap_bytes(),
             Repr::Table(table) => {
-                size_of::<Table<Blob>>() + table.allocated_bytes() + table.sampled_bytes(samples, Blob::heap_bytes)
+                size_of::<Table<Blob>>()
+                    + table.allocated_bytes()
+                    + table.sampled_bytes(samples, Blob::heap_bytes)
             }
         }
     }
