@@ -292,7 +292,7 @@ impl Session {
         if self.client.has(Mark::NoTouch) && entry.command.name != "touch" {
             transaction.txn.keep_access_times();
         } else if Policy::counts_accesses(&env.engine.config) {
-            transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u64());
+            transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
         if let Some(exec) = Exec::take(self, entry, &mut transaction, out) {
             return self.run_exec(env, transaction, entry, exec, out);

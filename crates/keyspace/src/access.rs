@@ -57,19 +57,20 @@ fn minute(now_ms: u64) -> u16 {
 }
 
 /// What using a key leaves on it.
+#[derive(Clone, Copy)]
 pub(crate) enum Touches {
     Nothing,
     Time,
-    TimeAndCount(Chances),
+    TimeAndCount,
 }
 
 impl Touches {
     #[inline]
-    pub(crate) fn leave_on(&self, entry: &Entry, now_ms: u64, keyspace: &Keyspace) {
+    pub(crate) fn leave_on(self, entry: &Entry, now_ms: u64, keyspace: &Keyspace, chances: &Chances) {
         match self {
             Touches::Nothing => {}
             Touches::Time => entry.touch(now_ms),
-            Touches::TimeAndCount(chances) => {
+            Touches::TimeAndCount => {
                 entry.touch(now_ms);
                 entry.accesses.add(now_ms, keyspace.lfu(), chances);
             }
@@ -77,20 +78,21 @@ impl Touches {
     }
 }
 
-/// A sequence of numbers from 0 to 1, from a seed (SplitMix64).
-pub(crate) struct Chances(Cell<u64>);
+/// A sequence of numbers from 0 to 1, from a seed: a Weyl sequence through MurmurHash3's finalizer. Four bytes, which every
+/// transaction carries.
+pub(crate) struct Chances(Cell<u32>);
 
 impl Chances {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u32) -> Self {
         Chances(Cell::new(seed))
     }
 
     fn next(&self) -> f64 {
-        let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let state = self.0.get().wrapping_add(0x9E37_79B9);
         self.0.set(state);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        let mixed = (state ^ (state >> 16)).wrapping_mul(0x85EB_CA6B);
+        let mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xC2B2_AE35);
+        f64::from(mixed ^ (mixed >> 16)) / f64::from(u32::MAX)
     }
 }
 

@@ -59,6 +59,7 @@ pub struct Txn<'k> {
     /// What reading a key leaves on it.
     pub(crate) touches: Touches,
     pub(crate) notes: bool,
+    chances: Chances,
     changes: u64,
     /// Most transactions have none.
     pub(crate) news: RefCell<Option<Box<News>>>,
@@ -93,6 +94,7 @@ impl<'k> Txn<'k> {
             journal: None,
             now_ms,
             touches: Touches::Time,
+            chances: Chances::new(0),
             notes: false,
             changes: 0,
             news: RefCell::new(None),
@@ -115,8 +117,9 @@ impl<'k> Txn<'k> {
     }
 
     /// From now on each use of a key is counted too, by chances that come from `seed`; see [`Entry::frequency`].
-    pub fn count_accesses(&mut self, seed: u64) {
-        self.touches = Touches::TimeAndCount(Chances::new(seed));
+    pub fn count_accesses(&mut self, seed: u32) {
+        self.touches = Touches::TimeAndCount;
+        self.chances = Chances::new(seed);
     }
 
     /// How many changes were made so far.
@@ -379,7 +382,7 @@ impl<'k> Txn<'k> {
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
         let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
         let (old_deadline, old) = (entry.deadline(), std::mem::replace(&mut entry.value, value));
-        self.touches.leave_on(entry, self.now_ms, self.keyspace);
+        self.touches.leave_on(entry, self.now_ms, self.keyspace, &self.chances);
         match deadline {
             Deadline::Keep => {}
             Deadline::Never if old_deadline.is_none() => {}
@@ -610,7 +613,7 @@ impl<'k> Txn<'k> {
 
     #[inline]
     pub(crate) fn touch(&self, entry: &Entry) {
-        self.touches.leave_on(entry, self.now_ms, self.keyspace);
+        self.touches.leave_on(entry, self.now_ms, self.keyspace, &self.chances);
     }
 
     pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
