@@ -11,7 +11,7 @@ use crate::{fuzz, programs};
 pub(crate) const HELP: &str = "\
 ci [STEP]...
     Runs all steps (or those named) and prints a summary: fmt, clippy, test, doc, docs, oracle,
-    clients, bench, memory, fuzz.";
+    clients, bench, memory, history, fuzz.";
 
 /// Enough for a change to be seen to be sound; longer runs are for the desk.
 const ORACLE: &[&str] = &["oracle", "--seed", "1", "--commands", "20000"];
@@ -26,11 +26,12 @@ const STEPS: &[(&str, &[&str])] = &[
     ("clients", &["clients", "--short"]),
     ("bench", &["bench", "--quick"]),
     ("memory", &["memory", "--short"]),
+    ("history", &["history", "--short"]),
     ("fuzz", &["fuzz", "--seconds", "10"]),
 ];
 
 /// The steps that this program does itself; cargo does the others.
-const OWN: &[&str] = &["docs", "oracle", "clients", "bench", "memory", "fuzz"];
+const OWN: &[&str] = &["docs", "oracle", "clients", "bench", "memory", "history", "fuzz"];
 
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let names = arguments.finish()?;
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
 
 fn step(name: &str, words: &[&str]) -> Result<()> {
     let own = OWN.contains(&name);
-    if own && !["docs", "fuzz", "memory"].contains(&name) {
+    if own && !["docs", "fuzz", "memory", "history"].contains(&name) {
         install_redis()?;
     }
     if name == "fuzz"

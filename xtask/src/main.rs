@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod docs;
 mod fuzz;
+mod history;
 mod memory;
 mod oracle;
 mod preempt;
@@ -31,6 +32,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("fuzz", fuzz::run, fuzz::HELP),
     ("memory", memory::run, memory::HELP),
     ("oracle", oracle::run, oracle::HELP),
+    ("history", history::run, history::HELP),
     ("preempt", preempt::run, preempt::HELP),
 ];
 

@@ -63,7 +63,11 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let check = arguments.flag("--check");
     let names = arguments.finish()?;
     let program = programs::build_perigee("release")?;
-    let server = Server::start("perigee", &program, &["--io-threads", &workers.to_string()])?;
+    let server = Server::start(
+        "perigee",
+        &program,
+        &["--io-threads", &workers.to_string(), "--io-threads-placement", "turn"],
+    )?;
     server.connect()?.call(&["SET", "quick", "value"])?;
     println!(
         "{:<30} {:>9} {:>9} {:>9} {:>9}",

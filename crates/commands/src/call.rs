@@ -32,8 +32,8 @@ pub struct Call<'c, 'e> {
 
 /// Why a command is not finished when its handler returns.
 pub(crate) enum Suspend {
-    /// It waits for keys to change.
-    Block(Block, Option<OwnedArgs>),
+    /// It waits for keys to change. Boxed: every command pays for the size of this type.
+    Block(Box<(Block, Option<OwnedArgs>)>),
     /// Its script has used up its slice.
     Script(Box<dyn ScriptRun>),
     /// It needs every shard: to be undone and run again.
@@ -96,7 +96,7 @@ impl<'c> Call<'c, '_> {
     /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
     pub fn block(&mut self, block: Block) {
         if self.may_block() {
-            self.suspend = Some(Suspend::Block(block, None));
+            self.suspend = Some(Suspend::Block(Box::new((block, None))));
         } else {
             block.on_timeout.reply_to(self.reply);
         }
@@ -105,8 +105,8 @@ impl<'c> Call<'c, '_> {
     /// The same, but it is this request, with its keys at the same positions, that is run then.
     pub fn block_as(&mut self, block: Block, request: OwnedArgs) {
         self.block(block);
-        if let Some(Suspend::Block(_, later)) = &mut self.suspend {
-            *later = Some(request);
+        if let Some(Suspend::Block(blocked)) = &mut self.suspend {
+            blocked.1 = Some(request);
         }
     }
 }

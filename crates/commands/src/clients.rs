@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use perigee_resp::Protocol;
 
+use crate::acl::User;
 use crate::output_limits::{OutputLimits, Verdict};
 
 /// The registry of clients by id.
@@ -82,12 +83,14 @@ impl Clients {
     }
 }
 
-/// What a client has said of itself.
+/// What is said of a client.
 #[derive(Clone, Default)]
 pub(crate) struct Named {
     pub(crate) name: Vec<u8>,
     pub(crate) library: Vec<u8>,
     pub(crate) library_version: Vec<u8>,
+    /// Whom it acts for; `None` may do everything.
+    pub(crate) user: Option<Arc<User>>,
 }
 
 /// A connected client, as others see it. Its own session keeps it up to date.

@@ -1,6 +1,7 @@
 //! Configuration parameters: one table of names, kinds and defaults; values read without locks where they are hot.
 
 mod parameters;
+mod rewrite;
 mod values;
 
 pub use parameters::{Change, PARAMETERS, Param, Parameter};

@@ -7,6 +7,8 @@ mod list;
 mod ping;
 mod replies;
 
+pub(crate) use list::client_info;
+
 use crate::spec::Command;
 
 pub(crate) static COMMANDS: &[Command] = &[

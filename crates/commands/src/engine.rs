@@ -13,6 +13,7 @@ use perigee_keyspace::{Keyspace, Txn};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::acl::Acl;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::config::{Config, Param};
@@ -33,6 +34,8 @@ pub struct Engine {
     pub config: Config,
     /// Every command by name.
     pub commands: CommandTable,
+    /// Users and what they may do.
+    pub acl: Acl,
     /// Every connected client.
     pub clients: Clients,
     /// Who listens to which channel.
@@ -85,7 +88,16 @@ pub struct Process {
     pub machine_memory: usize,
     /// The operating system with its release and the machine's architecture.
     pub system: String,
+    /// Fills bytes with what nobody can guess, for passwords; without it the worker's generator must do.
+    pub random_bytes: Option<RandomBytes>,
+    /// Reads a file.
+    pub read_file: fn(&str) -> std::io::Result<Vec<u8>>,
+    /// Puts a text in the place of a file's, at once.
+    pub replace_file: fn(&str, &[u8]) -> std::io::Result<()>,
 }
+
+/// Fills bytes with chance.
+pub type RandomBytes = fn(&mut [u8]) -> std::io::Result<()>;
 
 impl Default for Process {
     fn default() -> Self {
@@ -100,6 +112,9 @@ impl Default for Process {
             cpu_us: || (0, 0),
             machine_memory: 0,
             system: String::new(),
+            random_bytes: None,
+            read_file: |_| Err(std::io::ErrorKind::Unsupported.into()),
+            replace_file: |_, _| Err(std::io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -151,7 +166,10 @@ impl Engine {
         for (from, to) in renamed {
             commands.rename(from, to);
         }
+        let acl = Acl::new(&commands);
+        acl.require_password(config.text(Param::RequirePass).as_bytes());
         let engine = Engine {
+            acl,
             slowlog: Slowlog::default(),
             clients: Clients::default(),
             pubsub: Pubsub::default(),
@@ -340,6 +358,14 @@ impl Worker {
     #[inline]
     pub fn note_script_memory(&self, bytes: usize) {
         self.stats.script_vm_bytes.set(bytes as u64);
+    }
+
+    /// Gives back memory that scripts have left behind: see [`ScriptHost::tidy`].
+    pub fn tidy(&self) -> bool {
+        let Some(host) = &self.scripts else { return false };
+        let more = host.tidy();
+        self.note_script_memory(host.used_bytes());
+        more
     }
 
     /// The time elapsed since the last call or [`Worker::env`].

@@ -7,6 +7,7 @@ use std::task::Poll;
 use perigee_keyspace::{Footprint, Txn};
 use perigee_resp::{Protocol, Reply};
 
+use crate::acl::{self, Barred};
 use crate::clients::Mark;
 use crate::config::Param;
 use crate::engine::Env;
@@ -83,9 +84,11 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
     }
-    session.require_authentication(env, entry)?;
+    if !session.identity.is_free(&env.engine.acl) {
+        permit(env, session, entry, args)?;
+    }
     if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
-        return Err(Error::Owned("ERR Command not allowed inside a transaction".into()));
+        return Err(NOT_IN_MULTI);
     }
     if env.engine.config.is_on(Param::MaxMemory) {
         maxmemory::admit(env, session, entry, args)?;
@@ -104,6 +107,44 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
     }
     Ok(entry)
 }
+
+/// Whether the session's user may run the request: a client's.
+#[cold]
+fn permit(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) -> Result<(), Error> {
+    let Err(barred) = session.identity.check(&env.engine.acl, entry, args) else { return Ok(()) };
+    let Barred::Denied(denied) = barred else { return Err(Error::NoAuth) };
+    if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
+        return Err(NOT_IN_MULTI);
+    }
+    session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
+    acl::note(env, session, entry, args, denied);
+    Err(denied.refusal(entry))
+}
+
+/// Whether the session's user may still run a queued command.
+#[inline]
+pub(crate) fn permit_queued(
+    env: Env<'_>,
+    session: &mut Session,
+    entry: Entry,
+    args: &[&[u8]],
+) -> Result<(), Error> {
+    if session.identity.is_free(&env.engine.acl) {
+        return Ok(());
+    }
+    match session.identity.check(&env.engine.acl, entry, args) {
+        Ok(()) => Ok(()),
+        Err(Barred::NoAuth) => Err(Error::NoAuth),
+        Err(Barred::Denied(denied)) => {
+            acl::note(env, session, entry, args, denied);
+            let refusal = denied.refusal_in_exec();
+            stats::count_error_text(env, &refusal.text());
+            Err(refusal)
+        }
+    }
+}
+
+const NOT_IN_MULTI: Error = Error::Text("ERR Command not allowed inside a transaction");
 
 #[inline]
 fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
@@ -237,7 +278,7 @@ pub fn call_from_script(
 }
 
 #[inline]
-fn check_script(context: &ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry, Error> {
+fn check_script(context: &mut ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry, Error> {
     let Some(entry) = context.env.engine.commands.find(args[0]) else {
         return Err(Error::Text("ERR Unknown Redis command called from script"));
     };
@@ -259,6 +300,9 @@ fn check_script(context: &ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry
     if entry.command.has(Flags::NOSCRIPT) {
         return Err(Error::NotAllowedInScript);
     }
+    if !context.session.identity.is_free(&context.env.engine.acl) {
+        permit_script(context, entry, args)?;
+    }
     if context.read_only && (entry.command.has(Flags::WRITE) || entry.command.has(Flags::MAY_REPLICATE)) {
         return Err(Error::Text("ERR Write commands are not allowed from read-only scripts."));
     }
@@ -266,6 +310,31 @@ fn check_script(context: &ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<Entry
         return Err(Error::OutOfMemory);
     }
     Ok(entry)
+}
+
+/// Whether the user that runs the script may run the request.
+#[cold]
+fn permit_script(context: &mut ScriptContext<'_, '_>, entry: Entry, args: &[&[u8]]) -> Result<(), Error> {
+    let (env, session) = (context.env, &mut *context.session);
+    match session.identity.check(&env.engine.acl, entry, args) {
+        Ok(()) => Ok(()),
+        Err(Barred::NoAuth) => Err(Error::NoAuth),
+        Err(Barred::Denied(denied)) => {
+            acl::note(env, session, entry, args, denied);
+            Err(denied.refusal_in_script())
+        }
+    }
+}
+
+/// What a script hears that asks whether its user may run a request: nothing, if there is no such command.
+pub fn may_call(context: &mut ScriptContext<'_, '_>, args: &[&[u8]]) -> Option<bool> {
+    let table = &context.env.engine.commands;
+    let entry = table.find(args[0])?;
+    let entry = match args.get(1) {
+        Some(word) if !entry.command.subcommands.is_empty() => table.find_subcommand(entry, word)?,
+        _ => entry,
+    };
+    Some(context.session.identity.allows(&context.env.engine.acl, entry, args))
 }
 
 const WRONG_SCRIPT_ARITY: Error = Error::Text("ERR Wrong number of args calling Redis command from script");

@@ -3,6 +3,7 @@
 mod copy;
 mod databases;
 mod debug;
+mod dump;
 mod expire;
 mod inspect;
 mod object;
@@ -30,6 +31,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     rename::RENAMENX,
     copy::COPY,
     copy::MOVE,
+    dump::DUMP,
+    dump::RESTORE,
     databases::SWAPDB,
     databases::FLUSHDB,
     databases::FLUSHALL,

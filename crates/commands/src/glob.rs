@@ -14,6 +14,9 @@ pub(crate) fn matches(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
         if pattern.get(p) == Some(&b'*') {
             star = Some((p + 1, t));
             p += 1;
+            if p == pattern.len() {
+                return true;
+            }
             continue;
         }
         if let Some(length) = matches_one(&pattern[p..], text[t], ignore_case) {

@@ -4,6 +4,7 @@
 //! [`Session`] is one client's conversation. [`Session::dispatch`] runs a request.
 #![forbid(unsafe_code)]
 
+mod acl;
 mod bitmap;
 mod blocking;
 mod call;
@@ -18,9 +19,11 @@ mod expiry;
 pub mod functions;
 mod gate;
 mod generic;
+mod geo;
 mod glob;
 mod hash;
 mod help;
+mod hyperloglog;
 mod list;
 mod long_double;
 mod maxmemory;
@@ -28,7 +31,7 @@ mod multi;
 mod output_limits;
 pub mod parse;
 mod pause;
-mod payload;
+pub mod payload;
 mod pubsub;
 mod sample;
 mod samples;
@@ -45,14 +48,15 @@ mod string;
 mod table;
 mod zset;
 
+pub use acl::{Acl, ConfiguredUsers};
 pub use blocking::{Block, OnTimeout};
 pub use call::Call;
 pub use clients::{Client, Clients, Mailbox};
 pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
-pub use engine::{Allocator, Clock, Engine, Env, Process, Shutdown, Sleep, Timer, Worker};
+pub use engine::{Allocator, Clock, Engine, Env, Process, RandomBytes, Shutdown, Sleep, Timer, Worker};
 pub use error::Error;
-pub use gate::{CallOutcome, call_from_script, note_activity};
+pub use gate::{CallOutcome, call_from_script, may_call, note_activity};
 pub use maxmemory::{evict_clients, evict_cycle};
 pub use perigee_keyspace::{Footprint, Txn};
 pub use pubsub::Pubsub;
@@ -75,9 +79,12 @@ static GROUPS: &[&[Command]] = &[
     hash::COMMANDS,
     set::COMMANDS,
     bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
+    geo::COMMANDS,
     generic::COMMANDS,
     zset::COMMANDS,
     stream::COMMANDS,
     server::COMMANDS,
+    acl::COMMANDS,
     string::COMMANDS,
 ];

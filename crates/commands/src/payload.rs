@@ -1,15 +1,22 @@
-//! Payloads as DUMP and FUNCTION DUMP give them and RESTORE takes them: RDB's encodings, then the version of the format
-//! and a checksum.
+//! RDB's encodings of strings and values, and payloads as DUMP and FUNCTION DUMP give them and RESTORE takes them: such an
+//! encoding, then the version of the format and a checksum. It knows no sessions and no keys.
 //!
 //! The checksum is CRC-64 with Jones's polynomial. Held against payloads of redis-server 7.0.15.
 
+mod kinds;
 mod lzf;
+mod read;
+mod streams;
 mod strings;
+mod write;
+mod ziplist;
 
 use crc::{CRC_64_REDIS, Crc, Table};
 
 use crate::error::Error;
-pub(crate) use strings::{read_string, write_string};
+pub use read::read_value;
+pub use strings::{read_string, write_string};
+pub use write::write_value;
 
 /// The version that is written: that of Redis 7.0, which later servers read as well.
 const WRITTEN: u16 = 10;
@@ -23,7 +30,7 @@ const BAD: Error = Error::Text("ERR DUMP payload version or checksum are wrong")
 static CHECKSUM: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
 
 /// Appends version and checksum.
-pub(crate) fn seal(mut body: Vec<u8>) -> Vec<u8> {
+pub fn seal(mut body: Vec<u8>) -> Vec<u8> {
     body.extend_from_slice(&WRITTEN.to_le_bytes());
     let checksum = CHECKSUM.checksum(&body);
     body.extend_from_slice(&checksum.to_le_bytes());
@@ -34,7 +41,7 @@ pub(crate) fn seal(mut body: Vec<u8>) -> Vec<u8> {
 ///
 /// # Errors
 /// A newer version, a wrong checksum.
-pub(crate) fn open(payload: &[u8]) -> Result<&[u8], Error> {
+pub fn open(payload: &[u8]) -> Result<&[u8], Error> {
     let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(BAD)?;
     let (version, checksum) = footer.split_first_chunk::<2>().ok_or(BAD)?;
     let right = CHECKSUM.checksum(&payload[..payload.len() - checksum.len()]).to_le_bytes();

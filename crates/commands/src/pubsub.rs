@@ -99,6 +99,14 @@ impl Pubsub {
         self.channels.len()
     }
 
+    /// Calls `visit` with every channel, pattern and shard channel and those who listen to it.
+    pub(crate) fn for_each_subscription(&self, mut visit: impl FnMut(Kind, &[u8], &[Arc<Client>])) {
+        for kind in [Kind::Channel, Kind::Shard] {
+            self.map(kind).iter().for_each(|entry| visit(kind, entry.key(), entry.value()));
+        }
+        self.patterns.read().iter().for_each(|(name, clients)| visit(Kind::Pattern, name, clients));
+    }
+
     /// Sends a message to everybody who listens to the channel.
     pub(crate) fn deliver(&self, channel: &[u8], message: &[u8]) {
         if let Some(clients) = self.channels.get(channel) {

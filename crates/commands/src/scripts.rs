@@ -63,6 +63,11 @@ pub trait ScriptHost {
         effects: &mut Effects,
         reply: &mut dyn Reply,
     ) -> Started;
+
+    /// Gives back memory that scripts have left behind, for at most about a slice; whether there is more of it.
+    fn tidy(&self) -> bool {
+        false
+    }
 }
 
 /// A script with its arguments.

@@ -12,6 +12,7 @@ pub(crate) fn hidden<'a>(entry: Entry, args: &[&'a [u8]]) -> SmallVec<[&'a [u8];
     let mut shown: SmallVec<[&[u8]; 8]> = args.into();
     match entry.command.full_name {
         "auth" => shown[1..].fill(HIDDEN),
+        "acl|setuser" => shown[2..].fill(HIDDEN),
         "hello" => {
             let auth = args.iter().skip(2).position(|arg| arg.eq_ignore_ascii_case(b"auth"));
             if let Some(at) = auth {
@@ -53,6 +54,7 @@ mod tests {
         check("hello 3 AUTH user secret SETNAME x", "hello 3 AUTH (redacted) (redacted) SETNAME x");
         check("hello 3 setname auth", "hello 3 setname auth");
         check("config set port 1 requirepass s", "config set port 1 requirepass (redacted)");
+        check("acl setuser u on >x", "acl setuser (redacted) (redacted) (redacted)");
         check("set auth secret", "set auth secret");
     }
 }

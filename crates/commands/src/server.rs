@@ -9,6 +9,10 @@ mod shutdown;
 mod slowlog;
 mod state;
 
+pub(crate) use command::{
+    access as key_access, fixed_access as fixed_key_access, for_each_position as for_each_key_position,
+};
+
 use crate::spec::Command;
 
 /// The version of Redis that clients are to take this server for.

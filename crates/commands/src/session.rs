@@ -10,13 +10,12 @@ use perigee_resp::{Encoder, Protocol, Reply};
 use rand::Rng;
 use smallvec::SmallVec;
 
+use crate::acl::Identity;
 use crate::blocking::{self, Blocked, Waiter};
 use crate::call::{Call, Suspend};
 use crate::clients::{Client, Mark};
-use crate::config::Param;
 use crate::effects::Effects;
-use crate::engine::Env;
-use crate::error::Error;
+use crate::engine::{Engine, Env};
 use crate::gate::{self, Passage};
 use crate::maxmemory::Policy;
 use crate::multi::{Exec, Multi};
@@ -145,7 +144,7 @@ pub struct Session {
     pub client: Arc<Client>,
     pub(crate) db: u16,
     pub(crate) protocol: Protocol,
-    pub(crate) authenticated: bool,
+    pub(crate) identity: Identity,
     pub(crate) role: Role,
     pub(crate) multi: Option<Multi>,
     /// A queued command is being executed.
@@ -168,8 +167,9 @@ pub struct Session {
 impl Session {
     /// A conversation with a client that has just connected.
     pub fn new(env: Env<'_>, client: Arc<Client>) -> Self {
-        let authenticated = env.engine.config.text(Param::RequirePass).is_empty();
-        Session { authenticated, ..Session::derived(client, 0, Protocol::Resp2) }
+        let mut session = Session::derived(client, 0, Protocol::Resp2);
+        session.act_for(Identity::newcomer(&env.engine.acl));
+        session
     }
 
     /// Makes the fake client of another script of this one: as [`Session::script`], without allocating.
@@ -177,6 +177,7 @@ impl Session {
         if self.client.id != parent.client.id {
             self.client = parent.client.clone();
         }
+        self.identity.follow(&parent.identity);
         self.db = parent.db;
         self.protocol = Protocol::Resp2;
         self.out_of_memory = parent.out_of_memory;
@@ -184,8 +185,9 @@ impl Session {
 
     /// The fake client of a script that `parent` runs: same database, same rights, RESP2.
     pub fn script(parent: &Session) -> Self {
-        let fake = Session::derived(parent.client.clone(), parent.db, Protocol::Resp2);
-        Session { role: Role::Script, out_of_memory: parent.out_of_memory, ..fake }
+        let identity = parent.identity.clone();
+        let derived = Session::derived(parent.client.clone(), parent.db, Protocol::Resp2);
+        Session { role: Role::Script, identity, out_of_memory: parent.out_of_memory, ..derived }
     }
 
     /// The stand-in for a blocked client.
@@ -199,7 +201,7 @@ impl Session {
             client,
             db,
             protocol,
-            authenticated: true,
+            identity: Identity::default(),
             role: Role::Client,
             multi: None,
             in_exec: false,
@@ -217,8 +219,15 @@ impl Session {
     }
 
     /// Whether the client has authenticated, or needs not.
-    pub fn is_authenticated(&self) -> bool {
-        self.authenticated
+    #[inline]
+    pub fn is_authenticated(&self, engine: &Engine) -> bool {
+        self.identity.is_authenticated(&engine.acl)
+    }
+
+    /// Acts for somebody from now on.
+    pub(crate) fn act_for(&mut self, identity: Identity) {
+        self.client.named.lock().user = identity.user().cloned();
+        self.identity = identity;
     }
 
     /// Whether the connection is to be closed once its replies are written.
@@ -305,7 +314,8 @@ impl Session {
                 stats::record(env, self, entry, args);
                 Flow::Done
             }
-            Some(Suspend::Block(block, later)) => {
+            Some(Suspend::Block(blocked)) => {
+                let (block, later) = *blocked;
                 let request = later.unwrap_or_else(|| OwnedArgs::new(args));
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 self.waiting.clone_from(&blocked.keys);
@@ -344,6 +354,10 @@ impl Session {
     ) -> Flow<'e> {
         self.in_exec = true;
         while let Some((entry, args)) = exec.next() {
+            if let Err(refusal) = gate::permit_queued(env, self, entry, &args.slices()) {
+                refusal.reply_to(out);
+                continue;
+            }
             if !env.engine.monitors.is_empty() {
                 stats::feed_monitors(env, self, entry, &args.slices());
             }
@@ -614,18 +628,5 @@ impl Session {
         self.client.mark(Mark::Multi, false);
         self.client.queued.store(-1, std::sync::atomic::Ordering::Relaxed);
         self.client.held_bytes.store(0, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// The refusal for a client that must authenticate first.
-    #[inline]
-    pub(crate) fn require_authentication(&self, env: Env<'_>, entry: Entry) -> Result<(), Error> {
-        if self.authenticated
-            || entry.command.has(crate::spec::Flags::NO_AUTH)
-            || env.engine.config.text(Param::RequirePass).is_empty()
-        {
-            Ok(())
-        } else {
-            Err(Error::NoAuth)
-        }
     }
 }

@@ -355,6 +355,19 @@ bits! {
     SCRIPTING "scripting" = 20,
 }
 
+impl Categories {
+    /// All names, in Redis's order.
+    pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(_, name)| *name)
+    }
+
+    /// The category with this name, in any case.
+    pub(crate) fn named(name: &[u8]) -> Option<Self> {
+        let known = Self::NAMES.iter().find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name));
+        known.map(|(category, _)| *category)
+    }
+}
+
 /// Where a command is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

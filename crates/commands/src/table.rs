@@ -89,6 +89,11 @@ impl CommandTable {
         self.listed.get(usize::from(id)).copied()
     }
 
+    /// All commands and subcommands, by number.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = Entry> {
+        self.listed.iter().enumerate().map(|(id, &command)| Entry { command, id: id as u16 })
+    }
+
     /// All commands by the names under which they can be called, in table order, subcommands apart.
     pub fn all(&self) -> Vec<(&[u8], Entry)> {
         let mut all: Vec<_> = self.by_name.iter().map(|(name, entry)| (&**name, *entry)).collect();

@@ -41,6 +41,12 @@ impl Accesses {
         self.count.get().saturating_sub(steps.min(255) as u8)
     }
 
+    /// Sets the count, as if it had just been brought up to date.
+    pub(crate) fn set(&self, now_ms: u64, count: u8) {
+        self.count.set(count);
+        self.minute.set(minute(now_ms));
+    }
+
     /// Counts a use.
     fn add(&self, now_ms: u64, lfu: Lfu, chances: &Chances) {
         let count = self.decayed(now_ms, lfu);

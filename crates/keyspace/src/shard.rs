@@ -59,6 +59,14 @@ impl Entry {
         seconds(now_ms).wrapping_sub(self.accessed_s.get())
     }
 
+    pub(crate) fn set_idle_s(&self, idle_s: u32, now_ms: u64) {
+        self.accessed_s.set(seconds(now_ms).wrapping_sub(idle_s));
+    }
+
+    pub(crate) fn set_frequency(&self, count: u8, now_ms: u64) {
+        self.accesses.set(now_ms, count);
+    }
+
     /// How often the key was used of late, on a logarithmic scale to 255. Only counted on demand: see
     /// [`Txn::count_accesses`](crate::Txn::count_accesses).
     pub fn frequency(&self, now_ms: u64, scale: Lfu) -> u8 {

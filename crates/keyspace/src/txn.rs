@@ -468,6 +468,20 @@ impl<'k> Txn<'k> {
         true
     }
 
+    /// Makes it so many seconds since a live key was last read or written.
+    pub fn set_idle_s(&mut self, db: u16, key: &[u8], idle_s: u32) {
+        if let Some(entry) = self.peek(db, key) {
+            entry.set_idle_s(idle_s, self.now_ms);
+        }
+    }
+
+    /// Makes it a live key's [frequency](Entry::frequency).
+    pub fn set_frequency(&mut self, db: u16, key: &[u8], count: u8) {
+        if let Some(entry) = self.peek(db, key) {
+            entry.set_frequency(count, self.now_ms);
+        }
+    }
+
     /// Lets the key live until it is removed. Returns whether it was live and had a deadline.
     pub fn persist(&mut self, db: u16, key: &[u8]) -> bool {
         let has_deadline = self.peek(db, key).is_some_and(|entry| entry.deadline().is_some());

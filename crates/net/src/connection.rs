@@ -131,7 +131,7 @@ pub(crate) async fn serve(mut stream: impl Socket, origin: Origin, shared: Rc<Sh
         Some(TOO_MANY)
     } else if !origin.is_loopback
         && config.is_on(Param::ProtectedMode)
-        && config.text(Param::RequirePass).is_empty()
+        && !shared.engine.acl.default_user_needs_password()
     {
         Some(PROTECTED)
     } else {
@@ -339,7 +339,7 @@ impl<'s, S: Socket> Connection<'s, S> {
         }
         let mut limits = Limits {
             max_bulk_len: self.shared.engine.config.number(Param::ProtoMaxBulkLen) as usize,
-            authenticated: self.talk.session.is_authenticated(),
+            authenticated: self.talk.session.is_authenticated(&self.shared.engine),
         };
         let (mut at, mut requests) = (0, 0);
         let batch = loop {
@@ -368,7 +368,7 @@ impl<'s, S: Socket> Connection<'s, S> {
                     if self.talk.session.is_closing() {
                         break Batch::Close;
                     }
-                    limits.authenticated = self.talk.session.is_authenticated();
+                    limits.authenticated = self.talk.session.is_authenticated(&self.shared.engine);
                     if self.talk.out.len() > WRITE_THRESHOLD {
                         break Batch::Full;
                     }
@@ -548,7 +548,7 @@ impl<'s, S: Socket> Connection<'s, S> {
     async fn words(&mut self, asking: &Suspended<'_>) -> Option<OwnedArgs> {
         let limits = Limits {
             max_bulk_len: self.shared.engine.config.number(Param::ProtoMaxBulkLen) as usize,
-            authenticated: self.talk.session.is_authenticated(),
+            authenticated: self.talk.session.is_authenticated(&self.shared.engine),
         };
         loop {
             if let Parsed::Request { consumed } = self.talk.parser.parse(&self.talk.pending, &limits).ok()? {

@@ -168,7 +168,8 @@ async fn sample(shared: Rc<Shared>) {
     }
 }
 
-/// Expiry of this worker's shards, eviction where requests left some to do; on the first worker also what concerns all clients.
+/// Expiry of this worker's shards, what its scripts and evictions have left behind; on the first worker also what concerns all
+/// clients.
 async fn periodic(shared: Rc<Shared>, workers: usize) {
     loop {
         let hz = shared.engine.config.number(Param::Hz).max(1) as u64;
@@ -178,6 +179,9 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         while more {
             more = expire_cycle(shared.worker.env(&shared.engine), workers);
             more |= evict_cycle(shared.worker.env(&shared.engine));
+            tokio::task::yield_now().await;
+        }
+        while shared.worker.tidy() {
             tokio::task::yield_now().await;
         }
         if shared.worker.id == 0 {

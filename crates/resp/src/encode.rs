@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use crate::number::format_double;
+use crate::number::{format_decimal, format_double};
 use crate::reply::{Protocol, Reply};
 
 /// Writes replies in either protocol to a buffer that it owns.
@@ -124,6 +124,15 @@ impl Reply for Encoder {
             self.line(b',', &text);
         } else {
             self.bulk(&text);
+        }
+    }
+
+    fn decimal(&mut self, value: f64) {
+        let text = format_decimal(value);
+        if self.typed() {
+            self.line(b',', text.as_bytes());
+        } else {
+            self.bulk(text.as_bytes());
         }
     }
 

@@ -88,6 +88,13 @@ impl DoubleText {
     }
 }
 
+/// The text of a double without an exponent, as C's `%.17Lf` prints it, without zeros at its end; zero has no sign.
+pub fn format_decimal(value: f64) -> String {
+    let text = format!("{value:.17}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".into() } else { text.into() }
+}
+
 /// An integer argument: optional minus, digits, nothing else. No plus, no spaces, no leading zeros, no `-0`.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix(b"-") {
@@ -225,6 +232,21 @@ fn power_of_two(exponent: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_have_no_exponent() {
+        for (value, text) in [
+            (13.361_389_338_970_184, "13.36138933897018433"),
+            (-0.0, "0"),
+            (1e-18, "0"),
+            (-1e-18, "0"),
+            (180.0, "180"),
+            (-120.5, "-120.5"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(format_decimal(value), text);
+        }
+    }
 
     #[test]
     fn doubles_as_redis_prints_them() {

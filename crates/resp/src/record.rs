@@ -201,6 +201,9 @@ impl Reply for Checked<'_> {
     fn double(&mut self, value: f64) {
         self.next(0).double(value);
     }
+    fn decimal(&mut self, value: f64) {
+        self.next(0).decimal(value);
+    }
     fn bool(&mut self, value: bool) {
         self.next(0).bool(value);
     }

@@ -54,6 +54,14 @@ pub trait Reply {
     fn bulk_int(&mut self, value: i64) {
         self.bulk(itoa::Buffer::new().format(value).as_bytes());
     }
+    /// A floating-point number in decimal notation without an exponent, with all its digits up to the 17th behind the
+    /// point; a bulk string in RESP2.
+    fn decimal(&mut self, value: f64) {
+        match self.protocol() {
+            Protocol::Resp2 => self.bulk(crate::format_decimal(value).as_bytes()),
+            Protocol::Resp3 => self.double(value),
+        }
+    }
     /// `+OK`.
     fn ok(&mut self) {
         self.simple(b"OK");

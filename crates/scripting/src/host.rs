@@ -131,6 +131,10 @@ impl Host {
 }
 
 impl ScriptHost for LuaHost {
+    fn tidy(&self) -> bool {
+        self.0.machine.borrow_mut().tidy()
+    }
+
     fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>> {
         self.0.follow_cache();
         self.0.machine.borrow_mut().compile(script).map(drop)

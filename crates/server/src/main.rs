@@ -75,6 +75,7 @@ fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()>
     for name in engine.config.inert_in_use() {
         tracing::warn!("Warning: '{name}' is set but has no effect in this version (see COMPAT.md)");
     }
+    engine.load_users(&settings.users).map_err(|why| anyhow::anyhow!(why))?;
     let listeners = listen(&engine)?;
     let workers = process::workers(&engine.config);
     let port = engine.config.number(Param::Port);

@@ -29,7 +29,35 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         cpu_us,
         machine_memory: machine_memory(),
         system: system(),
+        random_bytes: Some(random_bytes),
+        read_file: |path| std::fs::read(path),
+        replace_file,
     }
+}
+
+/// From the system's generator.
+fn random_bytes(bytes: &mut [u8]) -> std::io::Result<()> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(())
+}
+
+/// Writes a file beside the old one, then puts it in its place.
+fn replace_file(path: &str, text: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let beside = format!("{path}.tmp-{}", std::process::id());
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()
+    });
+    let replaced = written.and_then(|()| std::fs::rename(&beside, path));
+    if replaced.is_err() {
+        // What failed may have left no file to remove.
+        let _ = std::fs::remove_file(&beside);
+    }
+    replaced
 }
 
 /// The operating system and its release, as `uname` names them, and the architecture.

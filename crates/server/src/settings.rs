@@ -1,5 +1,6 @@
 //! Directives become a configuration.
 
+use perigee_commands::ConfiguredUsers;
 use perigee_commands::config::{self, Config};
 
 use crate::config_file::{BAD_DIRECTIVE, ConfigError, Directive};
@@ -10,11 +11,14 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// Commands with their new names, in order; an empty one removes the command.
     pub(crate) renamed: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What `user` lines say.
+    pub(crate) users: ConfiguredUsers,
 }
 
 /// Reads directives in their order; a later one replaces an earlier one, except that `save` lines add up.
 pub(crate) fn read(directives: &[Directive]) -> Result<Settings, ConfigError> {
-    let mut settings = Settings { config: Config::default(), renamed: Vec::new() };
+    let mut settings =
+        Settings { config: Config::default(), renamed: Vec::new(), users: ConfiguredUsers::default() };
     let mut save: Vec<String> = Vec::new();
     for directive in directives {
         if directive.name == "rename-command" {
@@ -22,6 +26,10 @@ pub(crate) fn read(directives: &[Directive]) -> Result<Settings, ConfigError> {
                 return Err(directive.origin.refuse("wrong number of arguments"));
             };
             settings.renamed.push((from.clone(), to.clone()));
+            continue;
+        }
+        if directive.name == "user" {
+            settings.users.add(&directive.args).map_err(|why| directive.origin.refuse(why))?;
             continue;
         }
         let Some(at) = config::find(&directive.name) else {

@@ -80,7 +80,18 @@ impl Node {
             let at = config::find(name).unwrap_or_else(|| panic!("no parameter is called {name}"));
             assert!(config.set(at, &[value]).is_ok(), "{name} {value}");
         }
-        let engine = Engine::new(config, process, &[]);
+        Node::serving(Engine::new(config, process, &[]), make_host)
+    }
+
+    /// One that has been made ready, without scripts.
+    pub fn with_engine(engine: Arc<Engine>) -> Self {
+        Node::serving(engine, |_| None)
+    }
+
+    fn serving(
+        engine: Arc<Engine>,
+        make_host: impl FnOnce(&Arc<Engine>) -> Option<Box<dyn ScriptHost>>,
+    ) -> Self {
         let clock = ManualClock::at_ms(1_000_000_000_000);
         let host = make_host(&engine);
         let worker = Worker::new(&engine, 0, 1, Box::new(clock.clone()), Box::new(clock.clone()), host);

@@ -55,7 +55,7 @@ pub(super) fn workloads() -> Vec<Workload> {
         let script = format!("{before} for i = 1, {LOOP_CALLS} do {call} end");
         single(&format!("redis.call {name}"), script, 40, LOOP_CALLS)
     }));
-    all.push(lock());
+    all.extend([1, 16].map(lock));
     all.extend(COMPUTATIONS.iter().map(|(name, script)| single(name, (*script).to_owned(), 30, 1)));
     all
 }
@@ -88,9 +88,9 @@ fn single(name: &str, script: String, requests: u64, operations: u64) -> Workloa
 }
 
 /// Each connection locks and unlocks a lock of its own, in pairs.
-fn lock() -> Workload {
+fn lock(pipeline: u64) -> Workload {
     Workload {
-        name: "Redisson lock, unlock".into(),
+        name: format!("Redisson lock, unlock P={pipeline}"),
         setup: vec![words(&["SCRIPT", "LOAD", LOCK]), words(&["SCRIPT", "LOAD", UNLOCK])],
         request: Box::new(|sent, _, connection| {
             let (key, owner) =
@@ -111,8 +111,8 @@ fn lock() -> Workload {
             }
         }),
         connections: 50,
-        pipeline: 1,
-        requests: 60_000,
+        pipeline,
+        requests: if pipeline == 1 { 60_000 } else { 200_000 },
         operations: 1,
     }
 }

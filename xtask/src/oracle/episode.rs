@@ -124,7 +124,7 @@ fn write_episode(seed: u64, table: &[(String, i64)], narrow: bool) -> Vec<Step> 
                 return grammar::request(dice, &name, arity);
             }
         };
-        let (face, count) = match dice.below(24) {
+        let (face, count) = match dice.below(26) {
             0..=3 => (Face::Exec, 1 + dice.below(4)),
             4..=7 => (Face::Script { declared: dice.one_in(2), resp3: dice.one_in(3) }, 1),
             8 => (Face::Watched, 2 + dice.below(3)),
@@ -132,6 +132,7 @@ fn write_episode(seed: u64, table: &[(String, i64)], narrow: bool) -> Vec<Step> 
             10 => (Face::Heard, 0),
             11 => (Face::Scan, 0),
             12 => (Face::Many, 0),
+            24 | 25 => (Face::Dumped, 0),
             13 | 14 => (Face::Function, 1),
             _ => (Face::Plain, 1),
         };
@@ -141,6 +142,7 @@ fn write_episode(seed: u64, table: &[(String, i64)], narrow: bool) -> Vec<Step> 
             Face::Heard => vec![one_of(&mut dice, HEARING)],
             Face::Scan => vec![one_of(&mut dice, SCANNING)],
             Face::Many => vec![grammar::many(&mut dice)],
+            Face::Dumped => vec![grammar::written(&mut dice, "DUMP key")],
             _ => Vec::new(),
         };
         for _ in 0..count {
@@ -179,8 +181,22 @@ fn prelude(dice: &mut Dice) -> Vec<Step> {
         }
         steps.push(step(Face::Heard, "PSUBSCRIBE __key*"));
     }
+    if dice.one_in(5) {
+        let rules = *dice.pick(RESTRICTED);
+        steps.push(step(Face::Plain, &format!("ACL SETUSER restricted reset on nopass {rules}")));
+        steps.push(step(Face::Plain, "AUTH restricted x"));
+    }
     steps
 }
+
+/// What the episode's first connection may do, where that is not everything.
+const RESTRICTED: &[&str] = &[
+    "+@all &* ~?0 %R~?1 %W~?2",
+    "+@all -@dangerous -@blocking &* ~s* ~l* %R~h* %R~z* %W~t*",
+    "+@read +@transaction +@scripting +select|0 &__key* %R~* (+@write %W~?1) (+@all ~?0)",
+    "+@all -@write ~* (+set +del +zadd +hset ~?1) (+@write -@fast ~?2)",
+    "+@all %R~*",
+];
 
 fn one_of(dice: &mut Dice, shapes: &[&str]) -> Request {
     let shape = *dice.pick(shapes);
@@ -349,7 +365,6 @@ const LEFT_OUT: &[&str] = &[
     "MONITOR",
     "MULTI",
     "OBJECT",
-    "PFDEBUG",
     "PFSELFTEST",
     "PSUBSCRIBE",
     "PSYNC",
@@ -360,7 +375,6 @@ const LEFT_OUT: &[&str] = &[
     "REPLCONF",
     "REPLICAOF",
     "RESET",
-    "RESTORE",
     "RESTORE-ASKING",
     "ROLE",
     "SAVE",

@@ -51,7 +51,7 @@ fn is_hasty(request: &Request) -> bool {
     };
     let follows = |at: usize, limit: i64| request.get(at).is_some_and(|word| soon(word, limit));
     let (ms, s) = (60_000, 60);
-    (is(&request[0], &["PEXPIRE", "PSETEX"]) && follows(2, ms))
+    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE"]) && follows(2, ms))
         || (is(&request[0], &["EXPIRE", "SETEX"]) && follows(2, s))
         || request.iter().enumerate().any(|(at, word)| {
             (is(word, &["PX"]) && follows(at + 1, ms)) || (is(word, &["EX"]) && follows(at + 1, s))
@@ -73,6 +73,7 @@ pub(super) fn many(dice: &mut Dice) -> Request {
         ("SADD kset", "int"),
         ("HSET khash", "val"),
         ("ZADD kzset", ""),
+        ("PFADD khll", ""),
     ]);
     let mut request = written(dice, shape);
     let score = shape.starts_with("ZADD");
@@ -354,7 +355,43 @@ const SHAPES: &[(&str, &str)] = &[
     ("XREVRANGE", "kstream < + - | to from > [ COUNT cnt ]"),
     ("XSETID", "kstream id [ ENTRIESADDED cnt | MAXDELETEDID id ]*"),
     ("XTRIM", "kstream < MAXLEN | MINID > [ = | ~ | ~ ] < cnt | id > [ LIMIT cnt ]"),
+    // HyperLogLogs
+    ("PFADD", "khll [ val | member | int ]*"),
+    ("PFCOUNT", "< khll >+"),
+    ("PFDEBUG", "< GETREG | DECODE | ENCODING | TODENSE | X > khll"),
+    ("PFMERGE", "khll [ khll ]*"),
+    // places
+    ("GEOADD", "kgeo [ NX | XX | CH ]* < lon lat member >+"),
+    ("GEODIST", "kgeo member member [ unit ]"),
+    ("GEOHASH", "< kgeo | kzset > [ member ]*"),
+    ("GEOPOS", "< kgeo | kzset > [ member ]*"),
+    (
+        "GEORADIUS",
+        "kgeo lon lat radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo | STOREDIST kzset ]*",
+    ),
+    (
+        "GEORADIUSBYMEMBER",
+        "kgeo member radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo | STOREDIST kzset ]*",
+    ),
+    (
+        "GEORADIUSBYMEMBER_RO",
+        "kgeo member radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo ]*",
+    ),
+    (
+        "GEORADIUS_RO",
+        "kgeo lon lat radius unit [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | STORE kgeo ]*",
+    ),
+    (
+        "GEOSEARCH",
+        "kgeo < FROMMEMBER member | FROMLONLAT lon lat > < BYRADIUS radius unit | BYBOX radius radius unit > [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | FROMMEMBER member ]*",
+    ),
+    (
+        "GEOSEARCHSTORE",
+        "kgeo kgeo < FROMMEMBER member | FROMLONLAT lon lat > < BYRADIUS radius unit | BYBOX radius radius unit > [ COUNT cnt | COUNT cnt ANY | ASC | DESC | STOREDIST | WITHDIST ]*",
+    ),
     // keys of any type
+    ("DUMP", "key"),
+    ("RESTORE", "key < 0 | 0 | pttl > payload [ REPLACE | REPLACE | ABSTTL | IDLETIME cnt | FREQ cnt ]*"),
     ("COPY", "key key [ DB db | REPLACE ]*"),
     ("DBSIZE", ""),
     ("DEL", "< key >+"),

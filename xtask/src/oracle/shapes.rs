@@ -29,6 +29,17 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     if let Some(prefix) = key_prefix(category) {
         return Some(key(dice, prefix));
     }
+    if category == "payload" {
+        return Some(payload(dice));
+    }
+    if let "lon" | "lat" = category
+        && !dice.one_in(6)
+    {
+        // Far from each other: where distances are equal, the order of what is found is free.
+        let limit = if category == "lon" { 180 } else { 85 };
+        let degrees = dice.below(2 * limit) as f64 - limit as f64 + dice.below(10_000) as f64 / 10_000.0;
+        return Some(degrees.to_string().into_bytes());
+    }
     let pool: &[&str] = match category {
         "val" => VALUES,
         "field" | "member" => MEMBERS,
@@ -67,6 +78,10 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "minidle" => MIN_IDLES,
         "idle" => IDLES,
         "moment" => MOMENTS,
+        "lon" => LONGITUDES,
+        "lat" => LATITUDES,
+        "radius" => RADIUSES,
+        "unit" => UNITS,
         "any" => return Some(anything(dice)),
         _ => return None,
     };
@@ -94,6 +109,8 @@ fn key_prefix(category: &str) -> Option<char> {
         "kzset" => 'z',
         "klex" => 'y',
         "kstream" => 'x',
+        "khll" => 'p',
+        "kgeo" => 'g',
         _ => return None,
     })
 }
@@ -107,6 +124,16 @@ fn key(dice: &mut Dice, prefix: char) -> Vec<u8> {
     format!("{prefix}{}", dice.below(3)).into_bytes()
 }
 
+/// What RESTORE takes; damaged now and then.
+fn payload(dice: &mut Dice) -> Vec<u8> {
+    let mut payload = dice.pick(PAYLOADS).to_vec();
+    if dice.one_in(10) {
+        let at = dice.below(payload.len());
+        payload[at] ^= 1 << dice.below(8);
+    }
+    payload
+}
+
 /// `LONG` and `LONGER` stand for values beyond the limits of the compact encodings.
 fn expand(word: &str) -> Vec<u8> {
     match word {
@@ -117,6 +144,29 @@ fn expand(word: &str) -> Vec<u8> {
     }
 }
 
+/// A value of each type and encoding as redis-server 7.0.15 dumps it, two of older servers, then some with the right checksum
+/// that are of no use.
+const PAYLOADS: &[&[u8]] = &[
+    b"\0\x05hello\x0a\0cr\xdfve4 \x0a",
+    b"\0\xc190\x0a\0\x9d\x94\xea'\x93\xfc\x08\xb9",
+    b"\0\xc3\x0a@P\x02aba\xe0B\x01\x01ab\x0a\0\x94\x9d_\x0e\xb1\xde\xa4E",
+    b"\x12\x01\x02\x0f\x0f\0\0\0\x03\0\x81a\x02\x81b\x02\x03\x01\xff\x0a\0\xdc\xa1\xe6}P\x05PH",
+    b"\x0b\x0e\x02\0\0\0\x03\0\0\0\x01\0\x02\0\xbc\x02\x0a\0@\xeex87\xfa\xc9X",
+    b"\x02\x01\x01x\x0a\0\xff\xe8\x80\xbav\x0c/\x09",
+    b"\x10\x15\x15\0\0\0\x04\0\x81a\x02\x01\x01\x81b\x02\x84LONG\x05\xff\x0a\0\xe3T/\xda-\xef\xbe\xed",
+    b"\x11\x14\x14\0\0\0\x04\0\x81a\x02\x01\x01\x81b\x02\x832.5\x04\xff\x0a\0\xd4Ln\xa4\xf6D\xd9\xd7",
+    b"\x13\x01\x10\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x01\x1d\x1d\0\0\0\x0a\0\x01\x01\0\x01\x01\x01\x81a\x02\0\x01\x02\x01\0\x01\0\x01\x81b\x02\x04\x01\xff\x01\x03\x01\x03\x01\0\0\x01\x01\x02g0\0\0\x81\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x0a\0\xa0\xa2\xf7\xe6c\x1e\xbe?",
+    b"\x01\x02\x01a\xc0\x05\x0a\0G\xa3w\x89\xf0\xcf\xbb\x97",
+    b"\x03\x02\x01a\x031.5\x01b\xfe\x0a\0\x05\xed\x07o\xe4\xd5\x08\xea",
+    b"\x02\0\x0a\0:\xce9\0\x9b\x899\xe8",
+    b"\x06\x01a\x0a\0\xfb09\xc2\xb6kg\x0a",
+    b"\x01\x03\x01a\x0a\0\xc9\x0a\x1f\xa4\x9a\x0b\xed\x08",
+    b"\xff\x0a\0\xc9H\x85\x1cr'<\x17",
+    b"\x02\x02\x01a\x01a\x0a\0W\xbev/\xc2\xd6R:",
+    b"\0\x01a\x0c\0t\x88\xdb[u\x1c\xe3\xfd",
+    b"hello",
+    b"\0",
+];
 const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1", "x0", "x1"];
 const VALUES: &[&str] = &[
     "a",
@@ -383,6 +433,13 @@ const MIN_IDLES: &[&str] = &["0", "0", "0", "1000000", "-1", "abc", "92233720368
 const IDLES: &[&str] =
     &["5000000", "0", "100000000", "-1", "9223372036854775807", "abc", "-9223372036854775808"];
 const MOMENTS: &[&str] = &["1000", "0", "99999999999999", "-5", "abc"];
+const LONGITUDES: &[&str] = &["13.361389", "0", "-180", "180", "180.0001", "inf", "nan", "abc", ""];
+const LATITUDES: &[&str] = &["38.115556", "0", "85.05112878", "-85.05112878", "85.0512", "1e10", "abc", ""];
+const RADIUSES: &[&str] = &[
+    "1", "500", "2000", "5000.5", "20000", "100000", "1000000", "10000000", "0", "-1", "inf", "nan", "abc",
+    "",
+];
+const UNITS: &[&str] = &["km", "mi", "km", "m", "ft", "KM", "parsec", ""];
 const OPTIONS: &[&str] = &[
     "NX",
     "XX",

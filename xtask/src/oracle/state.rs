@@ -42,7 +42,21 @@ fn difference_kind(reference: Option<&Entry>, subject: Option<&Entry>) -> String
     }
 }
 
-struct Entry {
+/// What a server makes of a payload.
+pub(super) fn restored(pair: &mut Pair, which: usize, payload: &[u8]) -> Result<Entry> {
+    let key = b"restored";
+    let answer = pair.ask(which, &[b"RESTORE", key, b"0", payload, b"REPLACE"])?;
+    let mut entry = entry(pair, which, key)?;
+    pair.ask(which, &[b"DEL", key])?;
+    if entry.kind == "none" {
+        // The refusal.
+        entry.content = answer;
+    }
+    Ok(entry)
+}
+
+/// A key as it can be compared.
+pub(super) struct Entry {
     kind: String,
     encoding: String,
     ttl_ms: i64,
@@ -50,7 +64,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn same(&self, other: &Self) -> bool {
+    pub(super) fn same(&self, other: &Self) -> bool {
         let ttl = if self.ttl_ms < 0 || other.ttl_ms < 0 {
             self.ttl_ms == other.ttl_ms
         } else {
@@ -61,7 +75,7 @@ impl Entry {
             && same_value(Policy::Times, &self.content, &other.content)
     }
 
-    fn show(&self) -> String {
+    pub(super) fn show(&self) -> String {
         let text = self.content.to_string();
         let cut = text.char_indices().nth(600).map_or(text.len(), |(at, _)| at);
         format!("{} ({}, {} ms) {}", self.kind, self.encoding, self.ttl_ms, &text[..cut])

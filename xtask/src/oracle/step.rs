@@ -9,7 +9,7 @@ use super::compare::{Policy, same, same_value};
 use super::listener;
 use super::pair::{Pair, Request};
 use super::report::{Report, group, show};
-use super::words;
+use super::{state, words};
 use crate::connection::{Outcome, REPLY_WITHIN};
 use crate::value::Value;
 
@@ -34,6 +34,8 @@ pub(super) enum Face {
     Heard,
     /// An iteration that is followed to its end.
     Scan,
+    /// A DUMP, whose payloads are exchanged.
+    Dumped,
 }
 
 /// One step of an episode.
@@ -71,6 +73,7 @@ impl Step {
                 None
             }
             Face::Scan => self.scan(pair)?,
+            Face::Dumped => self.exchange(pair)?,
         };
         if let Some(Difference { position, reference, subject }) = found {
             let request = &self.requests[position];
@@ -113,6 +116,7 @@ impl Step {
             Face::Blocked => std::iter::once(format!("(waits) {}", line(first))).chain(rest(1)).collect(),
             Face::Heard => vec![format!("(listener) {}", line(first))],
             Face::Scan => vec![format!("(to the end) {}", line(first))],
+            Face::Dumped => vec![format!("(exchanged) {}", line(first))],
         }
     }
 
@@ -202,6 +206,25 @@ impl Step {
         let [reference, subject] = [iterate(pair, 0, request)?, iterate(pair, 1, request)?];
         let differs = reference != subject;
         Ok(differs.then_some(Difference { position: 0, reference, subject }))
+    }
+
+    /// What a server has dumped is restored on the other one: both must be the same.
+    fn exchange(&self, pair: &mut Pair) -> Result<Option<Difference>> {
+        let [reference, subject] = pair.call(MAIN, &self.requests[0])?;
+        let [Some(mine), Some(theirs)] = [&reference, &subject].map(payload) else {
+            return Ok((reference != subject).then_some(Difference { position: 0, reference, subject }));
+        };
+        let answers = [theirs, mine]
+            .into_iter()
+            .enumerate()
+            .map(|(which, payload)| state::restored(pair, which, payload));
+        let mut answers = answers.collect::<Result<Vec<_>>>()?.into_iter();
+        let difference = answers.next().zip(answers.next()).filter(|(a, b)| !a.same(b));
+        Ok(difference.map(|(a, b)| {
+            let [reference, subject] =
+                [a, b].map(|entry| Outcome::Reply(Value::Bulk(entry.show().into_bytes())));
+            Difference { position: 0, reference, subject }
+        }))
     }
 
     /// The request as it is sent, outside of transactions.
@@ -323,6 +346,13 @@ fn await_block(pair: &mut Pair, which: usize) -> Result<Option<Outcome>> {
         }
     }
     Ok(Some(Outcome::Silent))
+}
+
+fn payload(outcome: &Outcome) -> Option<&[u8]> {
+    match outcome {
+        Outcome::Reply(reply) => reply.bytes(),
+        _ => None,
+    }
 }
 
 /// Everything that an iteration brought, each element once; or the first answer that is none.

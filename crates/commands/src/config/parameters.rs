@@ -93,6 +93,9 @@ parameters! {
     // General.
     Databases "databases", range(1, 16384), "16", Fixed;
     RequirePass "requirepass", Kind::Secret, "", Mutable;
+    AclFile "aclfile", Kind::Text, "", Fixed;
+    AclLogMaxLen "acllog-max-len", from(0), "128", Mutable;
+    AclPubsubDefault "acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", Mutable;
     LogLevel "loglevel", Kind::Choice(&["debug", "verbose", "notice", "warning"]), "notice", Mutable;
     LogFile "logfile", Kind::Text, "", Fixed;
     Dir "dir", Kind::Text, ".", Protected;
@@ -129,6 +132,8 @@ parameters! {
     MaxMemoryClients "maxmemory-clients", Kind::MemoryOrPercent, "0", Mutable;
     LfuLogFactor "lfu-log-factor", range(0, INT), "10", Mutable;
     LfuDecayTime "lfu-decay-time", range(0, INT), "1", Mutable;
+    HllSparseMaxBytes "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
+    RdbCompression "rdbcompression", Kind::Bool, "yes", Mutable;
 
     }
     // Shown by INFO and the like, without effect.
@@ -160,10 +165,8 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
     "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.
-    "rdbcompression", Kind::Bool, "yes", Mutable;
     "rdbchecksum", Kind::Bool, "yes", Fixed;
     "rdb-del-sync-files", Kind::Bool, "no", Mutable;
     "rdb-save-incremental-fsync", Kind::Bool, "yes", Mutable;
@@ -244,9 +247,6 @@ parameters! {
     "tls-session-cache-size", range(0, INT), "20480", Fixed;
     "tls-session-cache-timeout", range(0, INT), "300", Fixed;
     // Access.
-    "aclfile", Kind::Text, "", Fixed;
-    "acllog-max-len", from(0), "128", Mutable;
-    "acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", Mutable;
     "enable-module-command", SWITCH, "no", Fixed;
     "bind-source-addr", Kind::Text, "", Mutable;
     "socket-mark-id", range(0, UINT), "0", Fixed;

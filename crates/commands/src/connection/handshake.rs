@@ -3,13 +3,12 @@
 use perigee_resp::Protocol;
 
 use super::client::set_name;
+use crate::acl::{self, Identity};
 use crate::call::Call;
 use crate::clients::Mark;
-use crate::config::Param;
-use crate::engine::Env;
 use crate::error::Error;
 use crate::server::REDIS_VERSION;
-use crate::session::{ReplyMode, Role, Session};
+use crate::session::{ReplyMode, Role};
 use crate::spec::{Categories, Command, Flags, Group, command};
 
 /// These run for everybody at any time.
@@ -30,10 +29,9 @@ pub(super) const HELLO: Command = command("hello", -1, hello).flags(ALWAYS).acl(
 fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wanted = Greeting::parse(call)?;
     if let Some((user, password)) = wanted.credentials {
-        authenticate(call.env, call.session, user, password)?;
+        authenticate(call, user, password)?;
     }
-    let open = call.env.engine.config.text(Param::RequirePass).is_empty();
-    if !call.session.authenticated && !open {
+    if !call.session.is_authenticated(call.env.engine) {
         return Err(NOT_AUTHENTICATED);
     }
     if let Some(name) = wanted.name {
@@ -116,37 +114,32 @@ pub(super) const AUTH: Command = command("auth", -2, auth).flags(ALWAYS).acl(Cat
 fn auth(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (user, password): (&[u8], _) = match call.args {
         [_, password] => {
-            if call.env.engine.config.text(Param::RequirePass).is_empty() {
+            if call.env.engine.acl.default_user().rights().needs_no_password() {
                 return Err(Error::Text(
                     "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
                 ));
             }
-            (b"default", *password)
+            (acl::DEFAULT, *password)
         }
         [_, user, password] => (*user, *password),
         _ => return Err(Error::Syntax),
     };
-    authenticate(call.env, call.session, user, password)?;
+    authenticate(call, user, password)?;
     call.reply.ok();
     Ok(())
 }
 
-fn authenticate(env: Env<'_>, session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let required = env.engine.config.text(Param::RequirePass);
-    if user != b"default" || !required.is_empty() && !is_same_secret(required.as_bytes(), password) {
-        return Err(Error::Text("WRONGPASS invalid username-password pair or user is disabled."));
+fn authenticate(call: &mut Call<'_, '_>, name: &[u8], password: &[u8]) -> Result<(), Error> {
+    match call.env.engine.acl.authenticate(name, password) {
+        Some(user) => {
+            call.session.act_for(Identity::of(user));
+            Ok(())
+        }
+        None => {
+            acl::note_wrong_password(call.env, call.session, call.args[0], name);
+            Err(Error::Text("WRONGPASS invalid username-password pair or user is disabled."))
+        }
     }
-    session.authenticated = true;
-    Ok(())
-}
-
-/// Compares in a time that does not depend on where the texts differ.
-fn is_same_secret(secret: &[u8], guess: &[u8]) -> bool {
-    let mut difference = secret.len() ^ guess.len();
-    for (at, &byte) in guess.iter().enumerate() {
-        difference |= usize::from(secret[at % secret.len()] ^ byte);
-    }
-    difference == 0
 }
 
 pub(super) const SELECT: Command = command("select", 2, select)
@@ -185,7 +178,7 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     session.reply_mode = ReplyMode::On;
     session.client.mark(Mark::NoTouch, false);
     session.client.named.lock().name.clear();
-    session.authenticated = env.engine.config.text(Param::RequirePass).is_empty();
+    session.act_for(Identity::newcomer(&env.engine.acl));
     call.reply.simple(b"RESET");
     Ok(())
 }
@@ -202,17 +195,4 @@ fn quit(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.session.closing = true;
     call.reply.ok();
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_same_secret;
-
-    #[test]
-    fn secrets_are_compared_whole() {
-        assert!(is_same_secret(b"abc", b"abc"));
-        for guess in ["", "a", "ab", "abd", "abcabc", "abca", "xbc"] {
-            assert!(!is_same_secret(b"abc", guess.as_bytes()), "{guess}");
-        }
-    }
 }

@@ -1,7 +1,10 @@
 //! CLIENT KILL: by address, or by any combination of filters.
 
+use std::sync::Arc;
+
 use super::client::operator;
 use super::list::Class;
+use crate::acl::{Acl, User};
 use crate::call::Call;
 use crate::clients::{Client, Mark};
 use crate::error::Error;
@@ -20,7 +23,7 @@ fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let filter = if by_address {
         Filter { address: Some(call.args[2]), skip_me: false, ..Filter::default() }
     } else {
-        Filter::parse(&call.args[2..])?
+        Filter::parse(&call.env.engine.acl, &call.args[2..])?
     };
     let (now_ms, me) = (call.env.now_ms, call.session.client.id);
     let mut killed = 0;
@@ -51,17 +54,26 @@ struct Filter<'a> {
     local_address: Option<&'a [u8]>,
     class: Option<Class>,
     max_age_s: Option<u64>,
+    user: Option<Arc<User>>,
     skip_me: bool,
 }
 
 impl Default for Filter<'_> {
     fn default() -> Self {
-        Filter { id: None, address: None, local_address: None, class: None, max_age_s: None, skip_me: true }
+        Filter {
+            id: None,
+            address: None,
+            local_address: None,
+            class: None,
+            max_age_s: None,
+            user: None,
+            skip_me: true,
+        }
     }
 }
 
 impl<'a> Filter<'a> {
-    fn parse(args: &[&'a [u8]]) -> Result<Self, Error> {
+    fn parse(acl: &Acl, args: &[&'a [u8]]) -> Result<Self, Error> {
         let mut filter = Filter::default();
         for pair in args.chunks(2) {
             let &[option, value] = pair else { return Err(Error::Syntax) };
@@ -84,10 +96,8 @@ impl<'a> Filter<'a> {
             } else if option.is("LADDR") {
                 filter.local_address = Some(value);
             } else if option.is("USER") {
-                // Every client is the default user.
-                if value != b"default" {
-                    return Err(Error::quoting("ERR No such user '", value, "'"));
-                }
+                let user = acl.find(value);
+                filter.user = Some(user.ok_or_else(|| Error::quoting("ERR No such user '", value, "'"))?);
             } else if option.is("SKIPME") {
                 filter.skip_me = match Word(value) {
                     word if word.is("YES") => true,
@@ -107,6 +117,11 @@ impl<'a> Filter<'a> {
             && self.address.is_none_or(|address| client.address.as_bytes() == address)
             && self.local_address.is_none_or(|address| client.local_address.as_bytes() == address)
             && self.class.is_none_or(|class| Class::of(client) == class)
+            && self.user.as_ref().is_none_or(|user| acts_for(client, user))
             && self.max_age_s.is_none_or(|max| age_s >= max)
     }
+}
+
+fn acts_for(client: &Client, user: &Arc<User>) -> bool {
+    client.named.lock().user.as_ref().is_some_and(|own| Arc::ptr_eq(own, user))
 }

@@ -96,6 +96,14 @@ impl Class {
     }
 }
 
+/// A client's line without its end.
+pub(crate) fn client_info(env: Env<'_>, client: &Client) -> Vec<u8> {
+    let mut line = Vec::new();
+    push_line(&mut line, env, client);
+    line.pop();
+    line
+}
+
 fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     let relaxed = Ordering::Relaxed;
     let named = client.named.lock().clone();
@@ -114,7 +122,7 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     lines.extend_from_slice(&named.name);
     lines.extend_from_slice(
         format!(
-            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name=",
+            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
             seconds(client.created_ms),
             seconds(client.active_ms()),
             flags(client),
@@ -124,10 +132,12 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
             client.held_bytes.load(relaxed),
             client.memory_bytes(),
             command.map_or("NULL", |command| command.full_name),
-            if client.protocol() == Protocol::Resp3 { 3 } else { 2 },
         )
         .as_bytes(),
     );
+    lines.extend_from_slice(named.user.as_ref().map_or(b"(superuser)", |user| &user.name));
+    let protocol = if client.protocol() == Protocol::Resp3 { 3 } else { 2 };
+    lines.extend_from_slice(format!(" redir=-1 resp={protocol} lib-name=").as_bytes());
     lines.extend_from_slice(&named.library);
     lines.extend_from_slice(b" lib-ver=");
     lines.extend_from_slice(&named.library_version);

@@ -63,9 +63,10 @@ pub(super) const DUMP: Command = subcommand(
 
 fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut body = Vec::new();
+    let compress = call.env.engine.config.is_on(Param::RdbCompression);
     for library in call.env.engine.functions.libraries().all() {
         body.push(LIBRARY);
-        payload::write_string(&mut body, &library.source.code);
+        payload::write_string(&mut body, &library.source.code, compress);
     }
     call.reply.bulk(&payload::seal(body));
     Ok(())

@@ -2,6 +2,8 @@
 //!
 //! The first two bits of a length tell its kind: 6 bits, 14 bits, 4 or 8 bytes, or one of the special encodings.
 
+use perigee_keyspace::canonical_int;
+
 use super::lzf;
 
 const FOURTEEN_BITS: u8 = 0x40;
@@ -11,14 +13,53 @@ const ONE_BYTE_INTEGER: u8 = 0xc0;
 const TWO_BYTE_INTEGER: u8 = 0xc1;
 const FOUR_BYTE_INTEGER: u8 = 0xc2;
 const COMPRESSED: u8 = 0xc3;
+/// Bytes of the longest text that can be that of a four-byte integer.
+const INTEGER_TEXT: usize = 11;
+/// Longer strings are compressed if that saves more than four bytes.
+const UNCOMPRESSED: usize = 20;
 
-/// Appends a string as it is.
-pub(crate) fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_length(out, bytes.len());
+/// Appends a string: as an integer if that is what it is, compressed if that is allowed and saves something.
+pub fn write_string(out: &mut Vec<u8>, bytes: &[u8], compress: bool) {
+    if bytes.len() <= INTEGER_TEXT
+        && let Some(value) = canonical_int(bytes)
+    {
+        return write_integer(out, value);
+    }
+    let packed =
+        if compress && bytes.len() > UNCOMPRESSED { lzf::compress(bytes, bytes.len() - 4) } else { None };
+    match packed {
+        Some(packed) => {
+            out.push(COMPRESSED);
+            write_length(out, packed.len() as u64);
+            write_length(out, bytes.len() as u64);
+            out.extend_from_slice(&packed);
+        }
+        None => write_plain(out, bytes),
+    }
+}
+
+/// Appends a string that is the text of an integer.
+pub(super) fn write_integer(out: &mut Vec<u8>, value: i64) {
+    if let Ok(value) = i8::try_from(value) {
+        out.extend([ONE_BYTE_INTEGER, value as u8]);
+    } else if let Ok(value) = i16::try_from(value) {
+        out.push(TWO_BYTE_INTEGER);
+        out.extend(value.to_le_bytes());
+    } else if let Ok(value) = i32::try_from(value) {
+        out.push(FOUR_BYTE_INTEGER);
+        out.extend(value.to_le_bytes());
+    } else {
+        write_plain(out, itoa::Buffer::new().format(value).as_bytes());
+    }
+}
+
+fn write_plain(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_length(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-fn write_length(out: &mut Vec<u8>, length: usize) {
+/// Appends a number as the lengths are written.
+pub(super) fn write_length(out: &mut Vec<u8>, length: u64) {
     match length {
         0..0x40 => out.push(length as u8),
         0x40..0x4000 => out.extend([FOURTEEN_BITS | (length >> 8) as u8, length as u8]),
@@ -28,13 +69,13 @@ fn write_length(out: &mut Vec<u8>, length: usize) {
         }
         _ => {
             out.push(EIGHT_BYTES);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
+            out.extend_from_slice(&length.to_be_bytes());
         }
     }
 }
 
 /// Takes a string from the front; `None` if there is none.
-pub(crate) fn read_string(rest: &mut &[u8]) -> Option<Vec<u8>> {
+pub fn read_string(rest: &mut &[u8]) -> Option<Vec<u8>> {
     let text = |number: i64| Some(number.to_string().into_bytes());
     match *rest.first()? {
         ONE_BYTE_INTEGER => text(i8::from_le_bytes(take_special(rest)?).into()),
@@ -42,24 +83,28 @@ pub(crate) fn read_string(rest: &mut &[u8]) -> Option<Vec<u8>> {
         FOUR_BYTE_INTEGER => text(i32::from_le_bytes(take_special(rest)?).into()),
         COMPRESSED => {
             *rest = &rest[1..];
-            let packed = read_length(rest)?;
-            let length = read_length(rest)?;
+            let packed = usize::try_from(read_length(rest)?).ok()?;
+            let length = usize::try_from(read_length(rest)?).ok()?;
             lzf::decompress(take(rest, packed)?, length)
         }
         _ => {
-            let length = read_length(rest)?;
+            let length = usize::try_from(read_length(rest)?).ok()?;
             take(rest, length).map(<[u8]>::to_vec)
         }
     }
 }
 
-fn read_length(rest: &mut &[u8]) -> Option<usize> {
-    let first = *take(rest, 1)?.first()?;
+/// Takes a number that is written as the lengths are.
+pub(super) fn read_length(rest: &mut &[u8]) -> Option<u64> {
+    let [first] = take_array(rest)?;
     match first {
         0..0x40 => Some(first.into()),
-        0x40..0x80 => Some(usize::from(first & 0x3f) << 8 | usize::from(*take(rest, 1)?.first()?)),
-        FOUR_BYTES => usize::try_from(u32::from_be_bytes(take(rest, 4)?.try_into().ok()?)).ok(),
-        EIGHT_BYTES => usize::try_from(u64::from_be_bytes(take(rest, 8)?.try_into().ok()?)).ok(),
+        0x40..0x80 => {
+            let [second] = take_array(rest)?;
+            Some(u64::from(first & 0x3f) << 8 | u64::from(second))
+        }
+        FOUR_BYTES => Some(u32::from_be_bytes(take_array(rest)?).into()),
+        EIGHT_BYTES => Some(u64::from_be_bytes(take_array(rest)?)),
         _ => None,
     }
 }
@@ -69,7 +114,11 @@ fn take_special<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     take(rest, N + 1)?[1..].try_into().ok()
 }
 
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+pub(super) fn take_array<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    take(rest, N)?.try_into().ok()
+}
+
+pub(super) fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     let (taken, left) = rest.split_at_checked(length)?;
     *rest = left;
     Some(taken)
@@ -86,10 +135,32 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for length in [0, 1, 63, 64, 0x3fff, 0x4000, 70_000] {
+        for (length, compress) in [0, 1, 20, 21, 63, 64, 0x3fff, 0x4000, 70_000]
+            .into_iter()
+            .flat_map(|length| [(length, false), (length, true)])
+        {
             let (text, mut out) = (vec![b'x'; length], Vec::new());
-            write_string(&mut out, &text);
+            write_string(&mut out, &text, compress);
+            assert_eq!(out.len() < length, compress && length > 20);
             assert_eq!(read(&out), Some(text), "{length}");
+        }
+    }
+
+    #[test]
+    fn integers_are_written_in_binary() {
+        for (text, written) in [
+            ("7", &b"\xc0\x07"[..]),
+            ("-128", b"\xc0\x80"),
+            ("128", b"\xc1\x80\0"),
+            ("-32769", b"\xc2\xff\x7f\xff\xff"),
+            ("2147483648", b"\x0a2147483648"),
+            ("007", b"\x03007"),
+            ("-0", b"\x02-0"),
+        ] {
+            let mut out = Vec::new();
+            write_string(&mut out, text.as_bytes(), true);
+            assert_eq!(out, written, "{text}");
+            assert_eq!(read(&out), Some(text.as_bytes().to_vec()));
         }
     }
 

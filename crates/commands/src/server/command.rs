@@ -5,6 +5,8 @@ mod hints;
 mod keys;
 mod list;
 
+pub(crate) use keys::{access, fixed_access, for_each_position};
+
 use crate::call::Call;
 use crate::error::Error;
 use crate::spec::{Categories, Command, Flags, Group, Handler, command};

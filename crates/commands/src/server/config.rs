@@ -1,5 +1,7 @@
 //! CONFIG: parameters while the server runs.
 
+use std::io::ErrorKind;
+
 use crate::call::Call;
 use crate::config::{self, Change, PARAMETERS, Param};
 use crate::engine::Env;
@@ -90,8 +92,13 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let words: Vec<(usize, &[&str])> = words.iter().map(|(at, word)| (*at, &word[..])).collect();
     let config = &call.env.engine.config;
+    let password = config.text(Param::RequirePass);
     config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
     config.apply_to(call.env.engine);
+    let required = config.text(Param::RequirePass);
+    if required != password {
+        call.env.engine.acl.require_password(required.as_bytes());
+    }
     config.tell(settings.iter().map(|(_, at, _)| *at));
     call.reply.ok();
     Ok(())
@@ -134,13 +141,34 @@ const REWRITE: Command = operator("rewrite", "config|rewrite", 2, rewrite).docs(
     "Rewrite the configuration file with the in memory configuration",
 );
 
-/// This server does not write its configuration file.
 fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    Err(Error::Text(if call.env.engine.process.config_file.is_empty() {
-        "ERR The server is running without a config file"
+    let engine = call.env.engine;
+    let path = &engine.process.config_file;
+    if path.is_empty() {
+        return Err(Error::Text("ERR The server is running without a config file"));
+    }
+    let old = match (engine.process.read_file)(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(not_rewritten(call, &error)),
+    };
+    let users = if engine.config.text(Param::AclFile).is_empty() {
+        engine.acl.all().iter().map(|user| user.rights().line(&user.name)).collect()
     } else {
-        "ERR Rewriting config file: Function not implemented"
-    }))
+        Vec::new()
+    };
+    let text = engine.config.rewritten(&old, &users);
+    if let Err(error) = (engine.process.replace_file)(path, &text) {
+        return Err(not_rewritten(call, &error));
+    }
+    (engine.process.log)(2, "CONFIG REWRITE executed with success.");
+    call.reply.ok();
+    Ok(())
+}
+
+fn not_rewritten(call: &Call<'_, '_>, error: &std::io::Error) -> Error {
+    (call.env.engine.process.log)(3, &format!("CONFIG REWRITE failed: {error}"));
+    Error::Owned(format!("ERR Rewriting config file: {error}"))
 }
 
 const HELP: Command = command("help", 2, help)

@@ -6,6 +6,7 @@
 mod blob;
 mod hash;
 mod list;
+pub mod listpack;
 mod packed;
 mod set;
 mod stream;
@@ -19,11 +20,11 @@ pub use self::{
     blob::Blob,
     hash::{Hash, HashUndo},
     list::{List, ListUndo},
+    listpack::StreamItem,
     set::{Member, Set, SetUndo},
     stream::{
         GroupUndo, History, LARGEST_NODE, PendingEntry, References, Stream, StreamConsumer, StreamEntry,
-        StreamGroup, StreamId, StreamItem, StreamNode, StreamRange, StreamRangeRev, StreamTrim, StreamUndo,
-        TrimTo,
+        StreamGroup, StreamId, StreamNode, StreamRange, StreamRangeRev, StreamTrim, StreamUndo, TrimTo,
     },
     string::{Str, StrUndo, canonical_int},
     zset::{Outcome, ZSet, ZSetUndo},

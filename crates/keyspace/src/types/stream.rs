@@ -7,7 +7,7 @@
 mod group;
 mod groups;
 mod id;
-mod listpack;
+mod load;
 mod node;
 mod radix;
 mod range;
@@ -19,7 +19,6 @@ use self::node::Node;
 pub use self::{
     group::{GroupUndo, PendingEntry, StreamConsumer, StreamGroup},
     id::StreamId,
-    listpack::StreamItem,
     node::{Node as StreamNode, StreamEntry},
     range::{StreamRange, StreamRangeRev},
     trim::{References, StreamTrim, TrimTo},
@@ -94,6 +93,11 @@ impl Stream {
     /// The greatest ID ever given.
     pub fn last_id(&self) -> StreamId {
         self.history.last_id
+    }
+
+    /// The nodes in the order of their entries.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &StreamNode> {
+        self.nodes.iter()
     }
 
     /// How many nodes there are: the keys of Redis's radix tree.

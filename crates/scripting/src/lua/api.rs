@@ -262,11 +262,14 @@ fn acl_check_cmd(stack: Stack, _: &mut Shared) -> Outcome {
     if (1..=stack.top()).any(|index| !matches!(stack.kind(index), Kind::String | Kind::Number)) {
         return raise(stack, c"ERR Lua redis lib command arguments must be strings or integers");
     }
-    let known = context().is_some_and(|context| context.env.engine.commands.find(stack.bytes(1)).is_some());
-    if !known {
-        return raise(stack, c"ERR Invalid command passed to redis.acl_check_cmd()");
+    let args: Vec<&[u8]> = (1..=stack.top()).map(|index| stack.bytes(index)).collect();
+    let allowed = context().and_then(|context| perigee_commands::may_call(context, &args));
+    drop(args);
+    match allowed {
+        Some(allowed) => {
+            stack.push_boolean(allowed);
+            Ok(1)
+        }
+        None => raise(stack, c"ERR Invalid command passed to redis.acl_check_cmd()"),
     }
-    // Until there are users there is one, who may do everything.
-    stack.push_boolean(true);
-    Ok(1)
 }

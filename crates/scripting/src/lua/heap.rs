@@ -78,6 +78,11 @@ impl Heap {
         self.runs += 1;
     }
 
+    /// Whether scripts have begun and not ended.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.runs > 0
+    }
+
     /// A script has ended.
     pub(crate) fn leave(&mut self) {
         self.runs -= 1;

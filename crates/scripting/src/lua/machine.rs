@@ -34,6 +34,10 @@ pub(crate) struct Machine {
     idle: Vec<Thread>,
     watchdog: Watchdog,
     strings: [c_int; 2],
+    /// What was in use when everything had been collected.
+    tidy_bytes: usize,
+    /// The collector's cycles since it was found that there is something to collect.
+    cycles: u32,
 }
 
 /// A compiled script: a reference into the registry, and how often it was run.
@@ -88,6 +92,9 @@ static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
 /// Levels that a traceback shows.
 const TRACEBACK: c_int = 20;
 
+/// More than this, and twice what was left by the last time, is worth to be collected.
+const UNTIDY_BYTES: usize = 4 * 1024 * 1024;
+
 /// Coroutines kept for later runs.
 const IDLE: usize = 16;
 
@@ -136,8 +143,18 @@ impl Machine {
                 ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
             });
             let functions = HashMap::new();
-            let mut machine =
-                Machine { state, slot, sandbox, libraries, functions, idle: Vec::new(), watchdog, strings };
+            let mut machine = Machine {
+                state,
+                slot,
+                sandbox,
+                libraries,
+                functions,
+                idle: Vec::new(),
+                watchdog,
+                strings,
+                tidy_bytes: 0,
+                cycles: 0,
+            };
             if !*HOOKS_IN_COMPILED_CODE.get_or_init(|| machine.probe()) {
                 luaJIT_setmode(state, 0, 0);
             }
@@ -553,6 +570,26 @@ impl Machine {
     /// The most that the VM has used in the last slice.
     pub(crate) fn peak_bytes(&mut self) -> usize {
         self.slot().heap.peak_bytes()
+    }
+
+    /// Collects what scripts have left behind, if that is much, for at most a slice; whether it is to be called again soon.
+    pub(crate) fn tidy(&mut self) -> bool {
+        let used = self.used_bytes();
+        if self.slot().heap.is_in_use() || (self.cycles == 0 && used < 2 * self.tidy_bytes + UNTIDY_BYTES) {
+            return false;
+        }
+        self.watchdog.begin();
+        while self.cycles < 2 && !self.watchdog.pulse.is_slice_over() {
+            // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
+            self.cycles += u32::from(unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, 0) } != 0);
+        }
+        self.watchdog.end();
+        if self.cycles < 2 {
+            return true;
+        }
+        self.cycles = 0;
+        self.tidy_bytes = self.used_bytes();
+        false
     }
 
     /// Bytes that the VM uses.

@@ -131,3 +131,23 @@ fn one_of_several_scripts_is_killed() {
     assert_eq!(server.call(&["SCRIPT", "KILL"]), "+OK\r\n");
     assert!(first.finish().contains("killed by user"));
 }
+
+#[test]
+fn what_a_script_has_left_behind_is_given_back() {
+    let server = Server::new(&[]);
+    server.eval("return 1");
+    let before = server.used_bytes();
+    let client = server.connect();
+    let greedy =
+        "local t = {} for i = 1, 2e5 do t[i] = {i} end t.long = string.rep('x', 3e7) while true do end";
+    let mut run = client.send(&["EVAL", greedy, "0"]);
+    run.slices(2);
+    while server.used_bytes() < before + (30 << 20) {
+        run.slices(1);
+    }
+    assert!(!server.tidy(), "a script that runs is left alone");
+    server.call(&["SCRIPT", "KILL"]);
+    run.finish();
+    while server.tidy() {}
+    assert!(server.used_bytes() < before + (5 << 20), "{before} {}", server.used_bytes());
+}

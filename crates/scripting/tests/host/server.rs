@@ -24,6 +24,11 @@ impl Server {
         self.host.used_bytes()
     }
 
+    /// A step of giving memory back; whether there is more to do.
+    pub(crate) fn tidy(&self) -> bool {
+        self.host.tidy()
+    }
+
     pub(crate) fn eval(&self, script: &str) -> String {
         self.call(&["EVAL", script, "0"])
     }

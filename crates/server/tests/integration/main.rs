@@ -3,6 +3,7 @@
 //! Also here, so that it is linked once: the transcripts, which need no socket, and the edges between the crates.
 #![allow(clippy::disallowed_methods)] // Tests of a real process wait in real time.
 
+mod access;
 mod blocking;
 mod connection;
 mod debugger;

@@ -39,6 +39,38 @@ fn script_kill_undoes_a_compiled_loop_that_has_written() {
     assert_eq!(refusal(&mut client, &words("SCRIPT KILL")), "NOTBUSY No scripts in execution right now.");
 }
 
+/// The short form of `cargo xtask preempt`: a script of each kind on every worker, none of which would let anybody else in if it
+/// could not be interrupted.
+#[test]
+fn scripts_that_never_end_on_every_worker_let_others_in_and_are_killed() {
+    let server = Server::start_with(&["--io-threads", "2", "--io-threads-placement", "turn"]);
+    let mut client = server.client();
+    ask::<()>(&mut client, "SET quick value");
+    for script in [
+        "while true do end",
+        "while true do pcall(redis.call, 'incr', KEYS[1]) end",
+        "local t = {} for i = 1, 1e5 do t[i] = i * 7919 % 100003 end
+         while true do table.sort(t, function(a, b) return a % 1000 < b % 1000 end) end",
+        "local s = string.rep('word ', 1e5) while true do s:gsub('%w+', function(w) return w end) end",
+        "return string.find(string.rep('a', 1e5), string.rep('.-', 12) .. 'b')",
+        "local i = 0 while true do i = i + 1 string.rep(i, 1e7) end",
+        "local t = {} for i = 1, 100 do t[i] = string.rep('x', 2e5) end
+         local i = 0 while true do i = i + 1 t[1] = i table.concat(t, ',') end",
+    ] {
+        let running = [start(&server, script, &["a"]), start(&server, script, &["b"])];
+        for _ in 0..4 {
+            assert_eq!(ask::<String>(&mut server.client(), "GET quick"), "value", "{script}");
+        }
+        for run in running {
+            while !run.is_finished() {
+                // One that has not outlived its first slice yet is not on the list.
+                drop(try_ask::<()>(&mut client, "SCRIPT KILL"));
+            }
+            assert!(run.join().unwrap().contains("killed by user"), "{script}");
+        }
+    }
+}
+
 #[test]
 fn only_those_who_want_its_keys_hear_that_a_script_is_busy() {
     let server = Server::start_with(&["--busy-reply-threshold", "50"]);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::server::{Folder, Server, ask, eval, refused, wait_until};
+use crate::server::{Folder, Server, ask, eval, refusal, refused, wait_until, words};
 
 #[test]
 fn it_says_what_tools_wait_for() {
@@ -42,6 +42,37 @@ fn a_signal_ends_it_also_while_a_script_runs() {
     assert!(Command::new("kill").arg(server.pid().to_string()).status().unwrap().success());
     assert_eq!(server.exit_code(), Some(0));
     assert!(running.join().unwrap());
+}
+
+#[test]
+fn what_config_rewrite_has_written_is_read_again() {
+    let folder = Folder::new();
+    let path = folder.write("redis.conf", "# Ours\ntimeout 9\nport 1\n");
+    let server = Server::start_file(&path);
+    let mut client = server.client();
+    redis::cmd("CONFIG").arg(&["SET", "maxclients", "77", "timeout", "8"]).exec(&mut client).unwrap();
+    redis::cmd("ACL")
+        .arg(&["SETUSER", "bob", "on", ">it's \"he\"", "~k*", "+get"])
+        .exec(&mut client)
+        .unwrap();
+    let answer: String = ask(&mut client, "CONFIG REWRITE");
+    assert_eq!(answer, "OK");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("# Ours\ntimeout 8\n"), "{text}");
+    drop((client, server));
+
+    let server = Server::start_file(&path);
+    let mut client = server.client();
+    let pair: Vec<String> = ask(&mut client, "CONFIG GET maxclients");
+    assert_eq!(pair, ["maxclients", "77"]);
+    redis::cmd("AUTH").arg(&["bob", "it's \"he\""]).exec(&mut client).unwrap();
+}
+
+#[test]
+fn config_rewrite_without_a_file_is_refused() {
+    let server = Server::start();
+    let text = refusal(&mut server.client(), &words("CONFIG REWRITE"));
+    assert_eq!(text, "ERR The server is running without a config file");
 }
 
 #[test]

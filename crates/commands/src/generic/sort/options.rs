@@ -39,8 +39,14 @@ impl<'a> Options<'a> {
                 let pattern = words.value()?;
                 options.by = Some(pattern);
                 options.keeps_order |= !pattern::names_keys(pattern);
+                if pattern::names_keys(pattern) && !reads_every_key(call) {
+                    return Err(BY_DENIED);
+                }
             } else if word.is("GET") {
                 options.fetch.push(words.value()?);
+                if !reads_every_key(call) {
+                    return Err(GET_DENIED);
+                }
             } else {
                 return Err(Error::Syntax);
             }
@@ -55,6 +61,16 @@ impl<'a> Options<'a> {
         let count = usize::try_from(count).unwrap_or(len).min(len - start);
         start..start + count
     }
+}
+
+const BY_DENIED: Error = Error::Text("ERR BY option of SORT denied due to insufficient ACL permissions.");
+const GET_DENIED: Error = Error::Text("ERR GET option of SORT denied due to insufficient ACL permissions.");
+
+/// Whether the user may read the keys that patterns lead to, which are known too late: any.
+fn reads_every_key(call: &Call<'_, '_>) -> bool {
+    let engine = call.env.engine;
+    let entry = engine.commands.find(call.args[0]);
+    entry.is_none_or(|entry| call.session.identity.reads_every_key(&engine.acl, entry, call.args))
 }
 
 /// The positions of SORT's keys: the first argument, and the last STORE's.

@@ -132,9 +132,24 @@ struct KeySpec {
 }
 
 enum Find {
-    Range { index: i64, last: i64, step: i64 },
-    Count { index: i64 },
-    Keyword { word: &'static str, start: i64 },
+    Range {
+        index: i64,
+        last: i64,
+        step: i64,
+    },
+    Count {
+        index: i64,
+    },
+    /// The keys are half of what follows.
+    Keyword {
+        word: &'static str,
+        start: i64,
+    },
+    /// One key follows.
+    Destination {
+        word: &'static str,
+        start: i64,
+    },
     Unknown,
 }
 
@@ -163,6 +178,10 @@ impl KeySpec {
             Keys::Custom(_) if let Some((word, start)) = hints::keyword(command) => {
                 vec![Find::Keyword { word, start }]
             }
+            Keys::Custom(_) if let Some(start) = hints::stores_from(command) => {
+                let stored = ["STORE", "STOREDIST"].map(|word| Find::Destination { word, start });
+                [Find::Range { index: 1, last: 0, step: 1 }].into_iter().chain(stored).collect()
+            }
             Keys::Custom(_) => {
                 let leading = leading_key(command).map(|index| Find::Range { index, last: 0, step: 1 });
                 let mut finds: Vec<_> = leading.into_iter().collect();
@@ -170,7 +189,7 @@ impl KeySpec {
                 finds
             }
         };
-        let access = |at: usize| access.get(at).copied().unwrap_or(access[0]);
+        let access = |at: usize| access.get(at).or(access.last()).copied().unwrap_or_default();
         finds.into_iter().enumerate().map(|(at, find)| KeySpec { access: access(at), find }).collect()
     }
 
@@ -193,6 +212,10 @@ impl KeySpec {
             Find::Keyword { word, start } => (
                 ("keyword", vec![("keyword", Fact::Word(word)), number("startfrom", start)]),
                 ("range", vec![number("lastkey", -1), number("keystep", 1), number("limit", 2)]),
+            ),
+            Find::Destination { word, start } => (
+                ("keyword", vec![("keyword", Fact::Word(word)), number("startfrom", start)]),
+                ("range", vec![number("lastkey", 0), number("keystep", 1), number("limit", 0)]),
             ),
             Find::Unknown => (("unknown", Vec::new()), ("unknown", Vec::new())),
         };

@@ -24,6 +24,15 @@ pub(super) fn keyword(command: &Command) -> Option<(&'static str, i64)> {
     }
 }
 
+/// From where on a destination is looked for, which follows the word STORE or STOREDIST.
+pub(super) fn stores_from(command: &Command) -> Option<i64> {
+    match command.full_name {
+        "georadius" => Some(6),
+        "georadiusbymember" => Some(5),
+        _ => None,
+    }
+}
+
 /// Its tips.
 pub(super) fn tips(command: &Command) -> impl Iterator<Item = &'static str> {
     TIPS.iter().filter(|(_, names)| names.contains(&command.full_name)).map(|(tip, _)| *tip)
@@ -47,6 +56,7 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     (&["RO access", "OW update"], &["copy"]),
     (&["RO access", "RO access", "OW update"], &["sort"]),
     (&["RO access", "RO access"], &["sort_ro"]),
+    (&["RO access", "OW update"], &["georadius", "georadiusbymember"]),
     (&["RW access delete"], &[
         "blmpop", "blpop", "brpop", "bzmpop", "bzpopmax", "bzpopmin", "getdel", "lmpop", "lpop", "rpop", "spop", "zmpop",
         "zpopmax", "zpopmin",
@@ -66,7 +76,7 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     ]),
     (&["OW update"], &["mset", "psetex", "restore", "restore-asking", "setex"]),
     (&["OW insert"], &["msetnx", "setnx"]),
-    (&["RW access"], &["pfcount"]),
+    (&["RW access"], &["pfcount", "pfdebug"]),
     (&["RO access"], &["xreadgroup"]),
 ];
 

@@ -60,26 +60,57 @@ fn find(call: &Call<'_, '_>, request: &[&[u8]]) -> Option<Entry> {
     }
 }
 
-/// A count that the request does not bear out means that no key can be told.
+/// The positions of a request's keys, in the order of the command's key specifications. A count that the request does not bear out means that no key can be told.
 fn positions(command: &Command, request: &[&[u8]]) -> Vec<usize> {
+    let mut positions = Vec::new();
+    for_each_position(command, request, |at| positions.push(at));
+    positions
+}
+
+/// Calls `visit` with these positions.
+pub(crate) fn for_each_position(command: &Command, request: &[&[u8]], visit: impl FnMut(usize)) {
     if let Keys::Counted { count, .. } = command.keys {
         let at = usize::from(count);
         let number = request.get(at).and_then(|number| crate::parse::integer(number));
         let left = request.len().saturating_sub(at + 1) as i64;
         if number.is_none_or(|number| number < 1 || number > left) {
-            return Vec::new();
+            return;
         }
     }
-    let mut positions = Vec::new();
-    command.for_each_key(request, |at| positions.push(at));
-    positions
+    command.for_each_key(request, visit);
 }
 
-fn access(command: &Command, request: &[&[u8]], number: usize) -> &'static str {
-    if command.name == "set" {
-        let answers_old = request[3..].iter().any(|&word| Word(word).is("GET"));
-        return if answers_old { "RW access update" } else { "OW update" };
+/// What the request does with the key that has this number among its keys.
+pub(crate) fn access(command: &Command, request: &[&[u8]], number: usize) -> &'static str {
+    match command.name {
+        "set" if request.iter().skip(3).any(|&word| Word(word).is("GET")) => "RW access update",
+        "set" => "OW update",
+        "bitfield" if only_reads(request) => "RO access",
+        "bitfield" => "RW access update",
+        "sort" if number > 0 => hints::access(command)[2],
+        _ => {
+            let access = hints::access(command);
+            access[number.min(access.len() - 1)]
+        }
     }
-    let access = hints::access(command);
-    if command.name == "sort" && number > 0 { access[2] } else { access[number.min(access.len() - 1)] }
+}
+
+/// What the command does with its keys by their number, the last for all that follow, unless it depends on the request.
+pub(crate) fn fixed_access(command: &Command) -> Option<&'static [&'static str]> {
+    let depends = ["set", "bitfield", "sort"].contains(&command.name);
+    (!depends).then(|| hints::access(command))
+}
+
+/// Whether a BITFIELD has nothing but GETs that are complete.
+fn only_reads(request: &[&[u8]]) -> bool {
+    let mut at = 2;
+    while let Some(&word) = request.get(at) {
+        let left = request.len() - at - 1;
+        at += match Word(word) {
+            word if word.is("GET") && left >= 2 => 3,
+            word if word.is("OVERFLOW") && left >= 1 => 2,
+            _ => return false,
+        };
+    }
+    true
 }

@@ -152,7 +152,12 @@ pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
             let first = words.position();
             return (first..first + words.left() / 2).collect();
         }
-        let values = if word.is("GROUP") { 2 } else { usize::from(!word.is("NOACK")) };
+        // What is no option is passed over: keys are looked for before the request is refused for it.
+        let values = match word {
+            _ if word.is("GROUP") => 2,
+            _ if word.is("COUNT") || word.is("BLOCK") => 1,
+            _ => 0,
+        };
         (0..values).for_each(|_| _ = words.next());
     }
     Vec::new()
@@ -169,6 +174,7 @@ mod tests {
             ("xread count 1 block 0 streams a 0", &[6]),
             ("xreadgroup noack group streams streams streams a >", &[6]),
             ("xread streams a b 0", &[2]),
+            ("xreadgroup group g c other streams a >", &[6]),
             ("xread count", &[]),
             ("xread", &[]),
         ] {

@@ -1,6 +1,6 @@
 //! A stretch of a stream in one allocation.
 //!
-//! It is laid out as a node of Redis's streams, so that it fills up where Redis's does: the elements of a [listpack](super::listpack)
+//! It is laid out as a node of Redis's streams, so that it fills up where Redis's does: the elements of a [listpack]
 //! are the first entry's number of fields, these fields, and a zero, then the entries. An entry is its flags, the distance
 //! of its ID from the first one's, its values alone if its fields are those of the first, else their number and
 //! fields with values, and last how many elements that makes. A deleted entry is marked by a flag.
@@ -8,7 +8,7 @@
 //! How many entries are alive and deleted stands beside the elements, and counts for the size all the same.
 
 use super::StreamId;
-use super::listpack::{self, StreamItem};
+use crate::types::listpack::{self, Listpack, StreamItem};
 
 /// A stretch of a stream.
 #[derive(Clone, Debug)]
@@ -49,6 +49,26 @@ impl Node {
         let mut node = Node { first: id, bytes, live: 0, deleted: 0, body };
         node.push(id, fields);
         node
+    }
+
+    /// A node that was checked: elements without the counters before them, so many entries alive and deleted, the
+    /// entries from `body` on.
+    pub(super) fn of_elements(first: StreamId, bytes: Vec<u8>, live: u32, deleted: u32, body: u32) -> Self {
+        Node { first, bytes, live, deleted, body }
+    }
+
+    /// The ID of the first entry that it ever held, by which Redis names the node.
+    pub fn first(&self) -> StreamId {
+        self.first
+    }
+
+    /// The node as the listpack that Redis has for it.
+    pub fn to_listpack(&self) -> Vec<u8> {
+        let mut listpack = Listpack::default();
+        listpack.push_int(self.live.into());
+        listpack.push_int(self.deleted.into());
+        listpack.extend(&self.bytes);
+        listpack.finish()
     }
 
     /// Its size as a listpack of Redis.

@@ -241,8 +241,8 @@ pub(super) fn concat(stack: Stack, shared: &mut Shared) -> Outcome {
             let mut text = Chunks::default();
             text.extend(&shared.output);
             shared.release();
-            let finish = None;
-            shared.operation = Some(Box::new(Concat { at, last: i64::from(last), text, finish }));
+            let (cycles, finish) = (Cycles::default(), None);
+            shared.operation = Some(Box::new(Concat { at, last: i64::from(last), text, cycles, finish }));
             return Err(Raise::Unfinished);
         }
         let bytes = element(stack, shared, at)?;
@@ -274,6 +274,7 @@ struct Concat {
     at: i64,
     last: i64,
     text: Chunks,
+    cycles: Cycles,
     finish: Option<Finish>,
 }
 
@@ -281,6 +282,9 @@ impl Operation for Concat {
     fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         let separator = if stack.kind(2) == Kind::String { stack.bytes(2) } else { &[] };
         while self.at <= self.last {
+            if !self.cycles.make_room(stack, shared, self.text.length(), turns)? {
+                return Ok(None);
+            }
             let bytes = element(stack, shared, self.at)?;
             self.text.extend(bytes);
             stack.pop(1);
@@ -288,9 +292,6 @@ impl Operation for Concat {
                 self.text.extend(separator);
             }
             self.at += 1;
-            if !shared.has_room(self.text.length()) {
-                return Err(Raise::NoRoom);
-            }
             if turns.spend(8 + (bytes.len() / 32) as u32) {
                 return Ok(None);
             }

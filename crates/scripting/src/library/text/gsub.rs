@@ -9,10 +9,11 @@ use std::ffi::c_int;
 use mlua::ffi;
 
 use super::build::Chunks;
+use super::collect::Cycles;
 use super::pattern::{Captured, Malformed, Matcher, Pace, Search, visible};
 use super::search::push_captures;
 use crate::library::Shared;
-use crate::lua::{Operation, Turns};
+use crate::lua::{Operation, Turns, should_stop};
 use crate::stack::{Kind, Outcome, Raise, Stack, register};
 
 pub(super) fn gsub(stack: Stack, shared: &mut Shared) -> Outcome {
@@ -27,7 +28,7 @@ pub(super) fn gsub(stack: Stack, shared: &mut Shared) -> Outcome {
         _ => return Err(Raise::Argument(3, c"string/function/table expected")),
     }
     let walk = Walk::new(limit, std::mem::take(&mut shared.matcher));
-    shared.operation = Some(Box::new(Replace { walk, finished: None }));
+    shared.operation = Some(Box::new(Replace { walk, cycles: Cycles::default(), finished: None }));
     Err(Raise::Unfinished)
 }
 
@@ -113,6 +114,7 @@ impl Walk {
 /// `gsub` without a function.
 struct Replace {
     walk: Walk,
+    cycles: Cycles,
     finished: Option<super::build::Finish>,
 }
 
@@ -121,6 +123,9 @@ impl Operation for Replace {
         let (subject, pattern) = (stack.bytes(1), stack.bytes(2));
         if self.finished.is_none() {
             loop {
+                if !self.cycles.make_room(stack, shared, self.walk.output.length(), turns)? {
+                    return Ok(None);
+                }
                 let next = self.walk.next(subject, pattern, turns);
                 match next.map_err(|Malformed(text)| shared.fail(format_args!("{text}")))? {
                     Next::Later => return Ok(None),
@@ -130,9 +135,6 @@ impl Operation for Replace {
                             self.look_up(stack, shared, subject, (from, to))?;
                         } else {
                             self.expand(stack, shared, subject, (from, to))?;
-                        }
-                        if !shared.has_room(self.walk.output.length()) {
-                            return Err(Raise::NoRoom);
                         }
                         if turns.spend(8) {
                             return Ok(None);
@@ -278,8 +280,11 @@ fn gsub_step(stack: Stack, shared: &mut Shared) -> Outcome {
     if walk.found.is_some() && add_value(stack, shared, walk, subject).is_err() {
         return fail(stack, shared);
     }
-    if !shared.has_room(walk.output.length()) {
-        return Err(Raise::NoRoom);
+    let (mut cycles, mut turns) = (Cycles::default(), Turns::of_function(stack));
+    while !cycles.make_room(stack, shared, walk.output.length(), &mut turns)? {
+        if should_stop() {
+            return Err(Raise::Stop);
+        }
     }
     stack.set_top(3);
     let mut step = Step { finished: None };

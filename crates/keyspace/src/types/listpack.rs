@@ -1,14 +1,139 @@
-//! The elements of a node: strings and integers as in Redis's [listpack], without its header and its end.
+//! Redis's [listpack]: strings and integers one after the other.
 //!
 //! An element is a header, which tells its kind and length, its content, and the length of both again, so that elements
-//! can be walked backwards. A string that is a canonical integer is stored as one.
+//! can be walked backwards. A string that is a canonical integer is stored as one. A whole listpack has its length and
+//! the number of its elements before them, and an end mark behind.
+//!
+//! The nodes of streams are elements without that frame; [`Listpack`] and [`elements`] are for those who write and read whole
+//! ones. What is read may come from anywhere: nothing of it is believed.
 //!
 //! [listpack]: https://github.com/antirez/listpack/blob/master/listpack.md
 
 use crate::types::{Scratch, canonical_int};
 
 /// The bytes of a listpack beyond its elements: header and end.
-pub(super) const FRAME: usize = 7;
+pub(super) const FRAME: usize = HEADER + 1;
+const HEADER: usize = 6;
+const END: u8 = 0xff;
+/// Stands for more elements than two bytes can count.
+const UNCOUNTED: u16 = u16::MAX;
+
+/// A listpack that is being written.
+#[derive(Clone, Debug)]
+pub struct Listpack {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Listpack { bytes: vec![0; HEADER], count: 0 }
+    }
+}
+
+impl Listpack {
+    /// Adds a string.
+    pub fn push(&mut self, string: &[u8]) {
+        push(&mut self.bytes, string);
+        self.count += 1;
+    }
+
+    /// Adds an integer.
+    pub fn push_int(&mut self, value: i64) {
+        push_int(&mut self.bytes, value);
+        self.count += 1;
+    }
+
+    /// Adds elements that are written already.
+    pub(super) fn extend(&mut self, elements: &[u8]) {
+        let mut at = 0;
+        while at < elements.len() {
+            at = skip(elements, at);
+            self.count += 1;
+        }
+        self.bytes.extend_from_slice(elements);
+    }
+
+    /// How many elements it has.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether it has no element.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Its bytes so far, frame included.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + 1
+    }
+
+    /// The whole listpack.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes.push(END);
+        let count = u16::try_from(self.count).unwrap_or(UNCOUNTED);
+        let size = self.bytes.len() as u32;
+        self.bytes[..4].copy_from_slice(&size.to_le_bytes());
+        self.bytes[4..HEADER].copy_from_slice(&count.to_le_bytes());
+        self.bytes
+    }
+}
+
+/// The elements of a whole listpack; `None` if it is damaged anywhere.
+pub fn elements(listpack: &[u8]) -> Option<Elements<'_>> {
+    let (header, rest) = listpack.split_first_chunk::<HEADER>()?;
+    let (&END, rest) = rest.split_last()? else { return None };
+    let size = u32::from_le_bytes(header[..4].try_into().ok()?);
+    let count = u16::from_le_bytes(header[4..].try_into().ok()?);
+    let (mut at, mut found) = (0, 0);
+    while at < rest.len() {
+        at = checked_skip(rest, at)?;
+        found += 1;
+    }
+    let counted = count == UNCOUNTED || usize::from(count) == found;
+    (size as usize == listpack.len() && counted).then_some(Elements { bytes: rest, at: 0, left: found })
+}
+
+/// See [`elements`].
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    left: usize,
+}
+
+impl<'a> Elements<'a> {
+    /// The bytes of those that are left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    /// The next element, which must be an integer.
+    pub(super) fn next_int(&mut self) -> Option<i64> {
+        match self.next()? {
+            StreamItem::Int(value) => Some(value),
+            StreamItem::Bytes(_) => None,
+        }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = StreamItem<'a>;
+
+    fn next(&mut self) -> Option<StreamItem<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (item, next) = read(self.bytes, self.at);
+        self.at = next;
+        Some(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
 
 /// An element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +184,7 @@ pub(super) fn push(out: &mut Vec<u8>, string: &[u8]) {
         }
     };
     out.extend_from_slice(string);
-    push_back_len(out, header + len);
+    out.extend(back_len_digits(header + len));
 }
 
 /// Adds an integer.
@@ -146,6 +271,23 @@ pub(super) fn previous(bytes: &[u8], end: usize) -> usize {
     }
 }
 
+/// The offset behind the element at an offset, if there is a whole one with the right length behind it.
+fn checked_skip(bytes: &[u8], at: usize) -> Option<usize> {
+    let longest = match *bytes.get(at)? {
+        0..=0xbf => 1,
+        0xc0..=0xef => 2,
+        0xf0 => 5,
+        0xf1..=0xf4 => 1,
+        _ => return None,
+    };
+    bytes.get(at..at + longest)?;
+    let (header, len) = extent(bytes, at);
+    let behind = at + header + len;
+    let next = behind + back_len(header + len);
+    let back = bytes.get(behind..next)?;
+    back.iter().copied().eq(back_len_digits(header + len)).then_some(next)
+}
+
 /// The lengths of header and content. The one byte of a small integer counts as header.
 #[inline]
 fn extent(bytes: &[u8], at: usize) -> (usize, usize) {
@@ -178,17 +320,46 @@ fn back_len(len: usize) -> usize {
     }
 }
 
-fn push_back_len(out: &mut Vec<u8>, len: usize) {
+/// The bytes of the length behind an element.
+fn back_len_digits(len: usize) -> impl Iterator<Item = u8> {
     let size = back_len(len);
-    for digit in (0..size).rev() {
+    (0..size).rev().map(move |digit| {
         let more = if digit + 1 == size { 0 } else { 0x80 };
-        out.push((len >> (7 * digit)) as u8 & 0x7f | more);
-    }
+        (len >> (7 * digit)) as u8 & 0x7f | more
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_ones_are_those_of_redis() {
+        let mut listpack = Listpack::default();
+        listpack.push(b"field");
+        listpack.push(b"12");
+        listpack.push_int(-4097);
+        let bytes = listpack.finish();
+        assert_eq!(bytes, b"\x14\0\0\0\x03\0\x85field\x06\x0c\x01\xf1\xff\xef\x03\xff");
+        let items: Vec<_> = elements(&bytes).expect("what was written").collect();
+        assert_eq!(items, [StreamItem::Bytes(b"field"), StreamItem::Int(12), StreamItem::Int(-4097)]);
+    }
+
+    #[test]
+    fn damaged_ones_are_refused() {
+        let mut listpack = Listpack::default();
+        [&b"field"[..], b"12", &[b'x'; 70], &[b'y'; 5000]].into_iter().for_each(|item| listpack.push(item));
+        let bytes = listpack.finish();
+        assert!((0..bytes.len()).all(|end| elements(&bytes[..end]).is_none()));
+        let places = [0, 4, 6, 7, 12, 14, 15, 16, bytes.len() - 1];
+        for at in places {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            assert!(elements(&damaged).is_none() || at == 7, "{at}");
+        }
+        assert!(elements(b"").is_none());
+        assert!(elements(b"\x0b\0\0\0\x01\0\xf0\xff\xff\xff\xff").is_none());
+    }
 
     #[test]
     fn every_string_survives_both_ways() {

@@ -1,0 +1,177 @@
+//! Values to RDB, in the encodings of Redis 7.0.
+
+use perigee_keyspace::listpack::Listpack;
+use perigee_keyspace::{Hash, List, Set, Str, Value, ZSet};
+use perigee_resp::format_double;
+
+use super::kinds::*;
+use super::streams;
+use super::strings::{write_integer, write_length, write_string};
+
+/// Appends the value, long strings in it compressed if that is allowed.
+pub fn write_value(out: &mut Vec<u8>, value: &Value, compress: bool) {
+    match value {
+        Value::Str(value) => string(out, value, compress),
+        Value::List(value) => list(out, value, compress),
+        Value::Set(value) => set(out, value, compress),
+        Value::Hash(value) => hash(out, value, compress),
+        Value::ZSet(value) => zset(out, value, compress),
+        Value::Stream(value) => {
+            out.push(STREAM_LISTPACKS_2);
+            streams::write(out, value, compress);
+        }
+    }
+}
+
+fn string(out: &mut Vec<u8>, value: &Str, compress: bool) {
+    out.push(STRING);
+    match value.as_int() {
+        Some(number) if value.encoding() == "int" => write_integer(out, number),
+        _ => write_string(out, value.as_bytes(&mut Default::default()), compress),
+    }
+}
+
+/// A quicklist whose nodes are as full as Redis's are when elements are added at the end.
+fn list(out: &mut Vec<u8>, list: &List, compress: bool) {
+    let mut nodes = Vec::new();
+    let mut count = 0;
+    let mut node = Listpack::default();
+    let mut write_node = |kind, bytes: &[u8]| {
+        write_length(&mut nodes, kind);
+        write_string(&mut nodes, bytes, compress);
+        count += 1;
+    };
+    for element in list.iter() {
+        let large = element.len() >= LARGE_ELEMENT;
+        if !node.is_empty() && (large || node.size() + element.len() + ELEMENT_OVERHEAD > NODE_BYTES) {
+            write_node(PACKED, &std::mem::take(&mut node).finish());
+        }
+        if large {
+            write_node(PLAIN, element);
+        } else {
+            node.push(element);
+        }
+    }
+    if !node.is_empty() {
+        write_node(PACKED, &node.finish());
+    }
+    out.push(LIST_QUICKLIST_2);
+    write_length(out, count);
+    out.extend_from_slice(&nodes);
+}
+
+/// What a node of several elements holds at most, by the default of `list-max-listpack-size`.
+const NODE_BYTES: usize = 8192;
+/// What Redis reckons with for an element beside its bytes.
+const ELEMENT_OVERHEAD: usize = 8;
+/// An element of so many bytes is a node of its own.
+const LARGE_ELEMENT: usize = 1 << 30;
+
+fn set(out: &mut Vec<u8>, set: &Set, compress: bool) {
+    if let Some(integers) = set.ints() {
+        out.push(SET_INTSET);
+        return write_string(out, &intset(&integers.collect::<Vec<_>>()), compress);
+    }
+    out.push(SET);
+    write_length(out, set.len() as u64);
+    set.iter().for_each(|member| write_string(out, &member, compress));
+}
+
+fn intset(integers: &[i64]) -> Vec<u8> {
+    let fits = |min: i64, max: i64| integers.iter().all(|integer| (min..=max).contains(integer));
+    let width = if fits(i16::MIN.into(), i16::MAX.into()) {
+        2
+    } else if fits(i32::MIN.into(), i32::MAX.into()) {
+        4
+    } else {
+        8
+    };
+    let mut out = [(width as u32).to_le_bytes(), (integers.len() as u32).to_le_bytes()].concat();
+    integers.iter().for_each(|integer| out.extend_from_slice(&integer.to_le_bytes()[..width]));
+    out
+}
+
+fn hash(out: &mut Vec<u8>, hash: &Hash, compress: bool) {
+    if hash.encoding() == "listpack" {
+        let mut listpack = Listpack::default();
+        for (field, value) in hash.iter() {
+            listpack.push(field);
+            listpack.push(value);
+        }
+        out.push(HASH_LISTPACK);
+        return write_string(out, &listpack.finish(), compress);
+    }
+    out.push(HASH);
+    write_length(out, hash.len() as u64);
+    for (field, value) in hash.iter() {
+        write_string(out, field, compress);
+        write_string(out, value, compress);
+    }
+}
+
+fn zset(out: &mut Vec<u8>, zset: &ZSet, compress: bool) {
+    if zset.encoding() == "listpack" {
+        let mut listpack = Listpack::default();
+        for (member, score) in zset.iter() {
+            listpack.push(member);
+            match small_integer(score) {
+                Some(score) => listpack.push_int(score),
+                None => listpack.push(&format_double(score)),
+            }
+        }
+        out.push(ZSET_LISTPACK);
+        return write_string(out, &listpack.finish(), compress);
+    }
+    out.push(ZSET_2);
+    write_length(out, zset.len() as u64);
+    // Backwards, so that Redis inserts each at the front.
+    for (member, score) in zset.iter_rev_from_rank(zset.len() - 1) {
+        write_string(out, member, compress);
+        out.extend_from_slice(&score.to_le_bytes());
+    }
+}
+
+/// The score as an integer, if it is one and Redis would store it so.
+fn small_integer(score: f64) -> Option<i64> {
+    const LIMIT: f64 = (1_i64 << 62) as f64;
+    (score.abs() <= LIMIT && score.fract() == 0.0).then_some(score as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use perigee_keyspace::Limits;
+    use perigee_keyspace::log::NoLog;
+
+    fn written(value: Value) -> String {
+        let mut out = Vec::new();
+        write_value(&mut out, &value, true);
+        out.escape_ascii().to_string()
+    }
+
+    /// All as redis-server 7.0.15 dumps them.
+    #[test]
+    fn small_values_are_those_of_redis() {
+        assert_eq!(written(Value::Str(Str::from(1234))), r"\x00\xc1\xd2\x04");
+        assert_eq!(written(Value::Str(Str::from_bytes(b"hello"))), r"\x00\x05hello");
+        let limits = Limits::default();
+        let mut zset = ZSet::default();
+        zset.insert_or_update(b"a", 1.5, &limits, &mut NoLog);
+        zset.insert_or_update(b"b", 2.0, &limits, &mut NoLog);
+        let listpack = r"\x14\x14\x00\x00\x00\x04\x00\x81a\x02\x831.5\x04\x81b\x02\x02\x01\xff";
+        assert_eq!(written(Value::ZSet(Box::new(zset))), format!(r"\x11{listpack}"));
+        let mut set = Set::default();
+        [&b"70000"[..], b"-1"].into_iter().for_each(|member| _ = set.insert(member, &limits, &mut NoLog));
+        let intset = r"\x10\x04\x00\x00\x00\x02\x00\x00\x00\xff\xff\xff\xffp\x11\x01\x00";
+        assert_eq!(written(Value::Set(Box::new(set))), format!(r"\x0b{intset}"));
+    }
+
+    #[test]
+    fn scores_that_are_integers() {
+        assert_eq!(small_integer(-3.0), Some(-3));
+        assert_eq!(small_integer(0.5), None);
+        assert_eq!(small_integer(-1e17), Some(-100_000_000_000_000_000));
+        assert_eq!(small_integer(1e19), None);
+        assert_eq!(small_integer(f64::NEG_INFINITY), None);
+    }
+}

@@ -1,0 +1,20 @@
+//! Arbitrary bytes as dumped values: what is read can be written, and is read again to the same.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use perigee_commands::payload::{read_value, write_value};
+use perigee_keyspace::Limits;
+
+fuzz_target!(|data: &[u8]| {
+    let limits = Limits { hash_max_listpack_entries: 4, zset_max_listpack_entries: 4, ..Limits::default() };
+    let Some(value) = read_value(&mut &data[..], &limits) else { return };
+    let mut written = Vec::new();
+    write_value(&mut written, &value, true);
+    let mut rest = &written[..];
+    let again = read_value(&mut rest, &limits).expect("what was written");
+    assert!(rest.is_empty());
+    assert_eq!((again.type_name(), again.elements()), (value.type_name(), value.elements()));
+    let mut twice = Vec::new();
+    write_value(&mut twice, &again, true);
+    assert_eq!(twice.len(), written.len());
+});
