@@ -42,9 +42,12 @@ pub(super) enum Found {
     Nothing,
 }
 
+/// Looks at keys before all candidates are taken to be in use.
+const ROUNDS: usize = 16;
+
 /// Evicts a key.
 pub(super) fn evict_one(env: Env<'_>, policy: Policy) -> Found {
-    loop {
+    for _ in 0..ROUNDS {
         let found = fill(env, policy);
         while let Some(candidate) = env.worker.evictions.borrow_mut().candidates.pop() {
             if evict(env, policy, &candidate) {
@@ -55,6 +58,7 @@ pub(super) fn evict_one(env: Env<'_>, policy: Policy) -> Found {
             return found;
         }
     }
+    Found::Busy
 }
 
 /// Looks at `maxmemory-samples` keys (of each database), in as many shards as it takes.
