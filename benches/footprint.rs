@@ -13,6 +13,9 @@ use tikv_jemalloc_ctl::{epoch, stats};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Elements from which bytes are estimated.
+const SAMPLES: usize = 32;
+
 fn main() {
     let limits = Limits::default();
     println!(
@@ -20,14 +23,20 @@ fn main() {
         "", "elements", "bytes each", "estimated each", "longest step"
     );
     for count in [1_000_000, 10_000_000] {
-        report("set of integers", count, Set::default(), Set::heap_bytes, |set, number| {
-            set.insert(number.to_string().as_bytes(), &limits, &mut NoLog);
-        });
+        report(
+            "set of integers",
+            count,
+            Set::default(),
+            |set| set.heap_bytes(SAMPLES),
+            |set, number| {
+                set.insert(number.to_string().as_bytes(), &limits, &mut NoLog);
+            },
+        );
         report(
             "hash of field:0000001 to 10 bytes",
             count,
             Hash::default(),
-            Hash::heap_bytes,
+            |hash| hash.heap_bytes(SAMPLES),
             |hash, number| {
                 hash.insert(format!("field:{number:07}").as_bytes(), b"0123456789", &limits, &mut NoLog);
             },
@@ -49,7 +58,7 @@ fn main() {
             "zset of member:0000001, ascending scores",
             count,
             ZSet::default(),
-            ZSet::heap_bytes,
+            |zset| zset.heap_bytes(SAMPLES),
             |zset, number| {
                 zset.insert_or_update(
                     format!("member:{number:07}").as_bytes(),
@@ -63,7 +72,7 @@ fn main() {
             "zset of member:0000001, random scores",
             count,
             ZSet::default(),
-            ZSet::heap_bytes,
+            |zset| zset.heap_bytes(SAMPLES),
             |zset, number| {
                 let score = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64;
                 zset.insert_or_update(format!("member:{number:07}").as_bytes(), score, &limits, &mut NoLog);

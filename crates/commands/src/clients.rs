@@ -43,6 +43,8 @@ impl Clients {
             queued: std::sync::atomic::AtomicI32::new(-1),
             subscriptions: Default::default(),
             requests: AtomicU64::new(0),
+            held_bytes: AtomicUsize::new(0),
+            unread_bytes: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
             output_limits: self.output_limits.clone(),
             soft_limit_since_ms: AtomicU64::new(0),
@@ -114,6 +116,10 @@ pub struct Client {
     /// How many channels, patterns and shard channels it listens to.
     pub(crate) subscriptions: [AtomicU32; 3],
     pub(crate) requests: AtomicU64,
+    /// What MULTI has queued, in bytes.
+    pub(crate) held_bytes: AtomicUsize,
+    /// Bytes that it has sent and that were not run yet.
+    pub(crate) unread_bytes: AtomicUsize,
     killed: AtomicBool,
     output_limits: Arc<OutputLimits>,
     /// Since when more than the soft limit waits for it, 0 if it does not.
@@ -242,6 +248,17 @@ impl Client {
     /// Bytes that wait until it reads.
     pub(crate) fn output_bytes(&self) -> usize {
         self.mailbox.bytes() + self.mailbox.unwritten.load(Ordering::Acquire)
+    }
+
+    /// Bytes that it makes the server hold.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let held = [&self.held_bytes, &self.unread_bytes].map(|bytes| bytes.load(Ordering::Relaxed));
+        size_of::<Client>() + self.output_bytes() + held.iter().sum::<usize>()
+    }
+
+    /// Notes how many bytes it has sent that are no complete request yet, or wait to be run.
+    pub fn note_unread(&self, bytes: usize) {
+        self.unread_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// When it last sent a request, in milliseconds since the epoch.

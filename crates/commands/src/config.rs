@@ -116,6 +116,10 @@ impl Config {
     /// Carries values to where the engine keeps copies of them.
     pub(crate) fn apply_to(&self, engine: &Engine) {
         engine.clients.output_limits.set(&self.text(Param::ClientOutputBufferLimit));
+        engine.keyspace.set_lfu(perigee_keyspace::Lfu {
+            log_factor: self.number(Param::LfuLogFactor) as u32,
+            decay_minutes: self.number(Param::LfuDecayTime) as u32,
+        });
         let size = |param| usize::try_from(self.number(param)).unwrap_or(0);
         engine.keyspace.set_limits(perigee_keyspace::Limits {
             hash_max_listpack_entries: size(Param::HashMaxListpackEntries),

@@ -19,6 +19,7 @@ use crate::clients::Clients;
 use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
 use crate::latency::LatencyMonitor;
+use crate::maxmemory::{Memory, Pool, Told};
 use crate::pause::Pause;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
@@ -58,6 +59,8 @@ pub struct Engine {
     pub(crate) pause: Pause,
     /// Rates and peaks, for INFO.
     pub(crate) samples: Samples,
+    /// How much memory is in use.
+    pub(crate) memory: Memory,
     pub(crate) waiters: DashMap<u64, Arc<Waiter>>,
     pub(crate) counters: Counters,
     /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
@@ -76,8 +79,10 @@ pub struct Process {
     pub executable: String,
     /// The configuration file, empty if there is none.
     pub config_file: String,
-    /// Bytes that the allocator has given out, and bytes resident.
-    pub memory: fn() -> (usize, usize),
+    /// Bytes of the process that are in RAM.
+    pub resident_bytes: fn() -> usize,
+    /// What gives out memory.
+    pub allocator: Allocator,
     /// Writes a line to the log: 0 debug, 1 verbose, 2 notice, 3 warning.
     pub log: fn(u8, &str),
     /// Microseconds of processor time spent in the kernel, and in the process itself.
@@ -104,7 +109,8 @@ impl Default for Process {
             started_ms: 0,
             executable: String::new(),
             config_file: String::new(),
-            memory: || (0, 0),
+            resident_bytes: || 0,
+            allocator: Allocator::default(),
             log: |_, _| {},
             cpu_us: || (0, 0),
             machine_memory: 0,
@@ -112,6 +118,36 @@ impl Default for Process {
             random_bytes: None,
             read_file: |_| Err(std::io::ErrorKind::Unsupported.into()),
             replace_file: |_, _| Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// What is known of the memory allocator, and what can be asked of it.
+#[derive(Clone)]
+pub struct Allocator {
+    /// Its name and version.
+    pub name: &'static str,
+    /// Bytes that it has given out: all that the process uses. It may take some microseconds.
+    pub allocated: fn() -> usize,
+    /// Bytes in pages that it uses, and bytes of them that are in RAM.
+    pub pages: fn() -> (usize, usize),
+    /// Bytes that the calling thread has allocated less those that it has freed. Costs nothing.
+    pub thread_bytes: fn() -> i64,
+    /// Returns unused pages to the system.
+    pub purge: fn(),
+    /// A report for people, if it makes any.
+    pub report: fn() -> Option<Vec<u8>>,
+}
+
+impl Default for Allocator {
+    fn default() -> Self {
+        Allocator {
+            name: "libc",
+            allocated: || 0,
+            pages: || (0, 0),
+            thread_bytes: || 0,
+            purge: || {},
+            report: || None,
         }
     }
 }
@@ -148,6 +184,7 @@ impl Engine {
             shutdown: Shutdown::default(),
             pause: Pause::default(),
             samples: Samples::default(),
+            memory: Memory::default(),
             waiters: DashMap::new(),
             counters: Counters::default(),
             expiry_paused: AtomicBool::new(false),
@@ -181,7 +218,8 @@ impl Engine {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
-        self.samples.reset_peak((self.process.memory)().0);
+        self.samples.reset_peak((self.process.allocator.allocated)());
+        self.memory.reset_statistics();
         self.scripts.reset_statistics();
     }
 
@@ -263,6 +301,10 @@ pub struct Worker {
     pub(crate) scripts: Option<Box<dyn ScriptHost>>,
     pub(crate) stats: Arc<WorkerStats>,
     pub(crate) rng: RefCell<StdRng>,
+    /// Keys that may be evicted next.
+    pub(crate) evictions: RefCell<Pool>,
+    /// What of its thread's memory the others know.
+    pub(crate) memory_told: Cell<Told>,
     pub(crate) local_scripts: RefCell<LocalScripts>,
     pub(crate) local_functions: RefCell<LocalFunctions>,
     /// The script that runs, or has just ended, has answered with an error.
@@ -294,6 +336,8 @@ impl Worker {
             scripts,
             stats,
             rng,
+            evictions: RefCell::default(),
+            memory_told: Cell::default(),
             local_scripts: RefCell::default(),
             local_functions: RefCell::default(),
             script_failed: Cell::new(false),

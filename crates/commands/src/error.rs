@@ -17,6 +17,7 @@ pub enum Error {
     NoSuchKey,
     WrongArity(&'static str),
     NoAuth,
+    OutOfMemory,
     NotAllowedInScript,
     BusyScript,
     BusyFunction,
@@ -39,6 +40,7 @@ impl Error {
             Error::OutOfRange => "ERR index out of range",
             Error::NoSuchKey => "ERR no such key",
             Error::NoAuth => "NOAUTH Authentication required.",
+            Error::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Error::NotAllowedInScript => "ERR This Redis command is not allowed from script",
             Error::BusyScript => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."

@@ -12,6 +12,7 @@ use crate::clients::Mark;
 use crate::config::Param;
 use crate::engine::Env;
 use crate::error::Error;
+use crate::maxmemory;
 use crate::multi;
 use crate::scripts::ScriptContext;
 use crate::session::{Role, Session, execute};
@@ -88,6 +89,9 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
     }
     if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
         return Err(NOT_IN_MULTI);
+    }
+    if env.engine.config.is_on(Param::MaxMemory) {
+        maxmemory::admit(env, session, entry, args)?;
     }
     if session.subscriptions.is_listening()
         && session.protocol == Protocol::Resp2
@@ -301,6 +305,9 @@ fn check_script(context: &mut ScriptContext<'_, '_>, args: &[&[u8]]) -> Result<E
     }
     if context.read_only && (entry.command.has(Flags::WRITE) || entry.command.has(Flags::MAY_REPLICATE)) {
         return Err(Error::Text("ERR Write commands are not allowed from read-only scripts."));
+    }
+    if maxmemory::refuses_in_script(context, entry) {
+        return Err(Error::OutOfMemory);
     }
     Ok(entry)
 }

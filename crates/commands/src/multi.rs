@@ -135,15 +135,18 @@ pub(crate) fn is_exec(session: &Session, entry: Entry) -> bool {
     session.multi.is_some() && entry.command.full_name == "exec"
 }
 
-/// Whether one of the queued commands has one of the flags.
-pub(crate) fn any_queued(session: &Session, flags: Flags) -> bool {
-    session.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|(entry, _)| entry.command.has(flags)))
+/// Whether this holds for one of the queued commands.
+pub(crate) fn any_queued(session: &Session, is: impl Fn(Entry, &[&[u8]]) -> bool) -> bool {
+    let queue = session.multi.iter().flat_map(|multi| &multi.queue);
+    queue.into_iter().any(|(entry, args)| is(*entry, &args.slices()))
 }
 
 pub(crate) fn queue(session: &mut Session, entry: Entry, args: &[&[u8]]) {
     let Some(multi) = &mut session.multi else { return };
     if !multi.spoiled {
-        multi.queue.push_back((entry, OwnedArgs::new(args)));
+        let args = OwnedArgs::new(args);
+        session.client.held_bytes.fetch_add(args.memory_bytes(), Ordering::Relaxed);
+        multi.queue.push_back((entry, args));
     }
     session.client.queued.fetch_add(1, Ordering::Relaxed);
 }

@@ -51,7 +51,8 @@ impl Pause {
     fn concerns(&self, session: &Session, entry: Entry) -> bool {
         !self.writes_only.load(Ordering::Relaxed)
             || entry.command.has(WRITES)
-            || multi::is_exec(session, entry) && multi::any_queued(session, WRITES)
+            || multi::is_exec(session, entry)
+                && multi::any_queued(session, |entry, _| entry.command.has(WRITES))
     }
 
     /// Returns when it is over.

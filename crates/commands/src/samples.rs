@@ -53,8 +53,9 @@ pub(crate) struct Samples {
 
 impl Samples {
     pub(crate) fn take(&self, engine: &Engine, now_ms: u64) {
-        let (allocated, _) = (engine.process.memory)();
+        let allocated = (engine.process.allocator.allocated)();
         self.note_memory(allocated);
+        engine.memory.set_allocated(engine, allocated);
         // Only the first sample finds the 0.
         let _ = self.startup_bytes.compare_exchange(0, allocated, Ordering::Relaxed, Ordering::Relaxed);
         self.push(now_ms, Totals::of(engine));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
 use perigee_resp::{Encoder, Protocol, Reply};
+use rand::Rng;
 use smallvec::SmallVec;
 
 use crate::acl::Identity;
@@ -16,6 +17,7 @@ use crate::clients::{Client, Mark};
 use crate::effects::Effects;
 use crate::engine::{Engine, Env};
 use crate::gate::{self, Passage};
+use crate::maxmemory::Policy;
 use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
@@ -41,6 +43,11 @@ impl OwnedArgs {
             owned.ends.push(owned.bytes.len());
         }
         owned
+    }
+
+    /// Bytes that it occupies.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.capacity()
     }
 
     /// The request.
@@ -149,6 +156,8 @@ pub struct Session {
     pub(crate) monitoring: bool,
     pub(crate) closing: bool,
     pub(crate) times: RunTimes,
+    /// There was no memory when its last request came, or, for a script, when it began.
+    pub(crate) out_of_memory: bool,
     /// How its scripts are debugged, as SCRIPT DEBUG has set it.
     pub(crate) debugging: Option<DebugMode>,
     /// The keys that the running wait is queued at.
@@ -171,13 +180,14 @@ impl Session {
         self.identity.follow(&parent.identity);
         self.db = parent.db;
         self.protocol = Protocol::Resp2;
+        self.out_of_memory = parent.out_of_memory;
     }
 
     /// The fake client of a script that `parent` runs: same database, same rights, RESP2.
     pub fn script(parent: &Session) -> Self {
         let identity = parent.identity.clone();
         let derived = Session::derived(parent.client.clone(), parent.db, Protocol::Resp2);
-        Session { role: Role::Script, identity, ..derived }
+        Session { role: Role::Script, identity, out_of_memory: parent.out_of_memory, ..derived }
     }
 
     /// The stand-in for a blocked client.
@@ -202,6 +212,7 @@ impl Session {
             monitoring: false,
             closing: false,
             times: RunTimes::default(),
+            out_of_memory: false,
             debugging: None,
             waiting: Vec::new(),
         }
@@ -291,6 +302,8 @@ impl Session {
         let Some(transaction) = begun else { unreachable!("begun by the caller") };
         if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
             transaction.txn.keep_access_times();
+        } else if Policy::counts_accesses(&env.engine.config) {
+            transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
         if let Some(exec) = Exec::take(self, entry, transaction, out) {
             return match begun.take() {
@@ -628,5 +641,6 @@ impl Session {
         self.multi = None;
         self.client.mark(Mark::Multi, false);
         self.client.queued.store(-1, std::sync::atomic::Ordering::Relaxed);
+        self.client.held_bytes.store(0, std::sync::atomic::Ordering::Relaxed);
     }
 }

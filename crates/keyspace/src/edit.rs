@@ -118,11 +118,10 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
 
     #[inline]
     pub(crate) fn at(txn: &'t mut Txn<'k>, place: Place, key: &[u8]) -> Result<Self, WrongType> {
-        let (now_ms, touches) = (txn.now_ms(), txn.touches);
-        let entry = txn.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
-        if touches {
-            entry.touch(now_ms);
-        }
+        let database = txn.held.shard(place.shard).database(place.db);
+        let entry = database.and_then(|database| database.keys.get_at(place.index));
+        let entry = entry.expect("a place that was just found");
+        txn.touch(entry);
         T::of(entry.value()).ok_or(WrongType)?;
         let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db, key));
         Ok(Edit { txn, place, target, changed: false, audience: Audience::default(), kind: PhantomData })

@@ -4,6 +4,7 @@
 //! of the wire, of clients, of scripts, of the time: the moment is an argument.
 #![deny(unsafe_code)]
 
+mod access;
 mod barrier;
 mod edit;
 mod held;
@@ -22,6 +23,7 @@ mod value;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+pub use access::Lfu;
 pub use edit::{Audience, Edit, Kind};
 pub use held::Footprint;
 pub use notices::Notice;
@@ -30,6 +32,7 @@ pub use txn::{DbKey, Deadline, ExpiredFields, Sealed, Txn, WrongType};
 pub use types::*;
 pub use value::Value;
 
+use access::LfuCells;
 use held::{Held, Shard};
 use reaper::Reaper;
 
@@ -38,6 +41,7 @@ pub struct Keyspace {
     shards: Box<[Shard]>,
     databases: u16,
     limits: LimitCells,
+    lfu: LfuCells,
     reaper: Reaper,
     /// Whether a field of a hash has ever had a deadline.
     timed_fields: AtomicBool,
@@ -54,6 +58,7 @@ impl Keyspace {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             databases,
             limits,
+            lfu: LfuCells::default(),
             reaper: Reaper::default(),
             timed_fields: AtomicBool::new(false),
         }
@@ -116,6 +121,22 @@ impl Keyspace {
         if !self.has_timed_fields() {
             self.timed_fields.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// How uses of keys are counted.
+    #[inline]
+    pub fn lfu(&self) -> Lfu {
+        self.lfu.load()
+    }
+
+    /// Has uses of keys counted otherwise from now on.
+    pub fn set_lfu(&self, lfu: Lfu) {
+        self.lfu.store(lfu);
+    }
+
+    /// Bytes of large values that were let go of since the start, and how many of them are not freed yet: estimates.
+    pub fn let_go_bytes(&self) -> (u64, u64) {
+        self.reaper.let_go_bytes()
     }
 
     pub(crate) fn reaper(&self) -> &Reaper {

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
+use rand::Rng;
 
+use crate::access::{Accesses, Lfu};
 use crate::key::Key;
 use crate::table::{Keyed, Table, hash_of};
+use crate::txn::below;
 use crate::value::Value;
 
 /// A key with its value and deadline, in one cache line.
@@ -22,13 +25,20 @@ pub struct Entry {
     pub(crate) value: Value,
     deadline: Option<NonZeroU64>,
     accessed_s: Cell<u32>,
+    pub(crate) accesses: Accesses,
 }
 
 const _: () = assert!(size_of::<Entry>() <= 64);
 
 impl Entry {
     pub(crate) fn new(key: &[u8], value: Value, now_ms: u64) -> Self {
-        Entry { key: key.into(), value, deadline: None, accessed_s: Cell::new(seconds(now_ms)) }
+        Entry {
+            key: key.into(),
+            value,
+            deadline: None,
+            accessed_s: Cell::new(seconds(now_ms)),
+            accesses: Accesses::new(now_ms),
+        }
     }
 
     /// The key.
@@ -53,6 +63,16 @@ impl Entry {
 
     pub(crate) fn set_idle_s(&self, idle_s: u32, now_ms: u64) {
         self.accessed_s.set(seconds(now_ms).wrapping_sub(idle_s));
+    }
+
+    pub(crate) fn set_frequency(&self, count: u8, now_ms: u64) {
+        self.accesses.set(now_ms, count);
+    }
+
+    /// How often the key was used of late, on a logarithmic scale to 255. Only counted on demand: see
+    /// [`Txn::count_accesses`](crate::Txn::count_accesses).
+    pub fn frequency(&self, now_ms: u64, scale: Lfu) -> u8 {
+        self.accesses.decayed(now_ms, scale)
     }
 
     pub(crate) fn rename(&mut self, key: &[u8]) {
@@ -148,6 +168,27 @@ impl Database {
         }
     }
 
+    /// A key at random; with a deadline, if `volatile` says so. It may find none though there is one.
+    pub(crate) fn sample(&self, volatile: bool, rng: &mut impl Rng) -> Option<&Entry> {
+        if !volatile {
+            return self.keys.get_at(below(rng, self.keys.len()));
+        }
+        let due = self.due.as_slice();
+        let Reverse((deadline, hash)) = *due.get(below(rng, due.len()))?;
+        let found = self.keys.find(hash, |entry| entry.deadline() == Some(deadline))?;
+        self.keys.get_at(found)
+    }
+
+    /// Bytes allocated for knowing what expires when.
+    pub(crate) fn due_bytes(&self) -> usize {
+        self.due.capacity() * size_of::<Reverse<(u64, u64)>>()
+    }
+
+    /// Bytes that its keys and values occupy, estimated from a few.
+    pub(crate) fn estimated_bytes(&self) -> usize {
+        self.keys.allocated_bytes() + self.keys.sampled_bytes(4, |entry| entry.value.heap_bytes(4))
+    }
+
     /// The index of a key whose deadline has passed, soonest first.
     pub(crate) fn next_due(&mut self, now_ms: u64) -> Option<usize> {
         while let Some(&Reverse((deadline, hash))) = self.due.peek() {
@@ -209,6 +250,11 @@ impl ShardData {
             0 => Some(&self.first),
             _ => self.others.get(usize::from(db) - 1),
         }
+    }
+
+    /// The numbers of the databases that were used.
+    pub(crate) fn used_databases(&self) -> std::ops::Range<u16> {
+        0..self.others.len() as u16 + 1
     }
 
     #[inline]

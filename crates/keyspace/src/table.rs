@@ -7,8 +7,9 @@
 
 mod chunks;
 mod index;
+mod positions;
 
-use self::{chunks::Chunks, index::Index};
+use self::{chunks::Chunks, index::Index, positions::NOBODY};
 use foldhash::quality::RandomState;
 use std::{
     hash::{BuildHasher, Hasher},
@@ -129,7 +130,8 @@ impl<E: Keyed> Table<E> {
         let hash = hash_of(self.entries[at].key());
         self.index.remove(hash, at, |at| hash_of(self.entries[at].key()));
         if at != last {
-            self.index.relabel(hash_of(self.entries[last].key()), last, at);
+            let moved = hash_of(self.entries[last].key());
+            self.index.relabel(moved, last, at, |at| hash_of(self.entries[at].key()));
         }
         let entry = self.entries.swap_remove(at);
         if self.is_empty() {
@@ -144,11 +146,12 @@ impl<E: Keyed> Table<E> {
         if at != last {
             let inserted = hash_of(self.entries[last].key());
             let displaced = hash_of(self.entries[at].key());
+            let hash_at = |at: usize| hash_of(self.entries[at].key());
             // While both are labelled alike, only their hashes tell them apart; a label that nobody has keeps them distinct.
-            self.index.relabel(displaced, at, u32::MAX as usize);
-            self.index.relabel(inserted, last, at);
-            self.index.relabel(displaced, u32::MAX as usize, last);
+            self.index.relabel(displaced, at, NOBODY, hash_at);
+            self.index.relabel(inserted, last, at, hash_at);
             self.entries.swap(at, last);
+            self.index.relabel(displaced, NOBODY, last, |at| hash_of(self.entries[at].key()));
         }
     }
 
@@ -180,10 +183,9 @@ impl<E: Keyed> Table<E> {
         self.entries.allocated_bytes() + self.index.allocated_bytes()
     }
 
-    /// Bytes that the entries own on the heap, estimated from 32 of them.
-    pub fn sampled_bytes(&self, bytes: impl Fn(&E) -> usize) -> usize {
-        const SAMPLES: usize = 32;
-        let samples = self.len().min(SAMPLES);
+    /// Bytes that the entries own on the heap, estimated from so many of them; all if that is 0.
+    pub fn sampled_bytes(&self, samples: usize, bytes: impl Fn(&E) -> usize) -> usize {
+        let samples = if samples == 0 { self.len() } else { self.len().min(samples) };
         if samples == 0 {
             return 0;
         }

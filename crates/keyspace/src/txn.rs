@@ -4,6 +4,7 @@
 //! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
 
 mod end;
+mod evict;
 mod fields;
 mod interest;
 
@@ -12,6 +13,7 @@ use std::cell::RefCell;
 use rand::Rng;
 
 pub use self::fields::ExpiredFields;
+use crate::access::{Chances, Touches};
 use crate::edit::{Audience, Edit};
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
@@ -58,9 +60,10 @@ pub struct Txn<'k> {
     pub(crate) held: Held<'k>,
     pub(crate) journal: Option<Box<Journal>>,
     now_ms: u64,
-    /// Reading a key renews its access time.
-    pub(crate) touches: bool,
+    /// What reading a key leaves on it.
+    pub(crate) touches: Touches,
     pub(crate) notes: bool,
+    chances: Chances,
     changes: u64,
     /// How many of the `expired_fields` the journal does not undo.
     expired_before: usize,
@@ -98,7 +101,8 @@ impl<'k> Txn<'k> {
             held,
             journal: None,
             now_ms,
-            touches: true,
+            touches: Touches::Time,
+            chances: Chances::new(0),
             notes: false,
             changes: 0,
             expired_before: 0,
@@ -121,7 +125,13 @@ impl<'k> Txn<'k> {
 
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
-        self.touches = false;
+        self.touches = Touches::Nothing;
+    }
+
+    /// From now on each use of a key is counted too, by chances that come from `seed`; see [`Entry::frequency`].
+    pub fn count_accesses(&mut self, seed: u32) {
+        self.touches = Touches::TimeAndCount;
+        self.chances = Chances::new(seed);
     }
 
     /// How many changes were made so far.
@@ -181,9 +191,7 @@ impl<'k> Txn<'k> {
     #[inline]
     pub fn entry(&self, db: u16, key: &[u8]) -> Option<&Entry> {
         let entry = self.peek(db, key)?;
-        if self.touches {
-            entry.touch(self.now_ms);
-        }
+        self.touch(entry);
         Some(entry)
     }
 
@@ -285,6 +293,14 @@ impl<'k> Txn<'k> {
         self.databases(db).map(|database| database.volatile).sum()
     }
 
+    /// Bytes of the structures in which the database's keys are found, and of those that know what expires when. Needs
+    /// every shard.
+    pub fn index_bytes(&self, db: u16) -> [usize; 2] {
+        self.databases(db).fold([0; 2], |[keys, deadlines], database| {
+            [keys + database.keys.allocated_bytes(), deadlines + database.due_bytes()]
+        })
+    }
+
     /// The live keys of the database, in an order that depends only on the operations so far. Needs every shard.
     pub fn entries(&self, db: u16) -> impl Iterator<Item = &Entry> {
         self.databases(db)
@@ -384,14 +400,11 @@ impl<'k> Txn<'k> {
     }
 
     fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
-        let (now_ms, touches) = (self.now_ms, self.touches);
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
         let old = database.replace_value(place.index, value);
         let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
         let old_deadline = entry.deadline();
-        if touches {
-            entry.touch(now_ms);
-        }
+        self.touches.leave_on(entry, self.now_ms, self.keyspace, &self.chances);
         match deadline {
             Deadline::Keep => {}
             Deadline::Never if old_deadline.is_none() => {}
@@ -484,6 +497,13 @@ impl<'k> Txn<'k> {
         }
     }
 
+    /// Makes it a live key's [frequency](Entry::frequency).
+    pub fn set_frequency(&mut self, db: u16, key: &[u8], count: u8) {
+        if let Some(entry) = self.peek(db, key) {
+            entry.set_frequency(count, self.now_ms);
+        }
+    }
+
     /// Lets the key live until it is removed. Returns whether it was live and had a deadline.
     pub fn persist(&mut self, db: u16, key: &[u8]) -> bool {
         let has_deadline = self.peek(db, key).is_some_and(|entry| entry.deadline().is_some());
@@ -571,7 +591,7 @@ impl<'k> Txn<'k> {
                     journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
                     journal.clear_covers();
                 }
-                None => self.keyspace.reaper().drop_later(database),
+                None => self.keyspace.reaper().drop_later(database.estimated_bytes(), database),
             }
         }
         self.changes += removed as u64;
@@ -626,6 +646,11 @@ impl<'k> Txn<'k> {
     }
 
     // ---- shared by the above ----
+
+    #[inline]
+    pub(crate) fn touch(&self, entry: &Entry) {
+        self.touches.leave_on(entry, self.now_ms, self.keyspace, &self.chances);
+    }
 
     pub(crate) fn drop_weighing(&self, weight: usize, garbage: impl Send + 'static) {
         self.keyspace.reaper().drop_weighing(weight, garbage);

@@ -51,14 +51,14 @@ impl Value {
         }
     }
 
-    /// Bytes allocated on the heap, estimated.
-    pub fn heap_bytes(&self) -> usize {
+    /// Bytes allocated on the heap, estimated from so many elements of a large collection; from all if that is 0.
+    pub fn heap_bytes(&self, samples: usize) -> usize {
         match self {
             Value::Str(value) => value.heap_bytes(),
             Value::List(value) => size_of::<List>() + value.heap_bytes(),
-            Value::Hash(value) => size_of::<Hash>() + value.heap_bytes(),
-            Value::Set(value) => size_of::<Set>() + value.heap_bytes(),
-            Value::ZSet(value) => size_of::<ZSet>() + value.heap_bytes(),
+            Value::Hash(value) => size_of::<Hash>() + value.heap_bytes(samples),
+            Value::Set(value) => size_of::<Set>() + value.heap_bytes(samples),
+            Value::ZSet(value) => size_of::<ZSet>() + value.heap_bytes(samples),
             Value::Stream(value) => size_of::<Stream>() + value.heap_bytes(),
         }
     }

@@ -398,6 +398,7 @@ impl<'s, S: Socket> Connection<'s, S> {
             );
             return Ok(Input::End);
         }
+        self.talk.client.note_unread(self.talk.pending.capacity());
         if have > 0 {
             let wanted = self.talk.parser.bytes_wanted(have).saturating_sub(have);
             self.talk.pending.reserve(wanted.clamp(KEPT, 1 << 20));

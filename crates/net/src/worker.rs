@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perigee_commands::config::Param;
-use perigee_commands::{Engine, Worker, expire_cycle};
+use perigee_commands::{Engine, Worker, evict_clients, evict_cycle, expire_cycle};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::LocalSet;
 
@@ -168,7 +168,8 @@ async fn sample(shared: Rc<Shared>) {
     }
 }
 
-/// Expiry of this worker's shards, and what its scripts have left behind; on the first worker also what concerns all clients.
+/// Expiry of this worker's shards, what its scripts and evictions have left behind; on the first worker also what concerns all
+/// clients.
 async fn periodic(shared: Rc<Shared>, workers: usize) {
     loop {
         let hz = shared.engine.config.number(Param::Hz).max(1) as u64;
@@ -177,6 +178,7 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         let mut more = true;
         while more {
             more = expire_cycle(shared.worker.env(&shared.engine), workers);
+            more |= evict_cycle(shared.worker.env(&shared.engine));
             tokio::task::yield_now().await;
         }
         while shared.worker.tidy() {
@@ -184,6 +186,7 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         }
         if shared.worker.id == 0 {
             look_after_clients(&shared.engine, env.now_ms);
+            evict_clients(env);
         }
     }
 }

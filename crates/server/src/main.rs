@@ -3,6 +3,7 @@
 // The process owns the clock and its standard output.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod allocator;
 mod arguments;
 mod config_file;
 mod daemon;

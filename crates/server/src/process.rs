@@ -18,7 +18,8 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         started_ms: started.as_millis() as u64,
         executable: executable.display().to_string(),
         config_file: config_path.map(|path| path.display().to_string()).unwrap_or_default(),
-        memory,
+        resident_bytes,
+        allocator: crate::allocator::describe(),
         log: |level, text| match level {
             0 => tracing::trace!("{text}"),
             1 => tracing::debug!("{text}"),
@@ -94,14 +95,11 @@ fn run_id() -> String {
     digits
 }
 
-/// Bytes that the allocator has given out, and bytes resident.
-fn memory() -> (usize, usize) {
-    let allocated = tikv_jemalloc_ctl::epoch::advance()
-        .and_then(|_| tikv_jemalloc_ctl::stats::allocated::read())
-        .unwrap_or(0);
+/// Bytes of the process that are in RAM.
+fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: usize = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
-    (allocated, pages * 4096)
+    pages * 4096
 }
 
 /// How many threads run commands: `io-threads`, or as many as there are cores.

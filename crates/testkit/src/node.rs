@@ -63,12 +63,24 @@ impl Node {
         parameters: &[(&str, &str)],
         make_host: impl FnOnce(&Arc<Engine>) -> Option<Box<dyn ScriptHost>>,
     ) -> Self {
+        Node::in_process(parameters, Process::default(), make_host)
+    }
+
+    /// The same in a process of which it knows this.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn in_process(
+        parameters: &[(&str, &str)],
+        process: Process,
+        make_host: impl FnOnce(&Arc<Engine>) -> Option<Box<dyn ScriptHost>>,
+    ) -> Self {
         let config = Config::default();
         for (name, value) in parameters {
             let at = config::find(name).unwrap_or_else(|| panic!("no parameter is called {name}"));
             assert!(config.set(at, &[value]).is_ok(), "{name} {value}");
         }
-        Node::serving(Engine::new(config, Process::default(), &[]), make_host)
+        Node::serving(Engine::new(config, process, &[]), make_host)
     }
 
     /// One that has been made ready, without scripts.

@@ -5,6 +5,7 @@
 
 mod commands;
 mod load;
+mod memory;
 mod report;
 mod scripts;
 
@@ -23,7 +24,10 @@ bench [GROUP | WORKLOAD]... [--peer NAME=PATH]... [--json FILE] [--rounds N] [--
     The same work against Perigee, redis-server and valkey-server: operations per second, server CPU per operation, and
     the ratio to the first redis-server. Groups: commands, scripts. A workload is named by any part of its name.
     --rounds N   rounds per workload, of which the median counts (default 5)
-    --quick      one short round: shows that everything runs, measures nothing";
+    --quick      one short round: shows that everything runs, measures nothing
+bench memory [--count N] [--strict] [--peer NAME=PATH]... [--without-perigee]
+    Bytes for each of N (default 1,000,000) keys or elements of several kinds, as INFO's used_memory and as RSS. --strict:
+    fails if Perigee needs more than it may.";
 
 type Group = (&'static str, fn() -> Vec<Workload>);
 
@@ -35,7 +39,12 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let quick = arguments.flag("--quick");
     let rounds = arguments.number("--rounds", if quick { 1 } else { 5 })?.max(1);
     let without_perigee = arguments.flag("--without-perigee");
+    let count = arguments.number("--count", 1_000_000)?;
+    let strict = arguments.flag("--strict");
     let names = arguments.finish()?;
+    if names == ["memory"] {
+        return memory::run(&programs_to_measure(&extra, !without_perigee)?, count, strict);
+    }
     let workloads = selected(&names)?;
     let servers = programs_to_measure(&extra, !without_perigee)?
         .iter()

@@ -129,6 +129,13 @@ parameters! {
     ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", bytes(0), "64", Mutable;
     StreamNodeMaxBytes "stream-node-max-bytes", bytes(0), "4096", Mutable;
     StreamNodeMaxEntries "stream-node-max-entries", from(0), "100", Mutable;
+    MaxMemory "maxmemory", bytes(0), "0", Mutable;
+    MaxMemoryPolicy "maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", Mutable;
+    MaxMemorySamples "maxmemory-samples", range(1, INT), "5", Mutable;
+    MaxMemoryTenacity "maxmemory-eviction-tenacity", range(0, 100), "10", Mutable;
+    MaxMemoryClients "maxmemory-clients", Kind::MemoryOrPercent, "0", Mutable;
+    LfuLogFactor "lfu-log-factor", range(0, INT), "10", Mutable;
+    LfuDecayTime "lfu-decay-time", range(0, INT), "1", Mutable;
     HllSparseMaxBytes "hll-sparse-max-bytes", bytes(0), "3000", Mutable;
     RdbCompression "rdbcompression", Kind::Bool, "yes", Mutable;
 
@@ -141,19 +148,12 @@ parameters! {
     AppendOnly "appendonly", Kind::Bool, "no", Mutable;
     AppendFsync "appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", Mutable;
     DbFilename "dbfilename", Kind::Text, "dump.rdb", Protected;
-    MaxMemory "maxmemory", bytes(0), "0", Mutable;
-    MaxMemoryPolicy "maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", Mutable;
     ReplBacklogSize "repl-backlog-size", bytes(1), "1mb", Mutable;
 
     }
     // In Redis's configuration files, without effect.
     inert {
     // Memory.
-    "maxmemory-samples", range(1, INT), "5", Mutable;
-    "maxmemory-eviction-tenacity", range(0, 100), "10", Mutable;
-    "maxmemory-clients", Kind::MemoryOrPercent, "0", Mutable;
-    "lfu-log-factor", range(0, INT), "10", Mutable;
-    "lfu-decay-time", range(0, INT), "1", Mutable;
     "activedefrag", Kind::Bool, "no", Mutable;
     "active-defrag-cycle-min", range(1, 99), "1", Mutable;
     "active-defrag-cycle-max", range(1, 99), "25", Mutable;

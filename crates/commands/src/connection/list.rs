@@ -122,13 +122,15 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     lines.extend_from_slice(&named.name);
     lines.extend_from_slice(
         format!(
-            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
+            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
             seconds(client.created_ms),
             seconds(client.active_ms()),
             flags(client),
             client.db.load(relaxed),
             client.queued.load(relaxed),
-            size_of::<Client>() + waiting_bytes,
+            client.unread_bytes.load(relaxed),
+            client.held_bytes.load(relaxed),
+            client.memory_bytes(),
             command.map_or("NULL", |command| command.full_name),
         )
         .as_bytes(),

@@ -79,6 +79,9 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
         if let Some(idle_s) = options.idle_s {
             call.txn.set_idle_s(call.db, key, idle_s);
         }
+        if let Some(count) = options.frequency {
+            call.txn.set_frequency(call.db, key, count);
+        }
         call.notify(Event::Generic, "restore", key);
     }
     call.reply.ok();
@@ -92,28 +95,26 @@ struct Options {
     absolute_ttl: bool,
     /// How long the key shall seem not to have been used.
     idle_s: Option<u32>,
+    /// How often it shall seem to have been used.
+    frequency: Option<u8>,
 }
 
 impl Options {
     fn parse(args: &[&[u8]]) -> Result<Self, Error> {
         let mut options = Options::default();
-        let (mut idle, mut frequency) = (false, false);
         let mut words = crate::parse::Options::new(args, 4);
         while let Some(word) = words.next() {
             if word.is("REPLACE") {
                 options.replace = true;
             } else if word.is("ABSTTL") {
                 options.absolute_ttl = true;
-            } else if word.is("IDLETIME") && words.left() > 0 && !frequency {
+            } else if word.is("IDLETIME") && words.left() > 0 && options.frequency.is_none() {
                 let seconds = integer(words.value()?).ok_or(Error::NotInteger)?;
                 let seconds = u64::try_from(seconds).map_err(|_| INVALID_IDLE_TIME)?;
                 options.idle_s = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
-                idle = true;
-            } else if word.is("FREQ") && words.left() > 0 && !idle {
-                // Redis takes no notice of it either unless it counts accesses.
+            } else if word.is("FREQ") && words.left() > 0 && options.idle_s.is_none() {
                 let count = integer(words.value()?).ok_or(Error::NotInteger)?;
-                u8::try_from(count).map_err(|_| INVALID_FREQUENCY)?;
-                frequency = true;
+                options.frequency = Some(u8::try_from(count).map_err(|_| INVALID_FREQUENCY)?);
             } else {
                 return Err(Error::Syntax);
             }
@@ -139,9 +140,9 @@ mod tests {
 
     #[test]
     fn options_and_their_errors() {
-        let all = Options { replace: true, absolute_ttl: true, idle_s: Some(7) };
+        let all = Options { replace: true, absolute_ttl: true, idle_s: Some(7), frequency: None };
         assert_eq!(parse("absttl IDLETIME 7 replace"), Ok(all));
-        assert_eq!(parse("FREQ 255"), Ok(Options::default()));
+        assert_eq!(parse("FREQ 255"), Ok(Options { frequency: Some(255), ..Options::default() }));
         assert_eq!(parse("FREQ 256"), Err(INVALID_FREQUENCY));
         assert_eq!(parse("FREQ x"), Err(Error::NotInteger));
         assert_eq!(parse("IDLETIME -1"), Err(INVALID_IDLE_TIME));

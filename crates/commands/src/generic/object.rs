@@ -5,6 +5,7 @@ use perigee_keyspace::{Entry, Value};
 use crate::call::Call;
 use crate::error::Error;
 use crate::help;
+use crate::maxmemory::Policy;
 use crate::spec::{Categories, Command, Flags, Group, Handler, Keys, command, container};
 
 pub(super) const OBJECT: Command = container("object", SUBCOMMANDS).docs(
@@ -62,19 +63,27 @@ fn encoding(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Nobody counts accesses, so that the answer is Redis's where it does not count them either.
 fn freq(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    if call.txn.peek(call.db, call.args[2]).is_some() {
+    let Some(entry) = call.txn.peek(call.db, call.args[2]) else {
+        call.reply.null();
+        return Ok(());
+    };
+    if !Policy::counts_accesses(&call.env.engine.config) {
         return Err(Error::Text(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    call.reply.null();
+    call.reply.int(i64::from(entry.frequency(call.txn.now_ms(), call.env.engine.keyspace.lfu())));
     Ok(())
 }
 
 fn idletime(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.txn.peek(call.db, call.args[2]) {
+        Some(_) if Policy::counts_accesses(&call.env.engine.config) => {
+            return Err(Error::Text(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            ));
+        }
         Some(entry) => call.reply.int(i64::from(entry.idle_s(call.txn.now_ms()))),
         None => call.reply.null(),
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::call::{Call, Suspend};
 use crate::error::Error;
+use crate::maxmemory;
 use crate::parse::integer;
 use crate::spec::{Categories, Command, Flags, Group, Keys, Scope, command, container};
 
@@ -153,6 +154,7 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
     if invocation.read_only && flags.declared && !flags.no_writes {
         return Err(Error::Text("ERR Can not execute a script with write flag using *_ro command."));
     }
+    maxmemory::admit_script(call, flags)?;
     invocation.read_only |= flags.no_writes;
     if invocation.script.is_wide() {
         invocation.script.figures.count_wide_run();

@@ -1,6 +1,6 @@
 //! From a hash to positions, growing in small pieces.
 
-use hashbrown::HashTable;
+use super::positions::Positions;
 
 /// Positions in a segment before it splits: seven eighths of 2,048 buckets.
 const SEGMENT: usize = 1792;
@@ -10,11 +10,11 @@ const SHIFT: u32 = 24;
 /// instead: its hashes are too alike for the directory to separate them.
 const SPARSE: usize = 8;
 
-/// Extendible hashing: a directory of hash tables of `u32` positions, each of which splits in two when it is full, so
+/// Extendible hashing: a directory of hash tables of positions, each of which splits in two when it is full, so
 /// that no insertion ever rehashes more than one of them. A small index is one segment without a directory.
 #[derive(Clone, Debug)]
 pub(super) enum Index {
-    One(HashTable<u32>),
+    One(Positions),
     Many(Box<Directory>),
 }
 
@@ -31,30 +31,28 @@ pub(super) struct Directory {
 struct Segment {
     /// The number of hash bits that all its positions agree in.
     depth: u32,
-    positions: HashTable<u32>,
+    positions: Positions,
 }
 
 impl Default for Index {
     fn default() -> Self {
-        Self::One(HashTable::new())
+        Self::One(Positions::default())
     }
 }
 
 impl Index {
     /// The position with this hash for which `is` holds.
     #[inline]
-    pub(super) fn find(&self, hash: u64, mut is: impl FnMut(usize) -> bool) -> Option<usize> {
+    pub(super) fn find(&self, hash: u64, is: impl FnMut(usize) -> bool) -> Option<usize> {
         let positions = match self {
             Self::One(positions) => positions,
             Self::Many(directory) => &directory.segments[directory.slot(hash)].positions,
         };
-        positions.find(hash, |&at| is(at as usize)).map(|&at| at as usize)
+        positions.find(hash, is)
     }
 
     /// Adds a position; `hash_at` tells the hashes of those that are already here.
     pub(super) fn insert(&mut self, hash: u64, at: usize, hash_at: impl Fn(usize) -> u64) {
-        let at = u32::try_from(at).expect("fewer than 2^32 entries");
-        let hasher = |&at: &u32| hash_at(at as usize);
         if let Self::One(positions) = self
             && positions.len() >= SEGMENT
         {
@@ -64,40 +62,33 @@ impl Index {
         match self {
             Self::One(positions) => positions,
             Self::Many(directory) => {
-                while directory.split_if_full(hash, hasher) {}
+                while directory.split_if_full(hash, &hash_at) {}
                 directory.positions_mut(hash)
             }
         }
-        .insert_unique(hash, at, hasher);
+        .insert(hash, at, hash_at);
     }
 
     /// Removes a position.
     pub(super) fn remove(&mut self, hash: u64, at: usize, hash_at: impl Fn(usize) -> u64) {
-        let positions = self.positions_mut(hash);
-        if let Ok(found) = positions.find_entry(hash, |&other| other as usize == at) {
-            found.remove();
-        }
-        if positions.len() * 8 < positions.capacity() {
-            positions.shrink_to(positions.len() * 2, |&at| hash_at(at as usize));
-        }
+        self.positions_mut(hash).remove(hash, at, hash_at);
     }
 
-    /// The entry at `from` has moved to `to`.
-    pub(super) fn relabel(&mut self, hash: u64, from: usize, to: usize) {
-        if let Some(at) = self.positions_mut(hash).find_mut(hash, |&other| other as usize == from) {
-            *at = u32::try_from(to).expect("fewer than 2^32 entries");
-        }
+    /// The entry at `from` has moved to `to`; `hash_at` tells the hashes of all others here. Either may be
+    /// [`NOBODY`](super::positions::NOBODY).
+    pub(super) fn relabel(&mut self, hash: u64, from: usize, to: usize, hash_at: impl Fn(usize) -> u64) {
+        self.positions_mut(hash).relabel(hash, from, to, hash_at);
     }
 
     pub(super) fn allocated_bytes(&self) -> usize {
         match self {
-            Self::One(positions) => positions.allocation_size(),
+            Self::One(positions) => positions.allocated_bytes(),
             Self::Many(directory) => {
                 let sampled: usize = directory
                     .segments
                     .iter()
                     .take(16)
-                    .map(|segment| segment.positions.allocation_size())
+                    .map(|segment| segment.positions.allocated_bytes())
                     .sum();
                 let segments = directory.segments.len();
                 sampled / segments.min(16) * segments
@@ -107,7 +98,7 @@ impl Index {
         }
     }
 
-    fn positions_mut(&mut self, hash: u64) -> &mut HashTable<u32> {
+    fn positions_mut(&mut self, hash: u64) -> &mut Positions {
         match self {
             Self::One(positions) => positions,
             Self::Many(directory) => directory.positions_mut(hash),
@@ -121,13 +112,13 @@ impl Directory {
         self.slots[(hash >> SHIFT) as usize & mask] as usize
     }
 
-    fn positions_mut(&mut self, hash: u64) -> &mut HashTable<u32> {
+    fn positions_mut(&mut self, hash: u64) -> &mut Positions {
         let segment = self.slot(hash);
         &mut self.segments[segment].positions
     }
 
     /// Splits the segment of `hash` in two if it is full and can be split.
-    fn split_if_full(&mut self, hash: u64, hasher: impl Fn(&u32) -> u64) -> bool {
+    fn split_if_full(&mut self, hash: u64, hash_at: impl Fn(usize) -> u64) -> bool {
         let old = self.slot(hash);
         let depth = self.segments[old].depth;
         if self.segments[old].positions.len() < SEGMENT {
@@ -142,13 +133,11 @@ impl Directory {
         }
         let new = u32::try_from(self.segments.len()).expect("fewer than 2^32 segments");
         let bit = 1 << depth;
-        let mut halves = [HashTable::with_capacity(SEGMENT / 2), HashTable::with_capacity(SEGMENT / 2)];
-        for at in std::mem::take(&mut self.segments[old].positions) {
-            let hash = hasher(&at);
-            let upper = usize::from((hash >> SHIFT) as usize & bit != 0);
-            halves[upper].insert_unique(hash, at, &hasher);
-        }
-        let [lower, upper] = halves;
+        let [lower, upper] = std::mem::take(&mut self.segments[old].positions).split(
+            SEGMENT / 2,
+            |hash| (hash >> SHIFT) as usize & bit != 0,
+            hash_at,
+        );
         self.segments[old] = Segment { depth: depth + 1, positions: lower };
         self.segments.push(Segment { depth: depth + 1, positions: upper });
         let low_bits = (hash >> SHIFT) as usize & (bit - 1);

@@ -121,7 +121,7 @@ impl Txn<'_> {
 impl Reaper {
     fn drop_journal(&self, journal: Box<Journal>) {
         if let Some(large) = journal.recycle() {
-            self.drop_later(large);
+            self.drop_later(0, large);
         }
     }
 }

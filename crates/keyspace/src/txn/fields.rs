@@ -5,6 +5,7 @@
 
 use super::{DbKey, Place, Txn};
 use crate::Footprint;
+use crate::access::Touches;
 use crate::edit::Edit;
 use crate::types::Hash;
 use crate::value::Value;
@@ -73,7 +74,7 @@ impl Txn<'_> {
         let (len, emptied) = (hash.len(), hash.is_over(now_ms));
         let at = (place.db, Box::<[u8]>::from(entry.key()));
         // That is neither an access nor a change of anybody's.
-        let (changes, touches) = (self.changes, std::mem::replace(&mut self.touches, false));
+        let (changes, touches) = (self.changes, std::mem::replace(&mut self.touches, Touches::Nothing));
         let count = if emptied {
             self.remove_at(place);
             self.touched(at.0, &at.1);

@@ -136,16 +136,17 @@ impl Hash {
         }
     }
 
-    /// Bytes allocated on the heap, estimated from a sample.
-    pub fn heap_bytes(&self) -> usize {
+    /// Bytes allocated on the heap, estimated from so many elements; from all if that is 0.
+    pub fn heap_bytes(&self, samples: usize) -> usize {
         match &self.0 {
             Repr::Packed(packed) => packed.heap_bytes(),
             Repr::Table(table) => {
                 size_of::<Table<Entry>>()
                     + table.allocated_bytes()
-                    + table.sampled_bytes(|entry| entry.field.heap_bytes() + entry.value.heap_bytes())
+                    + table
+                        .sampled_bytes(samples, |entry| entry.field.heap_bytes() + entry.value.heap_bytes())
             }
-            Repr::Timed(timed) => timed.heap_bytes(),
+            Repr::Timed(timed) => timed.heap_bytes(samples),
         }
     }
 

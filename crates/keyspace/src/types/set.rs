@@ -119,12 +119,14 @@ impl Set {
         }
     }
 
-    /// Bytes allocated on the heap, estimated from a sample.
-    pub fn heap_bytes(&self) -> usize {
+    /// Bytes allocated on the heap, estimated from so many elements; from all if that is 0.
+    pub fn heap_bytes(&self, samples: usize) -> usize {
         match &self.0 {
             Repr::Ints(ints) => ints.heap_bytes(),
             Repr::Table(table) => {
-                size_of::<Table<Blob>>() + table.allocated_bytes() + table.sampled_bytes(Blob::heap_bytes)
+                size_of::<Table<Blob>>()
+                    + table.allocated_bytes()
+                    + table.sampled_bytes(samples, Blob::heap_bytes)
             }
         }
     }

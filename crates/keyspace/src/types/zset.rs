@@ -169,11 +169,11 @@ impl ZSet {
         }
     }
 
-    /// Bytes allocated on the heap, estimated from a sample.
-    pub fn heap_bytes(&self) -> usize {
+    /// Bytes allocated on the heap, estimated from so many elements; from all if that is 0.
+    pub fn heap_bytes(&self, samples: usize) -> usize {
         match &self.0 {
             Repr::Packed(packed) => packed.heap_bytes(),
-            Repr::Indexed(indexed) => size_of::<Indexed>() + indexed.heap_bytes(),
+            Repr::Indexed(indexed) => size_of::<Indexed>() + indexed.heap_bytes(samples),
         }
     }
 

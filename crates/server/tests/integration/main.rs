@@ -10,6 +10,7 @@ mod debugger;
 mod edges;
 mod examples;
 mod limits;
+mod memory;
 mod parallel;
 mod protocol;
 mod pubsub;

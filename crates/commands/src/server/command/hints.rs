@@ -85,7 +85,7 @@ static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
         "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
-        "memory|stats", "object|encoding",
+        "memory|doctor", "memory|malloc-stats", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
         "spop", "srandmember", "sscan", "time", "ttl", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember",
         "zscan",
@@ -97,7 +97,7 @@ static TIPS: &[(&str, &[&str])] = &[
     ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetnx", "touch", "unlink"]),
     ("request_policy:all_shards", &[
         "dbsize", "flushall", "flushdb", "function|delete", "function|flush", "function|kill", "function|load",
-        "function|restore", "function|stats", "info", "keys", "memory|stats", "ping", "randomkey", "script|exists",
+        "function|restore", "function|stats", "info", "keys", "memory|doctor", "memory|malloc-stats", "memory|purge", "memory|stats", "ping", "randomkey", "script|exists",
         "script|kill", "wait",
     ]),
     ("request_policy:all_nodes", &[
@@ -110,12 +110,12 @@ static TIPS: &[(&str, &[&str])] = &[
     ("response_policy:agg_logical_and", &["script|exists"]),
     ("response_policy:one_succeeded", &["function|kill", "script|kill"]),
     ("response_policy:all_succeeded", &[
-        "config|set", "flushall", "flushdb", "function|delete", "function|flush", "function|load", "function|restore", "mset",
+        "config|set", "flushall", "flushdb", "function|delete", "function|flush", "function|load", "function|restore", "memory|purge", "mset",
         "latency|reset", "ping", "script|flush", "script|load", "slowlog|reset",
     ]),
     ("response_policy:special", &[
         "function|stats", "info",
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
-        "memory|stats",
+        "memory|doctor", "memory|malloc-stats", "memory|stats",
     ]),
 ];

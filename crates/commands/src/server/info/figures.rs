@@ -35,9 +35,12 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("sync_partial_err", 0);
     lines.add("expired_keys", count(&engine.counters.expired_keys));
     lines.add("expired_subkeys", count(&engine.counters.expired_fields));
-    lines.add("evicted_keys", 0);
-    lines.add("evicted_clients", 0);
+    lines.add("evicted_keys", count(&engine.memory.evicted_keys));
+    lines.add("evicted_clients", count(&engine.memory.evicted_clients));
     lines.add("evicted_scripts", engine.scripts.evictions_shown());
+    let exceeding_ms = engine.memory.exceeding_ms(call.env.now_ms);
+    lines.add("total_eviction_exceeded_time", count(&engine.memory.exceeded_ms) + exceeding_ms);
+    lines.add("current_eviction_exceeded_time", exceeding_ms);
     lines.add("keyspace_hits", sum(|worker| &worker.keyspace_hits));
     lines.add("keyspace_misses", sum(|worker| &worker.keyspace_misses));
     lines.add("pubsub_channels", engine.pubsub.channel_count());

@@ -7,6 +7,7 @@ use super::system;
 use crate::call::Call;
 use crate::config::Param;
 use crate::server::REDIS_VERSION;
+use crate::server::memory::Figures;
 
 pub(super) fn server(call: &Call<'_, '_>, lines: &mut Lines) {
     let engine = call.env.engine;
@@ -47,47 +48,53 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     let engine = call.env.engine;
     let config = &engine.config;
-    let (used, resident) = (engine.process.memory)();
-    let peak = engine.samples.note_memory(used);
-    let startup = engine.samples.startup_bytes();
-    let clients: usize = engine.clients.all().iter().map(|client| client.output_bytes()).sum();
-    let (scripts, script_bytes) = engine.scripts.size();
+    let figures = Figures::of(engine);
+    let (scripts, script_bytes) = (engine.scripts.size().0, figures.scripts);
     let vm_bytes: u64 = engine.worker_stats().iter().map(|stats| stats.script_vm_bytes.value()).sum();
     let vm_bytes = vm_bytes as usize;
     let libraries = engine.functions.libraries();
-    let overhead = startup + clients + script_bytes + libraries.code_bytes();
-    let dataset = used.saturating_sub(overhead);
-    let share = |part: usize, whole: usize| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
     let max = config.number(Param::MaxMemory) as usize;
-    lines.add_memory("used_memory", used);
-    lines.add_memory("used_memory_rss", resident);
-    lines.add_memory("used_memory_peak", peak);
-    lines.add("used_memory_peak_perc", share(used, peak));
-    lines.add("used_memory_overhead", overhead);
-    lines.add("used_memory_startup", startup);
-    lines.add("used_memory_dataset", dataset);
-    lines.add("used_memory_dataset_perc", share(dataset, used.saturating_sub(startup)));
-    lines.add("allocator_allocated", used);
-    lines.add("allocator_resident", resident);
+    lines.add_memory("used_memory", figures.used);
+    lines.add_memory("used_memory_rss", figures.resident);
+    lines.add_memory("used_memory_peak", figures.peak);
+    lines.add("used_memory_peak_perc", format_args!("{:.2}%", figures.peak_share()));
+    lines.add("used_memory_overhead", figures.overhead);
+    lines.add("used_memory_startup", figures.startup);
+    lines.add("used_memory_dataset", figures.dataset);
+    lines.add("used_memory_dataset_perc", format_args!("{:.2}%", figures.dataset_share()));
+    lines.add("allocator_allocated", figures.used);
+    lines.add("allocator_active", figures.active);
+    lines.add("allocator_resident", figures.kept);
     lines.add_memory("total_system_memory", engine.process.machine_memory);
     lines.add("used_memory_vm_eval", vm_bytes);
     lines.add_memory("used_memory_lua", vm_bytes);
     lines.add("used_memory_scripts_eval", script_bytes);
     lines.add("number_of_cached_scripts", scripts);
     lines.add("number_of_functions", libraries.function_count());
+    lines.add("number_of_libraries", libraries.all().len());
     lines.add_memory("used_memory_vm_total", vm_bytes);
     lines.add("used_memory_functions", libraries.code_bytes());
     lines.add_memory("used_memory_scripts", script_bytes + libraries.code_bytes());
     lines.add("maxmemory", max);
     lines.add("maxmemory_human", human(max));
     lines.add("maxmemory_policy", config.show(Param::MaxMemoryPolicy as usize));
-    lines.add("mem_fragmentation_ratio", format_args!("{:.2}", resident as f64 / used.max(1) as f64));
-    lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
-    lines.add("mem_clients_normal", clients);
+    for (name, of) in [
+        ("allocator_frag", figures.fragmentation()),
+        ("allocator_rss", figures.kept_pages()),
+        ("rss_overhead", figures.process_overhead()),
+        ("mem_fragmentation", figures.total()),
+    ] {
+        lines.add(format_args!("{name}_ratio"), format_args!("{:.2}", of.ratio));
+        lines.add(format_args!("{name}_bytes"), of.bytes);
+    }
+    lines.add("mem_not_counted_for_evict", 0);
+    lines.add("mem_clients_normal", figures.clients);
     lines.add("mem_clients_slaves", 0);
     lines.add("mem_replication_backlog", 0);
+    lines.add("mem_total_replication_buffers", 0);
+    lines.add("mem_cluster_links", 0);
     lines.add("mem_aof_buffer", 0);
-    lines.add("mem_allocator", "jemalloc");
+    lines.add("mem_allocator", engine.process.allocator.name);
     lines.add("active_defrag_running", 0);
 }
 

@@ -36,8 +36,8 @@ impl Timed {
         self.deadlines.soonest()
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
-        size_of::<Timed>() + self.hash.heap_bytes() + self.deadlines.heap_bytes()
+    pub(super) fn heap_bytes(&self, samples: usize) -> usize {
+        size_of::<Timed>() + self.hash.heap_bytes(samples) + self.deadlines.heap_bytes(samples)
     }
 
     /// Sets or clears a field's deadline and answers whether that is a change.
@@ -184,7 +184,7 @@ impl Deadlines {
         }
     }
 
-    fn heap_bytes(&self) -> usize {
+    fn heap_bytes(&self, samples: usize) -> usize {
         match self {
             Deadlines::Few(list) => {
                 let names: usize = list.iter().map(|deadline| deadline.field.heap_bytes()).sum();
@@ -193,7 +193,7 @@ impl Deadlines {
             Deadlines::Many(many) => {
                 size_of::<Many>()
                     + many.fields.allocated_bytes()
-                    + many.fields.sampled_bytes(|deadline| deadline.field.heap_bytes())
+                    + many.fields.sampled_bytes(samples, |deadline| deadline.field.heap_bytes())
                     + many.order.len() * 3 * size_of::<u64>()
             }
         }

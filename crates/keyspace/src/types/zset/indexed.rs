@@ -119,9 +119,9 @@ impl Indexed {
         self.tree.insert(rank, tree::Entry { score, id: at as u32 });
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(super) fn heap_bytes(&self, samples: usize) -> usize {
         self.members.allocated_bytes()
-            + self.members.sampled_bytes(|scored| scored.member.heap_bytes())
+            + self.members.sampled_bytes(samples, |scored| scored.member.heap_bytes())
             + self.tree.allocated_bytes()
     }
 

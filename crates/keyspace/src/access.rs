@@ -1,0 +1,166 @@
+//! Which keys are used often, for those who evict the others: Redis's logarithmic counter with decay.
+//!
+//! A byte counts the uses of a key. It grows by chance, the less likely the higher it is, so that 255 stands for a
+//! million uses or so, and it sinks with the minutes that pass without one. See "Using Redis as an LRU cache" in Redis's
+//! documentation, whose parameters `lfu-log-factor` and `lfu-decay-time` these are.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::Keyspace;
+use crate::shard::Entry;
+
+/// How uses are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lfu {
+    /// The higher, the more uses make a step: `lfu-log-factor`.
+    pub log_factor: u32,
+    /// Minutes after which the counter sinks by one, 0 for never: `lfu-decay-time`.
+    pub decay_minutes: u32,
+}
+
+/// What a new key is given, so that it is not the first to go.
+const INITIAL: u8 = 5;
+
+/// How often a key was used, and when that was last brought up to date.
+#[derive(Clone, Debug)]
+pub(crate) struct Accesses {
+    count: Cell<u8>,
+    minute: Cell<u16>,
+}
+
+impl Accesses {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Accesses { count: Cell::new(INITIAL), minute: Cell::new(minute(now_ms)) }
+    }
+
+    /// The count with what the time since has taken away.
+    pub(crate) fn decayed(&self, now_ms: u64, lfu: Lfu) -> u8 {
+        let elapsed = u32::from(minute(now_ms).wrapping_sub(self.minute.get()));
+        let steps = elapsed.checked_div(lfu.decay_minutes).unwrap_or(0);
+        self.count.get().saturating_sub(steps.min(255) as u8)
+    }
+
+    /// Sets the count, as if it had just been brought up to date.
+    pub(crate) fn set(&self, now_ms: u64, count: u8) {
+        self.count.set(count);
+        self.minute.set(minute(now_ms));
+    }
+
+    /// Counts a use.
+    fn add(&self, now_ms: u64, lfu: Lfu, chances: &Chances) {
+        let count = self.decayed(now_ms, lfu);
+        let height = f64::from(count.saturating_sub(INITIAL));
+        let grows = count < 255 && chances.next() < 1.0 / (height * f64::from(lfu.log_factor) + 1.0);
+        self.count.set(count + u8::from(grows));
+        self.minute.set(minute(now_ms));
+    }
+}
+
+/// Wraps after 45 days, as Redis's does.
+fn minute(now_ms: u64) -> u16 {
+    (now_ms / 60_000) as u16
+}
+
+/// What using a key leaves on it.
+#[derive(Clone, Copy)]
+pub(crate) enum Touches {
+    Nothing,
+    Time,
+    TimeAndCount,
+}
+
+impl Touches {
+    #[inline]
+    pub(crate) fn leave_on(self, entry: &Entry, now_ms: u64, keyspace: &Keyspace, chances: &Chances) {
+        match self {
+            Touches::Nothing => {}
+            Touches::Time => entry.touch(now_ms),
+            Touches::TimeAndCount => {
+                entry.touch(now_ms);
+                entry.accesses.add(now_ms, keyspace.lfu(), chances);
+            }
+        }
+    }
+}
+
+/// A sequence of numbers from 0 to 1, from a seed: a Weyl sequence through MurmurHash3's finalizer. Four bytes, which every
+/// transaction carries.
+pub(crate) struct Chances(Cell<u32>);
+
+impl Chances {
+    pub(crate) fn new(seed: u32) -> Self {
+        Chances(Cell::new(seed))
+    }
+
+    fn next(&self) -> f64 {
+        let state = self.0.get().wrapping_add(0x9E37_79B9);
+        self.0.set(state);
+        let mixed = (state ^ (state >> 16)).wrapping_mul(0x85EB_CA6B);
+        let mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xC2B2_AE35);
+        f64::from(mixed ^ (mixed >> 16)) / f64::from(u32::MAX)
+    }
+}
+
+/// [`Lfu`] that can be read while it is changed.
+pub(crate) struct LfuCells([AtomicU32; 2]);
+
+impl Default for LfuCells {
+    fn default() -> Self {
+        LfuCells([AtomicU32::new(10), AtomicU32::new(1)])
+    }
+}
+
+impl LfuCells {
+    #[inline]
+    pub(crate) fn load(&self) -> Lfu {
+        let [log_factor, decay_minutes] = self.0.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+        Lfu { log_factor, decay_minutes }
+    }
+
+    pub(crate) fn store(&self, lfu: Lfu) {
+        self.0[0].store(lfu.log_factor, Ordering::Relaxed);
+        self.0[1].store(lfu.decay_minutes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+    const LFU: Lfu = Lfu { log_factor: 10, decay_minutes: 1 };
+
+    fn used(times: u32, lfu: Lfu) -> Accesses {
+        let (accesses, chances) = (Accesses::new(0), Chances::new(7));
+        (0..times).for_each(|_| accesses.add(0, lfu, &chances));
+        accesses
+    }
+
+    /// The table in Redis's documentation of `lfu-log-factor`, within what chance allows.
+    #[test]
+    fn the_count_is_logarithmic() {
+        for (factor, uses, expected) in [
+            (0, 100, 104..=106),
+            (0, 1000, 255..=255),
+            (1, 1000, 40..=60),
+            (10, 100, 6..=14),
+            (10, 1000, 14..=24),
+            (10, 100_000, 125..=160),
+            (100, 100_000, 40..=60),
+        ] {
+            let count = used(uses, Lfu { log_factor: factor, ..LFU }).decayed(0, LFU);
+            assert!(expected.contains(&count), "factor {factor}, {uses} uses: {count}");
+        }
+    }
+
+    #[test]
+    fn minutes_without_use_take_it_away() {
+        let accesses = used(1000, LFU);
+        let count = accesses.decayed(0, LFU);
+        assert_eq!(accesses.decayed(3 * MINUTE, LFU), count - 3);
+        assert_eq!(accesses.decayed(3 * MINUTE, Lfu { decay_minutes: 2, ..LFU }), count - 1);
+        assert_eq!(accesses.decayed(1000 * MINUTE, LFU), 0);
+        assert_eq!(accesses.decayed(1000 * MINUTE, Lfu { decay_minutes: 0, ..LFU }), count);
+    }
+}

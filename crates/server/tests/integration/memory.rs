@@ -1,0 +1,99 @@
+//! `maxmemory` and `maxmemory-clients` of a whole process: several workers, the real allocator.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use redis::Connection;
+
+use crate::server::{Server, ask, expect, try_ask, wait_until};
+
+const MB: usize = 1 << 20;
+
+#[test]
+fn memory_stays_at_the_limit_whatever_the_size_of_values() {
+    let server = Server::start();
+    let mut client = server.client();
+    let limit = figure(&mut client, "memory", "used_memory") + 20 * MB;
+    let _: String = ask(&mut client, "CONFIG SET maxmemory-policy allkeys-lru");
+    let _: String = ask(&mut client, &format!("CONFIG SET maxmemory {limit}"));
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let mut client = server.client();
+            // Lists of more than 64 elements are freed by another thread than that which evicts them.
+            scope.spawn(move || (0..500).for_each(|number| fill(&mut client, writer, number)));
+        }
+    });
+    assert!(figure(&mut client, "stats", "evicted_keys") > 500);
+    wait_until("what was evicted is freed", || figure(&mut client, "memory", "used_memory") < limit + MB);
+    let left: usize = ask(&mut client, "DBSIZE");
+    assert!(left > 100, "no more went than had to: {left}");
+    let _: String = ask(&mut client, "FLUSHALL");
+    let _: String = ask(&mut client, "CONFIG SET maxmemory-policy noeviction");
+    assert_eq!(ask::<String>(&mut client, "SET key value"), "OK", "what is being freed is not in use");
+}
+
+fn fill(client: &mut Connection, writer: usize, number: usize) {
+    let mut push = redis::cmd("RPUSH");
+    push.arg(format!("{writer}:{number}"));
+    for _ in 0..number % 200 + 1 {
+        push.arg(&[b'x'; 500]);
+    }
+    push.exec(client).unwrap();
+}
+
+#[test]
+fn scripts_run_without_memory_if_they_say_so() {
+    let server = Server::start_with(&["--maxmemory", "1mb"]);
+    let mut client = server.client();
+    let mut eval = |text: &str| {
+        let result = redis::cmd("EVAL").arg(text).arg(0).query::<String>(&mut client);
+        result.map_err(|error| error.to_string())
+    };
+    assert_eq!(eval("#!lua flags=allow-oom\nreturn redis.call('SET', 'key', 'value')").unwrap(), "OK");
+    assert!(eval("#!lua\nreturn 'nothing'").unwrap_err().contains("OOM"));
+    assert!(eval("return redis.call('SET', 'key', 'value')").unwrap_err().contains("OOM"));
+    assert_eq!(eval("redis.call('DEL', 'key') return redis.call('SET', 'key', 'value')").unwrap(), "OK");
+    assert!(try_ask::<String>(&mut client, "SET key value").unwrap_err().to_string().contains("OOM"));
+}
+
+#[test]
+fn clients_that_hold_most_are_disconnected() {
+    let server = Server::start_with(&["--maxmemory-clients", "3mb"]);
+    let mut client = server.client();
+    let mut protected = half_a_request(&server, b"CLIENT NO-EVICT ON\r\n");
+    let mut greedy = half_a_request(&server, b"PING\r\n");
+    wait_until("the greedy client is gone", || greedy.write_all(b"more").is_err());
+    assert_eq!(figure(&mut client, "stats", "evicted_clients"), 1);
+    assert_eq!(ask::<String>(&mut client, "PING"), "PONG");
+    protected.write_all(&vec![b'x'; 2 * MB]).unwrap();
+    protected.write_all(b"\r\n").unwrap();
+    expect(&mut protected, "+OK\r\n");
+}
+
+#[test]
+fn what_multi_queues_counts() {
+    let server = Server::start_with(&["--maxmemory-clients", "2mb"]);
+    let mut client = server.client();
+    let mut queuing = server.socket();
+    queuing.write_all(b"MULTI\r\n").unwrap();
+    expect(&mut queuing, "+OK\r\n");
+    let request = [&b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n"[..], &[b'x'; 100_000], b"\r\n"].concat();
+    wait_until("it is gone", || queuing.write_all(&request).is_err());
+    assert_eq!(figure(&mut client, "stats", "evicted_clients"), 1);
+}
+
+/// A client that has sent the request, and then half of a large one.
+fn half_a_request(server: &Server, first: &[u8]) -> TcpStream {
+    let mut socket = server.socket();
+    socket.write_all(first).unwrap();
+    expect(&mut socket, if first.starts_with(b"PING") { "+PONG\r\n" } else { "+OK\r\n" });
+    socket.write_all(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", 4 * MB).as_bytes()).unwrap();
+    socket.write_all(&vec![b'x'; 2 * MB]).unwrap();
+    socket
+}
+
+fn figure(client: &mut Connection, section: &str, name: &str) -> usize {
+    let info: String = ask(client, &format!("INFO {section}"));
+    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+}
