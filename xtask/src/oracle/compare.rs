@@ -112,7 +112,8 @@ fn same_near(distance: f64, reference: &Value, subject: &Value) -> bool {
 fn same_but_times(reference: &Value, subject: &Value) -> bool {
     let (Some(mut a), Some(mut b)) = (pairs(reference), pairs(subject)) else {
         let (Some(a), Some(b)) = (reference.items(), subject.items()) else { return reference == subject };
-        let pending = a.iter().all(|entry| entry.items().is_some_and(|entry| entry.len() == 4));
+        let waits = |entry: &[Value]| matches!(entry, [_, _, Value::Int(_), Value::Int(_)]);
+        let pending = a.iter().all(|entry| entry.items().is_some_and(waits));
         let same = if pending { same_pending } else { same_but_times };
         return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
     };
