@@ -49,6 +49,17 @@ pub(crate) fn invalid_expire_time(call: &Call<'_, '_>) -> Error {
     Error::Owned(format!("ERR invalid expire time in '{}' command", call.command_name()))
 }
 
+/// What EX, PX, EXAT and PXAT mean.
+pub(crate) fn unit_of(word: Word<'_>) -> Option<(Unit, Base)> {
+    let known = [
+        ("EX", Unit::Seconds, Base::Now),
+        ("PX", Unit::Milliseconds, Base::Now),
+        ("EXAT", Unit::Seconds, Base::Epoch),
+        ("PXAT", Unit::Milliseconds, Base::Epoch),
+    ];
+    known.into_iter().find(|(name, ..)| word.is(name)).map(|(_, unit, base)| (unit, base))
+}
+
 /// The option EX, PX, EXAT or PXAT: one of them, which may be repeated.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ExpiryOption<'a>(Option<(&'a [u8], Unit, Base)>);
@@ -59,13 +70,7 @@ impl<'a> ExpiryOption<'a> {
     /// # Errors
     /// [`Error::Syntax`] if the amount is missing or a different one of the four has been given.
     pub(crate) fn take(&mut self, word: Word<'a>, words: &mut Options<'a>) -> Result<bool, Error> {
-        let known = [
-            ("EX", Unit::Seconds, Base::Now),
-            ("PX", Unit::Milliseconds, Base::Now),
-            ("EXAT", Unit::Seconds, Base::Epoch),
-            ("PXAT", Unit::Milliseconds, Base::Epoch),
-        ];
-        let Some(&(_, unit, base)) = known.iter().find(|(name, ..)| word.is(name)) else { return Ok(false) };
+        let Some((unit, base)) = unit_of(word) else { return Ok(false) };
         if self.0.is_some_and(|(_, other_unit, other_base)| (other_unit, other_base) != (unit, base)) {
             return Err(Error::Syntax);
         }

@@ -5,7 +5,7 @@ use super::{FAST_WRITE, on_hash};
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
-use crate::expiry::{Base, Unit};
+use crate::expiry::unit_of;
 use crate::parse::Word;
 use crate::spec::{Command, Group};
 
@@ -73,20 +73,11 @@ fn hgetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
 /// What is to be done, and where FIELDS must follow.
 fn parse_change(call: &Call<'_, '_>) -> Result<(Change, usize), Error> {
     let word = Word(call.args[2]);
-    let (unit, base) = if word.is("EX") {
-        (Unit::Seconds, Base::Now)
-    } else if word.is("PX") {
-        (Unit::Milliseconds, Base::Now)
-    } else if word.is("EXAT") {
-        (Unit::Seconds, Base::Epoch)
-    } else if word.is("PXAT") {
-        (Unit::Milliseconds, Base::Epoch)
-    } else if word.is("PERSIST") {
-        return Ok((Change::Persist, 3));
-    } else {
-        return Ok((Change::None, 2));
-    };
-    Ok((Change::Expire(deadline(call, call.args[3], unit, base)?), 4))
+    match unit_of(word) {
+        Some((unit, base)) => Ok((Change::Expire(deadline(call, call.args[3], unit, base)?), 4)),
+        None if word.is("PERSIST") => Ok((Change::Persist, 3)),
+        None => Ok((Change::None, 2)),
+    }
 }
 
 pub(super) const HGETDEL: Command = on_hash("hgetdel", -5, hgetdel, FAST_WRITE).docs(

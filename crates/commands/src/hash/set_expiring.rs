@@ -5,7 +5,7 @@ use super::{FAST_WRITE, on_hash};
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
-use crate::expiry::{Base, Unit};
+use crate::expiry::unit_of;
 use crate::parse::integer;
 use crate::spec::{Command, Flags, Group};
 
@@ -78,28 +78,20 @@ impl<'c> Options<'c> {
                 presence = Some(word.is("FXX"));
                 continue;
             }
-            let (unit, base) = if word.is("EX") {
-                (Unit::Seconds, Base::Now)
-            } else if word.is("PX") {
-                (Unit::Milliseconds, Base::Now)
-            } else if word.is("EXAT") {
-                (Unit::Seconds, Base::Epoch)
-            } else if word.is("PXAT") {
-                (Unit::Milliseconds, Base::Epoch)
-            } else if word.is("KEEPTTL") {
-                if expiry != Expiry::None {
-                    return Err(ONE_EXPIRY);
-                }
-                expiry = Expiry::Keep;
-                continue;
-            } else {
+            let timed = unit_of(word);
+            if timed.is_none() && !word.is("KEEPTTL") {
                 return Err(Error::quoting("ERR unknown argument: ", word.0, ""));
-            };
+            }
             if expiry != Expiry::None {
                 return Err(ONE_EXPIRY);
             }
-            let amount = words.next().ok_or(Error::Text("ERR missing expire time"))?;
-            expiry = Expiry::At(deadline(call, amount.0, unit, base)?);
+            expiry = match timed {
+                Some((unit, base)) => {
+                    let amount = words.next().ok_or(Error::Text("ERR missing expire time"))?;
+                    Expiry::At(deadline(call, amount.0, unit, base)?)
+                }
+                None => Expiry::Keep,
+            };
         }
         Err(Error::Text("ERR Mandatory argument FIELDS is missing or not at the right position"))
     }
