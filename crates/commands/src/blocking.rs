@@ -31,26 +31,6 @@ pub struct Block {
     pub keys: Vec<usize>,
     /// When to give up, in milliseconds since the epoch.
     pub deadline_ms: Option<u64>,
-    /// What to answer then.
-    pub on_timeout: OnTimeout,
-}
-
-/// The answer of a wait that ended without data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnTimeout {
-    /// A missing value.
-    Null,
-    /// A missing array.
-    NullArray,
-}
-
-impl OnTimeout {
-    pub(crate) fn reply_to(self, reply: &mut dyn Reply) {
-        match self {
-            OnTimeout::Null => reply.null(),
-            OnTimeout::NullArray => reply.null_array(),
-        }
-    }
 }
 
 /// The moment at which a blocking command gives up, from its time-out in seconds; `None` for never.
@@ -195,7 +175,6 @@ pub(crate) struct Blocked {
     waiter: Arc<Waiter>,
     pub(crate) keys: Vec<DbKey>,
     deadline_ms: Option<u64>,
-    on_timeout: OnTimeout,
 }
 
 impl Blocked {
@@ -226,7 +205,7 @@ impl Blocked {
             txn.wait_for(*db, key, id);
         }
         env.engine.waiters.insert(id, waiter.clone());
-        Blocked { waiter, keys, deadline_ms: block.deadline_ms, on_timeout: block.on_timeout }
+        Blocked { waiter, keys, deadline_ms: block.deadline_ms }
     }
 
     /// Waits for an outcome and answers with it.
@@ -243,7 +222,7 @@ impl Blocked {
             Outcome::Unblocked { with_error: true } => {
                 Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK").reply_to(out);
             }
-            _ => self.on_timeout.reply_to(out),
+            _ => out.null_array(),
         }
     }
 

@@ -92,13 +92,13 @@ impl<'c> Call<'c, '_> {
         self.session.may_block()
     }
 
-    /// Waits until one of the keys changes, then runs the command again; answers as told when the time is over. Inside
+    /// Waits until one of the keys changes, then runs the command again; answers with a null array when the time is over. Inside
     /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
     pub fn block(&mut self, block: Block) {
         if self.may_block() {
             self.suspend = Some(Suspend::Block(Box::new((block, None))));
         } else {
-            block.on_timeout.reply_to(self.reply);
+            self.reply.null_array();
         }
     }
 

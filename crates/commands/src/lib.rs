@@ -51,7 +51,7 @@ mod table;
 mod zset;
 
 pub use acl::{Acl, ConfiguredUsers};
-pub use blocking::{Block, OnTimeout};
+pub use blocking::Block;
 pub use call::Call;
 pub use clients::{Client, Clients, Mailbox};
 pub use commit::expire_cycle;

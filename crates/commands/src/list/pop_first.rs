@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::End;
 use super::pop::{pop_many, pop_one, tell_popped};
-use crate::blocking::{Block, OnTimeout, deadline};
+use crate::blocking::{Block, deadline};
 use crate::call::Call;
 use crate::error::Error;
 use crate::parse::integer;
@@ -70,7 +70,7 @@ fn pop_or_block(call: &mut Call<'_, '_>, options: &Options, timeout_at: usize) -
     let deadline_ms = deadline(call, timeout_at)?;
     if !pop_first(call, options)? {
         let keys = options.keys.clone().collect();
-        call.block(Block { keys, deadline_ms, on_timeout: OnTimeout::NullArray });
+        call.block(Block { keys, deadline_ms });
     }
     Ok(())
 }

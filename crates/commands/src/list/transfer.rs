@@ -2,7 +2,7 @@
 
 use super::End;
 use super::pop::tell_popped;
-use crate::blocking::{Block, OnTimeout, deadline};
+use crate::blocking::{Block, deadline};
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
@@ -72,7 +72,7 @@ fn answer_or_block(call: &mut Call<'_, '_>, from: End, to: End, timeout_at: usiz
     }
     // The answer differs: where nobody may wait it is LMOVE's, after a wait it is that of every blocking command.
     if call.may_block() {
-        call.block(Block { keys: vec![1], deadline_ms, on_timeout: OnTimeout::NullArray });
+        call.block(Block { keys: vec![1], deadline_ms });
     } else {
         call.reply.null();
     }

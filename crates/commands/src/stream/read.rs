@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use self::options::{Options, Start};
 use super::{consumer_of, id, look_up, no_group, reply_entry, tell_created};
-use crate::blocking::{Block, OnTimeout};
+use crate::blocking::Block;
 use crate::call::Call;
 use crate::error::Error;
 use crate::session::{OwnedArgs, Role};
@@ -220,7 +220,7 @@ fn wait(call: &mut Call<'_, '_>, options: &Options<'_>, start: impl Fn(usize) ->
         }
     }
     let keys = (options.first..options.first + options.len).collect();
-    let block = Block { keys, deadline_ms, on_timeout: OnTimeout::NullArray };
+    let block = Block { keys, deadline_ms };
     call.block_as(block, OwnedArgs::new(&request));
 }
 

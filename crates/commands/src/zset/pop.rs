@@ -6,7 +6,7 @@ use perigee_resp::{Protocol, Reply};
 
 use super::range::walk;
 use super::writing;
-use crate::blocking::{Block, OnTimeout, deadline};
+use crate::blocking::{Block, deadline};
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
@@ -99,7 +99,7 @@ fn bzpop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let keys = 1..timeout_at;
     if !take_first(call, keys.clone(), end, 1, Shape::KeyAndOne)? {
         let keys = keys.collect();
-        call.block(Block { keys, deadline_ms, on_timeout: OnTimeout::NullArray });
+        call.block(Block { keys, deadline_ms });
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ fn bzmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let deadline_ms = deadline(call, 1)?;
     if !take_first(call, request.keys.clone(), request.end, request.count, Shape::KeyAndPairs)? {
         let keys = request.keys.collect();
-        call.block(Block { keys, deadline_ms, on_timeout: OnTimeout::NullArray });
+        call.block(Block { keys, deadline_ms });
     }
     Ok(())
 }

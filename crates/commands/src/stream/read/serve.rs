@@ -4,7 +4,7 @@ use perigee_keyspace::{Audience, StreamId};
 
 use super::options::{self, Options};
 use super::{announce, announce_stream, deliver, reply_after};
-use crate::blocking::{Block, OnTimeout};
+use crate::blocking::Block;
 use crate::call::Call;
 use crate::error::Error;
 use crate::stream::{consumer_of, tell_created};
@@ -53,5 +53,5 @@ pub(super) fn group(call: &mut Call<'_, '_>, options: &Options<'_>, key_at: usiz
 
 /// What was said of the wait when it began still holds.
 fn go_on_waiting(call: &mut Call<'_, '_>) {
-    call.block(Block { keys: Vec::new(), deadline_ms: None, on_timeout: OnTimeout::NullArray });
+    call.block(Block { keys: Vec::new(), deadline_ms: None });
 }
