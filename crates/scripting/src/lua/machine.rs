@@ -17,7 +17,7 @@ use super::libraries::{self, Entries, push_list};
 use super::operation::{Pending, Progress};
 use super::preempt::{self, Limit, Stop};
 use super::results::{COUNTED, OnError};
-use super::{CURRENT, Slot, api, results};
+use super::{CURRENT, Slot, api, is_chunk, results};
 use crate::library::RunState;
 use crate::sandbox::{self, Sandbox};
 use crate::stack::Raise;
@@ -57,6 +57,8 @@ pub(crate) struct Thread {
     reference: c_int,
     /// How many values above its function it begins with.
     arguments: Cell<c_int>,
+    /// What it runs is a script and not a function.
+    chunk: Cell<bool>,
 }
 
 /// How a slice ended.
@@ -207,7 +209,7 @@ impl Machine {
         }
         // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
         unsafe {
-            let loaded = self.sandbox.load_script(self.state, script.body(), c"@user_script");
+            let loaded = self.sandbox.load_cached_script(self.state, script.body(), c"@user_script");
             if !loaded {
                 let message = string_at(self.state, -1).to_vec();
                 ffi::lua_settop(self.state, -2);
@@ -243,6 +245,7 @@ impl Machine {
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
         let thread = self.empty_thread(0);
+        thread.chunk.set(true);
         // SAFETY: no slice runs; the limit is lifted.
         unsafe { ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function) };
         thread
@@ -255,9 +258,10 @@ impl Machine {
         let thread = self.idle.pop().unwrap_or_else(|| unsafe {
             let state = ffi::lua_newthread(self.state);
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            Thread { state, reference, arguments: Cell::new(0) }
+            Thread { state, reference, arguments: Cell::new(0), chunk: Cell::new(false) }
         });
         thread.arguments.set(arguments);
+        thread.chunk.set(false);
         thread
     }
 
@@ -526,7 +530,7 @@ impl Machine {
                 } else {
                     source.into_owned()
                 };
-                lines.push(if CStr::from_ptr(record.what) == c"main" {
+                lines.push(if is_chunk(&record, thread.state, level, thread.chunk.get()) {
                     format!("{place}: in main chunk")
                 } else if record.name.is_null() {
                     format!("{place}: in function at line {}", record.linedefined)

@@ -6,7 +6,7 @@ use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
 use crate::lua::should_stop;
-use crate::sandbox::{bytecode, escapes, tail_calls};
+use crate::sandbox::{bytecode, escapes, leading, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 unsafe extern "C-unwind" {
@@ -79,6 +79,25 @@ pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CS
         None => compile(stack, chunk, name),
     };
     status && finish(stack, shared)
+}
+
+/// [`load_script`] for a script that is run often: the functions that it begins with are made now.
+pub(super) fn load_cached_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> bool {
+    let rewritten = tail_calls::without(chunk);
+    let plain = rewritten.as_deref().unwrap_or(chunk);
+    if let Some(maker) = leading::made_once(plain) {
+        // SAFETY: the maker on top takes nothing and gives one value; an error of it, or of the compiler, is taken away.
+        unsafe {
+            if compile(stack, &maker, name)
+                && finish(stack, shared)
+                && ffi::lua_pcall(stack.state(), 0, 1, 0) == ffi::LUA_OK
+            {
+                return true;
+            }
+        }
+        stack.pop(1);
+    }
+    compile(stack, plain, name) && finish(stack, shared)
 }
 
 /// Pushes a library's compiled text with the environment at `index`, or the error message and returns false. Takes three slots.

@@ -15,6 +15,7 @@ use crate::stack::{Kind, Outcome, Raise, Stack, push_function, register};
 
 mod bytecode;
 mod escapes;
+mod leading;
 mod load;
 mod scanner;
 mod tail_calls;
@@ -91,6 +92,16 @@ impl Sandbox {
     pub unsafe fn load_script(self, state: *mut lua_State, chunk: &[u8], name: &CStr) -> bool {
         // SAFETY: the caller's; loading catches its own errors.
         unsafe { load::load_script(Stack::new(state), &*self.shared, chunk, name) }
+    }
+
+    /// [`Sandbox::load_script`] for a script that is run often: the functions that it begins with are made now, if no run can
+    /// change what they see.
+    ///
+    /// # Safety
+    /// As [`Sandbox::load`], and no run is under way in the VM.
+    pub unsafe fn load_cached_script(self, state: *mut lua_State, chunk: &[u8], name: &CStr) -> bool {
+        // SAFETY: the caller's; loading catches its own errors.
+        unsafe { load::load_cached_script(Stack::new(state), &*self.shared, chunk, name) }
     }
 
     /// [`Sandbox::load`] for a library, with the environment at `index` of the stack.

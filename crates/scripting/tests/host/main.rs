@@ -5,6 +5,7 @@ mod determinism;
 mod functions;
 mod keys;
 mod killing;
+mod leading;
 mod limits;
 mod observing;
 mod preemption;
