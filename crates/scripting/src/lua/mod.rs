@@ -7,6 +7,7 @@
 //! possible, so that no `pcall` can swallow it.
 
 mod api;
+mod arguments;
 mod bridge;
 mod debug;
 mod heap;
@@ -72,7 +73,9 @@ pub(crate) struct Slot {
     heap: Box<Heap>,
     /// Replies of some commands are sorted.
     deterministic: bool,
-    arguments: Vec<(*const u8, usize)>,
+    /// The request that is being made: slices of Lua's strings and of `numbers`, valid until the call returns.
+    arguments: Vec<&'static [u8]>,
+    /// The numbers in it as text.
     numbers: Vec<u8>,
     frames: Vec<replies::Frame>,
     order: Vec<(*const u8, usize, i32)>,

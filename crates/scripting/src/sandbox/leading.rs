@@ -5,30 +5,17 @@
 //! ever assigned to, one closure serves all runs, and no run can tell. So the text `HEAD REST` becomes the text
 //! `HEAD return function(...) REST end`, line for line.
 
-use super::scanner::{Kind, Scanner, Token};
+use super::scanner::Kind;
+use super::text::{Assigned, Text};
 
 /// The chunk that returns the script as a function whose leading functions it has made; `None` if it has none, or if one
 /// of them could change. Wrong text may come out as it likes, as long as it stays wrong.
-pub(super) fn made_once(chunk: &[u8]) -> Option<Vec<u8>> {
-    if chunk.len() > LONGEST || memchr::memmem::find(chunk, b"function").is_none() {
-        return None;
-    }
-    let mut scanner = Scanner::new(chunk);
-    let first = scanner.next();
-    if word(chunk, first) != b"local" {
-        return None;
-    }
-    let mut tokens = vec![first];
-    while tokens.last()?.kind != Kind::End {
-        tokens.push(scanner.next());
-    }
-    let text = Text { chunk, tokens };
-    let end = text.head_end(&text.assigned())?;
+pub(super) fn made_once(text: &Text<'_>, assigned: &Assigned<'_>) -> Option<Vec<u8>> {
+    let head = Head { text, assigned: &assigned.names };
+    let end = head.end()?;
+    let chunk = text.chunk;
     Some([&chunk[..end], b" return function(...) ", &chunk[end..], b"\nend"].concat())
 }
-
-/// Longer scripts are left as they are: what is read of them here is kept.
-const LONGEST: usize = 256 * 1024;
 
 /// Names of the sandbox that always mean the same: their tables cannot be changed, nor they themselves.
 const CONSTANT: [&[u8]; 10] = [
@@ -44,138 +31,34 @@ const CONSTANT: [&[u8]; 10] = [
     b"tonumber",
 ];
 
-fn word(chunk: &[u8], token: Token) -> &[u8] {
-    &chunk[token.start..token.end]
+struct Head<'a> {
+    text: &'a Text<'a>,
+    /// Names that some variable of the text has that is assigned to.
+    assigned: &'a [&'a [u8]],
 }
 
-struct Text<'a> {
-    chunk: &'a [u8],
-    /// The last one is the end.
-    tokens: Vec<Token>,
-}
-
-impl<'a> Text<'a> {
-    /// The token's text; empty after the last one.
-    fn at(&self, index: usize) -> &'a [u8] {
-        self.tokens.get(index).map_or(b"", |&token| word(self.chunk, token))
-    }
-
-    fn kind(&self, index: usize) -> Kind {
-        self.tokens.get(index).map_or(Kind::End, |token| token.kind)
-    }
-
-    fn is_name(&self, index: usize) -> bool {
-        let text = self.at(index);
-        self.kind(index) == Kind::Other
-            && text.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
-            && !KEYWORDS.contains(&text)
-    }
-
-    /// The names that are assigned to somewhere, whichever variable of that name it is; declarations are not assignments.
-    fn assigned(&self) -> Vec<&'a [u8]> {
-        let mut names = Vec::new();
-        let mut open = Vec::new();
-        for (index, token) in self.tokens.iter().enumerate() {
-            match token.kind {
-                Kind::OpenBracket => open.push(self.at(index)),
-                Kind::Opener(_) => open.push(b"do"),
-                Kind::CloseBracket | Kind::Closer => {
-                    open.pop();
-                }
-                // `{name = value}` is a field.
-                Kind::Other if self.is_assignment(index) && open.last() != Some(&b"{".as_slice()) => {
-                    self.targets(index, &mut names);
-                }
-                _ => {}
-            }
-            let named = word(self.chunk, *token) == b"function" && self.is_name(index + 1);
-            if named && index > 0 && self.at(index - 1) != b"local" {
-                names.push(self.at(index + 1));
-            }
-        }
-        names
-    }
-
-    /// Whether it is a `=` that is not a part of `==`, `~=`, `<=` or `>=`.
-    fn is_assignment(&self, index: usize) -> bool {
-        let Token { start, end, .. } = self.tokens[index];
-        let before = start.checked_sub(1).and_then(|at| self.chunk.get(at));
-        self.at(index) == b"="
-            && !before.is_some_and(|byte| b"=~<>".contains(byte))
-            && self.chunk.get(end) != Some(&b'=')
-    }
-
-    /// The plain names in the list that ends before `assignment`.
-    fn targets(&self, assignment: usize, names: &mut Vec<&'a [u8]>) {
-        let mut found = Vec::new();
-        let mut index = assignment;
-        while let Some(last) = index.checked_sub(1) {
-            index = last;
-            if self.is_name(index) && (index == 0 || !is_access(self.at(index - 1))) {
-                found.push(self.at(index));
-            } else {
-                index = self.skip_back(index);
-            }
-            match index.checked_sub(1).map(|before| self.at(before)) {
-                Some(b",") => index -= 1,
-                Some(b"local") => return,
-                _ => break,
-            }
-        }
-        names.append(&mut found);
-    }
-
-    /// The first token of the `a.b[c].d` that ends at `index`.
-    fn skip_back(&self, mut index: usize) -> usize {
-        loop {
-            if self.kind(index) == Kind::CloseBracket {
-                let mut depth = 0;
-                loop {
-                    match self.kind(index) {
-                        Kind::CloseBracket => depth += 1,
-                        Kind::OpenBracket => depth -= 1,
-                        _ => {}
-                    }
-                    if depth == 0 || index == 0 {
-                        break;
-                    }
-                    index -= 1;
-                }
-            } else if !self.is_name(index) && self.kind(index) != Kind::Text {
-                return index;
-            }
-            let Some(before) = index.checked_sub(1) else { return index };
-            let continues = is_access(self.at(before))
-                || self.kind(index) != Kind::Other
-                    && (self.is_name(before) || self.kind(before) == Kind::CloseBracket);
-            if !continues {
-                return index;
-            }
-            index = if is_access(self.at(before)) { before.saturating_sub(1) } else { before };
-        }
-    }
-
+impl Head<'_> {
     /// Where the declarations end that no run can change, if a function is among them.
-    fn head_end(&self, assigned: &[&[u8]]) -> Option<usize> {
+    fn end(&self) -> Option<usize> {
         let mut end = None;
         let mut index = 0;
-        while self.at(index) == b"local" {
-            let (next, has_function) = if self.at(index + 1) == b"function" {
-                let fixed = self.is_name(index + 2) && !assigned.contains(&self.at(index + 2));
+        while self.text.at(index) == b"local" {
+            let (next, has_function) = if self.text.at(index + 1) == b"function" {
+                let fixed = self.text.is_name(index + 2) && !self.assigned.contains(&self.text.at(index + 2));
                 match self.function_end(index + 1).filter(|_| fixed) {
                     Some(next) => (next, true),
                     None => break,
                 }
             } else {
-                let fixed = self.is_name(index + 1) && !assigned.contains(&self.at(index + 1));
+                let fixed = self.text.is_name(index + 1) && !self.assigned.contains(&self.text.at(index + 1));
                 match self.value_end(index + 2).filter(|_| fixed) {
-                    Some(next) => (next, self.at(index + 3) == b"function"),
+                    Some(next) => (next, self.text.at(index + 3) == b"function"),
                     None => break,
                 }
             };
-            index = if self.kind(next) == Kind::Semicolon { next + 1 } else { next };
+            index = if self.text.kind(next) == Kind::Semicolon { next + 1 } else { next };
             if has_function {
-                end = Some(self.tokens[index - 1].end);
+                end = Some(self.text.tokens[index - 1].end);
             }
         }
         end
@@ -184,7 +67,7 @@ impl<'a> Text<'a> {
     /// The token after the function that begins at `index`.
     fn function_end(&self, index: usize) -> Option<usize> {
         let mut depth = 0;
-        for (offset, token) in self.tokens[index..].iter().enumerate() {
+        for (offset, token) in self.text.tokens[index..].iter().enumerate() {
             match token.kind {
                 Kind::Opener(_) => depth += 1,
                 Kind::Closer => depth -= 1,
@@ -200,20 +83,20 @@ impl<'a> Text<'a> {
 
     /// The token after `= VALUE`, if the value is one that cannot change: a function, a literal, a name of the sandbox.
     fn value_end(&self, index: usize) -> Option<usize> {
-        if self.at(index) != b"=" {
+        if self.text.at(index) != b"=" {
             return None;
         }
         let value = index + 1;
-        let end = if self.at(value) == b"function" {
+        let end = if self.text.at(value) == b"function" {
             self.function_end(value)?
-        } else if self.kind(value) == Kind::Text
-            || self.at(value).first()?.is_ascii_digit()
-            || [b"true".as_slice(), b"false", b"nil"].contains(&self.at(value))
+        } else if self.text.kind(value) == Kind::Text
+            || self.text.at(value).first()?.is_ascii_digit()
+            || [b"true".as_slice(), b"false", b"nil"].contains(&self.text.at(value))
         {
             value + 1
-        } else if CONSTANT.contains(&self.at(value)) {
+        } else if CONSTANT.contains(&self.text.at(value)) {
             let mut end = value + 1;
-            while self.at(end) == b"." && self.is_name(end + 1) {
+            while self.text.at(end) == b"." && self.text.is_name(end + 1) {
                 end += 2;
             }
             end
@@ -225,35 +108,29 @@ impl<'a> Text<'a> {
 
     /// Whether the expression before is over: what follows can only begin a statement.
     fn begins_statement(&self, index: usize) -> bool {
-        match self.kind(index) {
+        match self.text.kind(index) {
             Kind::End | Kind::Return | Kind::Semicolon => true,
             Kind::Opener(_) => true,
-            _ => self.is_name(index) || STATEMENTS.contains(&self.at(index)),
+            _ => self.text.is_name(index) || STATEMENTS.contains(&self.text.at(index)),
         }
     }
-}
-
-fn is_access(text: &[u8]) -> bool {
-    matches!(text, b"." | b":")
 }
 
 /// Words that begin statements and that the scanner does not tell from names.
 const STATEMENTS: [&[u8]; 5] = [b"local", b"for", b"while", b"break", b"goto"];
 
-/// Words that are not names and that the scanner does not tell from them.
-const KEYWORDS: [&[u8]; 13] = [
-    b"and", b"break", b"false", b"for", b"goto", b"in", b"local", b"nil", b"not", b"or", b"then", b"true",
-    b"while",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn once(chunk: &str) -> Option<String> {
+        let text = Text::new(chunk.as_bytes())?;
+        made_once(&text, &text.assigned()).map(|text| String::from_utf8(text).unwrap())
+    }
+
     #[track_caller]
     fn check(head: &str, rest: &str) {
-        let result =
-            made_once(format!("{head}{rest}").as_bytes()).map(|text| String::from_utf8(text).unwrap());
+        let result = once(&format!("{head}{rest}"));
         assert_eq!(result, Some(format!("{head} return function(...) {rest}\nend")));
     }
 
@@ -274,7 +151,7 @@ mod tests {
         for chunk in
             ["return 1", "local x = 1 return x", "local call = redis.call return call('get', 'function')"]
         {
-            assert_eq!(made_once(chunk.as_bytes()), None, "{chunk}");
+            assert_eq!(once(chunk), None, "{chunk}");
         }
     }
 
@@ -299,7 +176,7 @@ mod tests {
             "local x local function f() return x end",
             "f = 1 local function g() end",
         ] {
-            assert_eq!(made_once(chunk.as_bytes()), None, "{chunk}");
+            assert_eq!(once(chunk), None, "{chunk}");
         }
     }
 
@@ -325,7 +202,7 @@ mod tests {
             "local",
             "local function f() end , = function",
         ] {
-            made_once(chunk.as_bytes());
+            once(chunk);
         }
     }
 }

@@ -6,7 +6,8 @@ use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
 use crate::lua::should_stop;
-use crate::sandbox::{bytecode, escapes, leading, tail_calls};
+use crate::sandbox::text::Text;
+use crate::sandbox::{arguments, bytecode, escapes, leading, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 unsafe extern "C-unwind" {
@@ -81,23 +82,42 @@ pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CS
     status && finish(stack, shared)
 }
 
-/// [`load_script`] for a script that is run often: the functions that it begins with are made now.
-pub(super) fn load_cached_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> bool {
+/// [`load_script`] for a script that is run often: the functions that it begins with are made now. Returns what it does with
+/// KEYS and ARGV, or `None` with the error message on the stack.
+pub(super) fn load_cached_script(
+    stack: Stack,
+    shared: &Shared,
+    chunk: &[u8],
+    name: &CStr,
+) -> Option<ArgumentUse> {
     let rewritten = tail_calls::without(chunk);
     let plain = rewritten.as_deref().unwrap_or(chunk);
-    if let Some(maker) = leading::made_once(plain) {
+    let text = Text::new(plain);
+    let assigned = text.as_ref().map(Text::assigned).unwrap_or_default();
+    let only_read = text.as_ref().is_some_and(|text| arguments::are_only_read(text, &assigned));
+    let found = if only_read { ArgumentUse::Reads } else { ArgumentUse::Any };
+    if let Some(maker) = text.and_then(|text| leading::made_once(&text, &assigned)) {
         // SAFETY: the maker on top takes nothing and gives one value; an error of it, or of the compiler, is taken away.
         unsafe {
             if compile(stack, &maker, name)
                 && finish(stack, shared)
                 && ffi::lua_pcall(stack.state(), 0, 1, 0) == ffi::LUA_OK
             {
-                return true;
+                return Some(found);
             }
         }
         stack.pop(1);
     }
-    compile(stack, plain, name) && finish(stack, shared)
+    (compile(stack, plain, name) && finish(stack, shared)).then_some(found)
+}
+
+/// What a script does with KEYS and ARGV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArgumentUse {
+    /// It reads what is in them.
+    Reads,
+    /// Anything.
+    Any,
 }
 
 /// Pushes a library's compiled text with the environment at `index`, or the error message and returns false. Takes three slots.

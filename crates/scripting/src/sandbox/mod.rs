@@ -13,12 +13,16 @@ use mlua::ffi::{self, lua_State};
 use crate::library::{self, RunState, Shared};
 use crate::stack::{Kind, Outcome, Raise, Stack, push_function, register};
 
+mod arguments;
 mod bytecode;
 mod escapes;
 mod leading;
 mod load;
 mod scanner;
 mod tail_calls;
+mod text;
+
+pub(crate) use load::ArgumentUse;
 
 pub(crate) use bytecode::Bytecode;
 
@@ -95,11 +99,16 @@ impl Sandbox {
     }
 
     /// [`Sandbox::load_script`] for a script that is run often: the functions that it begins with are made now, if no run can
-    /// change what they see.
+    /// change what they see. Returns what it does with KEYS and ARGV, or `None` with the error message on the stack.
     ///
     /// # Safety
     /// As [`Sandbox::load`], and no run is under way in the VM.
-    pub unsafe fn load_cached_script(self, state: *mut lua_State, chunk: &[u8], name: &CStr) -> bool {
+    pub(crate) unsafe fn load_cached_script(
+        self,
+        state: *mut lua_State,
+        chunk: &[u8],
+        name: &CStr,
+    ) -> Option<ArgumentUse> {
         // SAFETY: the caller's; loading catches its own errors.
         unsafe { load::load_cached_script(Stack::new(state), &*self.shared, chunk, name) }
     }

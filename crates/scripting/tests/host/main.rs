@@ -1,5 +1,6 @@
 //! Scripts as clients meet them, on a server without a socket.
 
+mod arguments;
 mod atomicity;
 mod determinism;
 mod functions;
