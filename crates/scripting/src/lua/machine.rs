@@ -50,9 +50,39 @@ struct Compiled {
     script: Arc<Script>,
 }
 
+impl Compiled {
+    /// Spends more on a script that is run again.
+    ///
+    /// # Safety
+    /// No slice runs, and the limit is lifted.
+    unsafe fn improve(&mut self, state: *mut lua_State, sandbox: Sandbox) {
+        // SAFETY: the caller's; what is pushed is taken away.
+        unsafe {
+            if self.runs == RUNS_BEFORE_OPTIMIZING {
+                let (uses, pushed) = sandbox.load_optimized(state, self.script.body(), NAME);
+                self.uses = uses;
+                if pushed {
+                    ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, self.reference);
+                    self.reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                }
+            } else if self.runs == RUNS_BEFORE_RECOMPILING {
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.reference);
+                luaJIT_setmode(state, -1, ALL_FUNCTIONS | FLUSH);
+                ffi::lua_settop(state, -2);
+            }
+        }
+    }
+}
+
+/// What the chunk of a script is called.
+const NAME: &CStr = c"@user_script";
+
+/// A text that is run once is left as it is: to read it costs more than it gives.
+const RUNS_BEFORE_OPTIMIZING: u32 = 2;
+
 /// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
 /// all. A script makes its closures anew in every run, so what was compiled before is dropped once.
-const RUNS_BEFORE_RECOMPILING: u32 = 5;
+const RUNS_BEFORE_RECOMPILING: u32 = RUNS_BEFORE_OPTIMIZING + 5;
 
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
@@ -196,26 +226,21 @@ impl Machine {
     pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<(c_int, ArgumentUse), Vec<u8>> {
         if let Some(compiled) = self.functions.get_mut(&script.id) {
             compiled.runs = compiled.runs.saturating_add(1);
-            let (reference, uses) = (compiled.reference, compiled.uses);
-            if compiled.runs == RUNS_BEFORE_RECOMPILING {
+            if compiled.runs <= RUNS_BEFORE_RECOMPILING {
                 // SAFETY: no slice runs; the limit is lifted.
-                unsafe {
-                    ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
-                    luaJIT_setmode(self.state, -1, ALL_FUNCTIONS | FLUSH);
-                    ffi::lua_settop(self.state, -2);
-                }
+                unsafe { compiled.improve(self.state, self.sandbox) };
             }
-            return Ok((reference, uses));
+            return Ok((compiled.reference, compiled.uses));
         }
         // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
         unsafe {
-            let loaded = self.sandbox.load_cached_script(self.state, script.body(), c"@user_script");
-            let Some(uses) = loaded else {
+            if !self.sandbox.load_script(self.state, script.body(), NAME) {
                 let message = string_at(self.state, -1).to_vec();
                 ffi::lua_settop(self.state, -2);
                 return Err(message);
-            };
+            }
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
+            let uses = ArgumentUse::Any;
             self.functions.insert(script.id, Compiled { reference, uses, runs: 0, script: script.clone() });
             Ok((reference, uses))
         }

@@ -1,20 +1,15 @@
-//! Takes the functions that a script begins with out of its runs: they are made once, when it is compiled.
+//! The functions that a script begins with, where one closure can serve all runs.
 //!
 //! A script that begins with `local function f() ... end` makes a new closure for `f` in every run, and LuaJIT compiles code for
 //! a function that comes in many closures without knowing what its upvalues hold. Where nothing that such a function can see is
-//! ever assigned to, one closure serves all runs, and no run can tell. So the text `HEAD REST` becomes the text
-//! `HEAD return function(...) REST end`, line for line.
+//! ever assigned to, no run can tell whether the closure is its own.
 
 use super::scanner::Kind;
 use super::text::{Assigned, Text};
 
-/// The chunk that returns the script as a function whose leading functions it has made; `None` if it has none, or if one
-/// of them could change. Wrong text may come out as it likes, as long as it stays wrong.
-pub(super) fn made_once(text: &Text<'_>, assigned: &Assigned<'_>) -> Option<Vec<u8>> {
-    let head = Head { text, assigned: &assigned.names };
-    let end = head.end()?;
-    let chunk = text.chunk;
-    Some([&chunk[..end], b" return function(...) ", &chunk[end..], b"\nend"].concat())
+/// Where the declarations that the script begins with end, if there is a function among them and no run can change them.
+pub(super) fn end(text: &Text<'_>, assigned: &Assigned<'_>) -> Option<usize> {
+    Head { text, assigned: &assigned.names }.end()
 }
 
 /// Names of the sandbox that always mean the same: their tables cannot be changed, nor they themselves.
@@ -38,7 +33,6 @@ struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// Where the declarations end that no run can change, if a function is among them.
     fn end(&self) -> Option<usize> {
         let mut end = None;
         let mut index = 0;
@@ -123,15 +117,14 @@ const STATEMENTS: [&[u8]; 5] = [b"local", b"for", b"while", b"break", b"goto"];
 mod tests {
     use super::*;
 
-    fn once(chunk: &str) -> Option<String> {
+    fn head(chunk: &str) -> Option<&str> {
         let text = Text::new(chunk.as_bytes())?;
-        made_once(&text, &text.assigned()).map(|text| String::from_utf8(text).unwrap())
+        end(&text, &text.assigned()).map(|end| &chunk[..end])
     }
 
     #[track_caller]
-    fn check(head: &str, rest: &str) {
-        let result = once(&format!("{head}{rest}"));
-        assert_eq!(result, Some(format!("{head} return function(...) {rest}\nend")));
+    fn check(wanted: &str, rest: &str) {
+        assert_eq!(head(&format!("{wanted}{rest}")), Some(wanted));
     }
 
     #[test]
@@ -151,7 +144,7 @@ mod tests {
         for chunk in
             ["return 1", "local x = 1 return x", "local call = redis.call return call('get', 'function')"]
         {
-            assert_eq!(once(chunk), None, "{chunk}");
+            assert_eq!(head(chunk), None, "{chunk}");
         }
     }
 
@@ -176,7 +169,7 @@ mod tests {
             "local x local function f() return x end",
             "f = 1 local function g() end",
         ] {
-            assert_eq!(once(chunk), None, "{chunk}");
+            assert_eq!(head(chunk), None, "{chunk}");
         }
     }
 
@@ -202,7 +195,7 @@ mod tests {
             "local",
             "local function f() end , = function",
         ] {
-            once(chunk);
+            head(chunk);
         }
     }
 }

@@ -7,7 +7,7 @@ use mlua::ffi::{self, lua_State};
 use crate::library::Shared;
 use crate::lua::should_stop;
 use crate::sandbox::text::Text;
-use crate::sandbox::{arguments, bytecode, escapes, leading, tail_calls};
+use crate::sandbox::{arguments, bytecode, escapes, optimized, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 unsafe extern "C-unwind" {
@@ -82,33 +82,33 @@ pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CS
     status && finish(stack, shared)
 }
 
-/// [`load_script`] for a script that is run often: the functions that it begins with are made now. Returns what it does with
-/// KEYS and ARGV, or `None` with the error message on the stack.
-pub(super) fn load_cached_script(
+/// Compiles a script that [`load_script`] has compiled before so that its runs do less. Pushes it, or nothing if there is
+/// nothing to gain; returns what it does with KEYS and ARGV, and whether it has pushed.
+pub(super) fn load_optimized(
     stack: Stack,
     shared: &Shared,
     chunk: &[u8],
     name: &CStr,
-) -> Option<ArgumentUse> {
+) -> (ArgumentUse, bool) {
     let rewritten = tail_calls::without(chunk);
-    let plain = rewritten.as_deref().unwrap_or(chunk);
-    let text = Text::new(plain);
-    let assigned = text.as_ref().map(Text::assigned).unwrap_or_default();
-    let only_read = text.as_ref().is_some_and(|text| arguments::are_only_read(text, &assigned));
-    let found = if only_read { ArgumentUse::Reads } else { ArgumentUse::Any };
-    if let Some(maker) = text.and_then(|text| leading::made_once(&text, &assigned)) {
-        // SAFETY: the maker on top takes nothing and gives one value; an error of it, or of the compiler, is taken away.
-        unsafe {
-            if compile(stack, &maker, name)
-                && finish(stack, shared)
-                && ffi::lua_pcall(stack.state(), 0, 1, 0) == ffi::LUA_OK
-            {
-                return Some(found);
-            }
-        }
+    let Some(text) = Text::new(rewritten.as_deref().unwrap_or(chunk)) else {
+        return (ArgumentUse::Any, false);
+    };
+    let assigned = text.assigned();
+    let only_read = arguments::are_only_read(&text, &assigned);
+    let uses = if only_read { ArgumentUse::Reads } else { ArgumentUse::Any };
+    let Some(maker) = optimized::optimized(&text, &assigned) else { return (uses, false) };
+    // SAFETY: the maker on top takes nothing and gives one value.
+    let made = unsafe {
+        compile(stack, &maker, name)
+            && finish(stack, shared)
+            && ffi::lua_pcall(stack.state(), 0, 1, 0) == ffi::LUA_OK
+    };
+    if !made {
+        // Its error, or the compiler's: of too many upvalues, for instance.
         stack.pop(1);
     }
-    (compile(stack, plain, name) && finish(stack, shared)).then_some(found)
+    (uses, made)
 }
 
 /// What a script does with KEYS and ARGV.

@@ -18,6 +18,7 @@ mod bytecode;
 mod escapes;
 mod leading;
 mod load;
+mod optimized;
 mod scanner;
 mod tail_calls;
 mod text;
@@ -98,19 +99,19 @@ impl Sandbox {
         unsafe { load::load_script(Stack::new(state), &*self.shared, chunk, name) }
     }
 
-    /// [`Sandbox::load_script`] for a script that is run often: the functions that it begins with are made now, if no run can
-    /// change what they see. Returns what it does with KEYS and ARGV, or `None` with the error message on the stack.
+    /// Compiles a script that [`Sandbox::load_script`] has compiled before so that its runs do less. Pushes it, or nothing if
+    /// there is nothing to gain; returns what it does with KEYS and ARGV, and whether it has pushed.
     ///
     /// # Safety
     /// As [`Sandbox::load`], and no run is under way in the VM.
-    pub(crate) unsafe fn load_cached_script(
+    pub(crate) unsafe fn load_optimized(
         self,
         state: *mut lua_State,
         chunk: &[u8],
         name: &CStr,
-    ) -> Option<ArgumentUse> {
+    ) -> (ArgumentUse, bool) {
         // SAFETY: the caller's; loading catches its own errors.
-        unsafe { load::load_cached_script(Stack::new(state), &*self.shared, chunk, name) }
+        unsafe { load::load_optimized(Stack::new(state), &*self.shared, chunk, name) }
     }
 
     /// [`Sandbox::load`] for a library, with the environment at `index` of the stack.

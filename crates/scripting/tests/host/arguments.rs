@@ -10,7 +10,9 @@ const SHOW: &str = "local t = {} for k, v in pairs(ARGV) do t[#t + 1] = k .. '='
 fn check(script: &str) {
     let server = Server::new(&[]);
     for args in [&["1", "a", "b", "c"][..], &["0"], &["2", "k1", "k2", "1", "2", "3", "4", "5", "6"]] {
-        server.call(&[&["EVAL", script], args].concat());
+        for _ in 0..4 {
+            server.call(&[&["EVAL", script], args].concat());
+        }
         let few = server.call(&["EVAL", SHOW, "1", "key", "x"]);
         assert_eq!(few, "*5\r\n:1\r\n:1\r\n$3\r\nkey\r\n$3\r\nnil\r\n$3\r\n1=x\r\n", "{script} {args:?}");
         let none = server.call(&["EVAL", SHOW, "0"]);
