@@ -47,6 +47,7 @@ mod spec;
 mod stats;
 mod stream;
 mod string;
+mod syntax;
 mod table;
 mod zset;
 

@@ -8,6 +8,7 @@ mod accepted;
 mod compare;
 mod episode;
 mod grammar;
+mod introspection;
 mod listener;
 mod pair;
 mod report;
@@ -33,7 +34,7 @@ oracle [--seed N] [--commands N] [--only GROUP] [--subject PATH] [--at-most N]
     Compares Perigee with redis-server: transcripts, then random commands.
     --seed N       of the random commands (default: from the clock; it is printed)
     --commands N   how many random commands (default 20000; 0 for none)
-    --only GROUP   one transcript (its file name), or 'random', or a command's name, or its beginning and *,
+    --only GROUP   one transcript (its file name), or 'introspection', or 'random', or a command's name, or its beginning and *,
                    for random calls of these alone
     --subject PATH the server to examine (default: builds Perigee's release)
     --at-most N    distinct mismatches before giving up (default 40)";
@@ -68,7 +69,10 @@ pub(crate) fn examine(plan: &Plan) -> Result<()> {
     let mut report = Report::new(plan.at_most, Accepted::read()?);
     let only = plan.only.as_deref();
     transcript::replay_all(&mut pair, &mut report, only)?;
-    let transcript_only = only.is_some_and(transcript::exists);
+    if only.is_none_or(|only| only == "introspection") {
+        introspection::compare(&mut pair, &mut report)?;
+    }
+    let transcript_only = only.is_some_and(|only| only == "introspection" || transcript::exists(only));
     if !transcript_only && plan.commands > 0 {
         let command = only.filter(|name| *name != "random");
         episode::run(&mut pair, &mut report, plan.seed, plan.commands, command)?;

@@ -19,7 +19,8 @@ pub(super) const DEBUG: Command = command("debug", -2, debug)
     .scope(Scope::AllIf(|args| {
         ["OBJECT", "DIGEST", "DIGEST-VALUE", "POPULATE"].iter().any(|name| Word(args[1]).is(name))
     }))
-    .docs(Group::Server, "1.0.0", "Depends on subcommand.", "A container for debugging commands");
+    .docs(Group::Server, "1.0.0", "Depends on subcommand.", "A container for debugging commands")
+    .internal();
 
 fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if !is_allowed(call) {

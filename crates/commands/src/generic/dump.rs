@@ -16,7 +16,8 @@ pub(super) const DUMP: Command =
         "2.6.0",
         "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
         "Return a serialized version of the value stored at the specified key.",
-    );
+    )
+    .syntax("key");
 
 fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -46,7 +47,14 @@ pub(super) const RESTORE: Command = command("restore", -4, restore)
         "2.6.0",
         "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
         "Create a key using the provided serialized value, previously obtained using DUMP.",
-    );
+    )
+    .syntax("key ttl:int serialized-value [REPLACE^3.0.0] [ABSTTL^5.0.0] \
+        [IDLETIME seconds:int^5.0.0] [FREQ frequency:int^5.0.0]")
+    .history(&[
+        ("3.0.0", "Added the `REPLACE` modifier."),
+        ("5.0.0", "Added the `ABSTTL` modifier."),
+        ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+    ]);
 
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

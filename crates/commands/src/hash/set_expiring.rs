@@ -9,12 +9,18 @@ use crate::expiry::unit_of;
 use crate::parse::integer;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const HSETEX: Command = on_hash("hsetex", -6, hsetex, FAST_WRITE.or(Flags::DENYOOM)).docs(
-    Group::Hash,
-    "8.0.0",
-    "O(N) where N is the number of fields being set.",
-    "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
-);
+pub(super) const HSETEX: Command = on_hash("hsetex", -6, hsetex, FAST_WRITE.or(Flags::DENYOOM))
+    .docs(
+        Group::Hash,
+        "8.0.0",
+        "O(N) where N is the number of fields being set.",
+        "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
+    )
+    .syntax(
+        "key [condition<FNX|FXX>] [expiration<EX seconds:int|PX milliseconds:int|\
+        EXAT unix-time-seconds:time|PXAT unix-time-milliseconds:time|KEEPTTL>] FIELDS \
+        fields(numfields:int data(field value)...)",
+    );
 
 fn hsetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

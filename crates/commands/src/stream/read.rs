@@ -26,7 +26,8 @@ pub(super) const XREAD: Command = reader("xread", -4, xread, Flags::READONLY.or(
     "5.0.0",
     "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
     "Return never seen elements in multiple streams, with IDs greater than the ones reported by the caller for each stream. Can block.",
-);
+)
+    .syntax("[COUNT count:int] [BLOCK milliseconds:int] STREAMS streams(key... id...)");
 
 fn xread(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, false)?;
@@ -67,7 +68,9 @@ pub(super) const XREADGROUP: Command = reader("xreadgroup", -7, xreadgroup, Flag
     "5.0.0",
     "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
     "Return new entries from a stream using a consumer group, or access the history of the pending entries for a given consumer. Can block.",
-);
+)
+    .syntax("GROUP group_consumer(group consumer) [COUNT count:int] [BLOCK milliseconds:int] \
+        [NOACK] STREAMS streams(key... id...)");
 
 fn xreadgroup(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, true)?;

@@ -3,7 +3,7 @@
 //! Only what differs from the rule is listed: a reading command's keys are `RO access`, any other's
 //! `RW access update`. A command with two entries treats its first key, or its destination, as the first entry says.
 
-use crate::spec::{Command, Flags};
+use crate::spec::{Command, Flags, Keys};
 
 /// How the command treats its keys.
 pub(super) fn access(command: &Command) -> &'static [&'static str] {
@@ -12,6 +12,16 @@ pub(super) fn access(command: &Command) -> &'static [&'static str] {
         Some((access, _)) => access,
         None if command.has(Flags::READONLY) => &["RO access"],
         None => &["RW access update"],
+    }
+}
+
+/// Where it says that its keys are. Channels of shards are shown as keys that are none, so that clients of clusters find
+/// their slots.
+pub(super) fn keys(command: &Command) -> Keys {
+    match command.full_name {
+        "spublish" => Keys::at(1),
+        "ssubscribe" | "sunsubscribe" => Keys::from(1),
+        _ => command.keys,
     }
 }
 
@@ -78,6 +88,7 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     (&["OW insert"], &["msetnx", "setnx"]),
     (&["RW access"], &["pfcount", "pfdebug"]),
     (&["RO access"], &["xreadgroup"]),
+    (&["not_key"], &["spublish", "ssubscribe", "sunsubscribe"]),
 ];
 
 #[rustfmt::skip]
