@@ -59,6 +59,15 @@ impl Config {
         self.number(param) != 0
     }
 
+    /// Whether a switch that knows `local` lets a client do something, which is `local` or not.
+    pub fn allows(&self, switch: Param, local: bool) -> bool {
+        match self.show(switch as usize).as_str() {
+            "yes" => true,
+            "local" => local,
+            _ => false,
+        }
+    }
+
     /// A text.
     pub fn text(&self, param: Param) -> String {
         self.texts.read()[param as usize].clone()

@@ -9,6 +9,7 @@ mod bitmap;
 mod blocking;
 mod call;
 mod clients;
+mod cluster;
 mod commit;
 pub mod config;
 mod connection;
@@ -88,6 +89,7 @@ static GROUPS: &[&[Command]] = &[
     zset::COMMANDS,
     stream::COMMANDS,
     server::COMMANDS,
+    cluster::COMMANDS,
     acl::COMMANDS,
     string::COMMANDS,
 ];

@@ -338,6 +338,10 @@ bits! {
     NO_ASYNC_LOADING "no_async_loading" = 18,
     /// Takes no keys though it looks as if (scripts).
     NO_MANDATORY_KEYS "no_mandatory_keys" = 19,
+    /// Runs on a node of a cluster that receives the slot of its keys.
+    ASKING "asking" = 20,
+    /// Only where the configuration allows it.
+    PROTECTED "protected" = 21,
 }
 
 bits! {
@@ -419,6 +423,7 @@ pub enum Group {
     Geo,
     Stream,
     Bitmap,
+    Cluster,
 }
 
 impl Group {
@@ -440,6 +445,7 @@ impl Group {
             Group::Geo => "geo",
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
         }
     }
 }

@@ -102,6 +102,7 @@ parameters! {
     PidFile "pidfile", Kind::Text, "", Fixed;
     Daemonize "daemonize", Kind::Bool, "no", Fixed;
     Hz "hz", Kind::Clamped { min: 1, max: 500 }, "10", Mutable;
+    EnableModuleCommand "enable-module-command", SWITCH, "no", Fixed;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
     NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", Mutable;
@@ -251,7 +252,6 @@ parameters! {
     "tls-session-cache-size", range(0, INT), "20480", Fixed;
     "tls-session-cache-timeout", range(0, INT), "300", Fixed;
     // Access.
-    "enable-module-command", SWITCH, "no", Fixed;
     "bind-source-addr", Kind::Text, "", Mutable;
     "socket-mark-id", range(0, UINT), "0", Fixed;
     // The process.

@@ -7,7 +7,6 @@ use perigee_keyspace::{Deadline, Str, Value};
 use std::sync::atomic::Ordering;
 
 use crate::call::Call;
-use crate::config::Param;
 use crate::error::Error;
 use crate::generic::object::references;
 use crate::help;
@@ -15,7 +14,7 @@ use crate::parse::{Word, integer, not_negative};
 use crate::spec::{Command, Flags, Group, Scope, command};
 
 pub(super) const DEBUG: Command = command("debug", -2, debug)
-    .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE))
+    .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE).or(Flags::PROTECTED))
     .scope(Scope::AllIf(|args| {
         ["OBJECT", "DIGEST", "DIGEST-VALUE", "POPULATE"].iter().any(|name| Word(args[1]).is(name))
     }))
@@ -23,9 +22,6 @@ pub(super) const DEBUG: Command = command("debug", -2, debug)
     .internal();
 
 fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    if !is_allowed(call) {
-        return Err(NOT_ALLOWED);
-    }
     let word = Word(call.args[1]);
     match call.args.len() {
         2 if word.is("HELP") => {
@@ -125,16 +121,3 @@ fn populate(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.ok();
     Ok(())
 }
-
-fn is_allowed(call: &Call<'_, '_>) -> bool {
-    let config = &call.env.engine.config;
-    match config.show(Param::EnableDebugCommand as usize).as_str() {
-        "yes" => true,
-        "local" => call.session.client.is_local(),
-        _ => false,
-    }
-}
-
-const NOT_ALLOWED: Error = Error::Text(
-    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
-);

@@ -46,7 +46,7 @@ pub(super) fn reply(reply: &mut dyn Reply, name: &[u8], command: &Command) {
 
 /// The flags that are shown, in Redis's order.
 fn flags(command: &Command) -> impl Iterator<Item = &'static str> {
-    const ORDER: [Flags; 18] = [
+    const ORDER: [Flags; 19] = [
         Flags::WRITE,
         Flags::READONLY,
         Flags::DENYOOM,
@@ -58,6 +58,7 @@ fn flags(command: &Command) -> impl Iterator<Item = &'static str> {
         Flags::STALE,
         Flags::SKIP_MONITOR,
         Flags::SKIP_SLOWLOG,
+        Flags::ASKING,
         Flags::FAST,
         Flags::NO_AUTH,
         Flags::NO_MANDATORY_KEYS,

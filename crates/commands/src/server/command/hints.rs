@@ -94,7 +94,9 @@ static ACCESS: &[(&[&str], &[&str])] = &[
 #[rustfmt::skip]
 static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
-        "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
+        "client|info", "client|list", "cluster|bumpepoch", "cluster|count-failure-reports", "cluster|getkeysinslot",
+        "cluster|info", "cluster|links", "cluster|nodes", "cluster|replicas", "cluster|shards", "cluster|slaves",
+        "cluster|slot-stats", "cluster|slots", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
         "memory|doctor", "memory|malloc-stats", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
@@ -103,6 +105,7 @@ static TIPS: &[(&str, &[&str])] = &[
     ]),
     ("nondeterministic_output_order", &[
         "command", "command|docs", "command|info", "command|list", "function|list", "hgetall", "hkeys", "hvals", "keys",
+        "module|list",
         "sdiff", "sinter", "smembers", "sunion",
     ]),
     ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetnx", "touch", "unlink"]),
