@@ -5,6 +5,7 @@ mod rewrite;
 mod values;
 
 pub use parameters::{Change, PARAMETERS, Param, Parameter};
+pub(crate) use values::memory;
 pub use values::{Kind, SetError};
 
 use std::sync::atomic::{AtomicI64, Ordering};

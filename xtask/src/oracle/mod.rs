@@ -63,8 +63,8 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
 
 /// Starts both servers and compares them; fails if anything differs.
 pub(crate) fn examine(plan: &Plan) -> Result<()> {
-    let reference = Server::start("redis", &programs::redis_server()?, &[])?;
-    let subject = Server::start("subject", &plan.subject, &[])?;
+    let reference = Server::start("redis", &programs::redis_server()?, DEBUG)?;
+    let subject = Server::start("subject", &plan.subject, DEBUG)?;
     let mut pair = Pair::new(reference, subject);
     let mut report = Report::new(plan.at_most, Accepted::read()?);
     let only = plan.only.as_deref();
@@ -79,6 +79,9 @@ pub(crate) fn examine(plan: &Plan) -> Result<()> {
     }
     report.finish(only.is_none())
 }
+
+/// What both servers are started with.
+const DEBUG: &[&str] = &["--enable-debug-command", "local"];
 
 fn clock_seed() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |since| since.as_secs())

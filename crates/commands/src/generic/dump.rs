@@ -3,7 +3,6 @@
 use perigee_keyspace::Deadline;
 
 use crate::call::Call;
-use crate::config::Param;
 use crate::effects::Event;
 use crate::error::Error;
 use crate::parse::integer;
@@ -26,11 +25,7 @@ fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match entry {
         Some(entry) => {
             let mut body = Vec::new();
-            payload::write_value(
-                &mut body,
-                entry.value(),
-                call.env.engine.config.is_on(Param::RdbCompression),
-            );
+            payload::write_value(&mut body, entry.value(), super::debug::form(call));
             call.reply.bulk(&payload::seal(body));
         }
         None => call.reply.null(),
