@@ -34,9 +34,10 @@ pub(super) fn compare(pair: &mut Pair, report: &mut Report) -> Result<()> {
     for pattern in ["*", "x*", "*|get", "[a-c]?*", "CONFIG|*", "nothing"] {
         ask(pair, report, &["COMMAND", "LIST", "FILTERBY", "PATTERN", pattern], listed)?;
     }
-    let mut dice = Dice::new(1);
     let shapes = episode::shapes(pair, 0)?;
     for (name, shape) in shapes.iter().filter(|(name, _)| common.contains(&name.to_lowercase())) {
+        let seed = name.bytes().fold(1u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut dice = Dice::new(seed);
         for part in ["GETKEYS", "GETKEYSANDFLAGS"].into_iter().cycle().take(REQUESTS) {
             let mut request: Request = [b"COMMAND".to_vec(), part.into()].into();
             request.push(name.clone().into());
