@@ -41,7 +41,8 @@ pub(super) const WAIT: Command =
         "3.0.0",
         "O(1)",
         "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
-    );
+    )
+    .syntax("numreplicas:int timeout:int");
 
 /// Answers at once: there are no replicas that could confirm anything later.
 fn wait(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -66,12 +67,10 @@ fn lastsave(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const LOLWUT: Command = command("lolwut", -1, lolwut).flags(Flags::READONLY.or(Flags::FAST)).docs(
-    Group::Server,
-    "5.0.0",
-    "",
-    "Display some computer art and the Redis version",
-);
+pub(super) const LOLWUT: Command = command("lolwut", -1, lolwut)
+    .flags(Flags::READONLY.or(Flags::FAST))
+    .docs(Group::Server, "5.0.0", "", "Display some computer art and the Redis version")
+    .syntax("[VERSION version:int]");
 
 fn lolwut(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let [_, option, _, ..] = call.args
