@@ -43,6 +43,7 @@ impl Clients {
             queued: std::sync::atomic::AtomicI32::new(-1),
             subscriptions: Default::default(),
             requests: AtomicU64::new(0),
+            redirect: AtomicU64::new(0),
             held_bytes: AtomicUsize::new(0),
             unread_bytes: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
@@ -116,6 +117,8 @@ pub struct Client {
     /// How many channels, patterns and shard channels it listens to.
     pub(crate) subscriptions: [AtomicU32; 3],
     pub(crate) requests: AtomicU64,
+    /// Who is to hear instead of it that keys have changed, 0 for nobody.
+    pub(crate) redirect: AtomicU64,
     /// What MULTI has queued, in bytes.
     pub(crate) held_bytes: AtomicUsize,
     /// Bytes that it has sent and that were not run yet.
@@ -151,6 +154,20 @@ pub(crate) enum Mark {
     UnixSocket = 128,
     /// Closes after its reply.
     CloseAfterReply = 256,
+    /// Wants to hear that keys have changed.
+    Tracking = 512,
+    /// Wants to hear of all keys with its prefixes.
+    Broadcast = 1024,
+    /// Does not want to hear of its own changes.
+    NoLoop = 2048,
+    /// The client that is to hear it instead is gone.
+    BrokenRedirect = 4096,
+}
+
+impl Mark {
+    /// Those that end when tracking ends.
+    pub(crate) const OF_TRACKING: [Mark; 4] =
+        [Mark::Tracking, Mark::Broadcast, Mark::NoLoop, Mark::BrokenRedirect];
 }
 
 impl Client {
@@ -165,8 +182,15 @@ impl Client {
         }
     }
 
+    #[inline]
     pub(crate) fn has(&self, mark: Mark) -> bool {
         self.marks.load(Ordering::Relaxed) & mark as u32 != 0
+    }
+
+    /// Whether its requests need more than others': whether it [tracks](Mark::Tracking) or [touches nothing](Mark::NoTouch).
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        self.marks.load(Ordering::Relaxed) & (Mark::Tracking as u32 | Mark::NoTouch as u32) != 0
     }
 
     /// Marks it as one that came over a unix socket.
@@ -188,6 +212,11 @@ impl Client {
 
     pub(crate) fn set_protocol(&self, protocol: Protocol) {
         self.protocol.store(protocol == Protocol::Resp3, Ordering::Relaxed);
+    }
+
+    /// Who hears instead of it that keys have changed: 0 if it does so itself, -1 if it does not track.
+    pub(crate) fn redirection(&self) -> i64 {
+        if self.has(Mark::Tracking) { self.redirect.load(Ordering::Relaxed) as i64 } else { -1 }
     }
 
     /// Whether somebody wants its connection closed.

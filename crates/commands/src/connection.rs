@@ -6,6 +6,7 @@ mod kill;
 mod list;
 mod ping;
 mod replies;
+mod tracking;
 
 pub(crate) use list::client_info;
 

@@ -101,6 +101,7 @@ parameters! {
     Dir "dir", Kind::Text, ".", Protected;
     PidFile "pidfile", Kind::Text, "", Fixed;
     Daemonize "daemonize", Kind::Bool, "no", Fixed;
+    TrackingTableMaxKeys "tracking-table-max-keys", from(0), "1000000", Mutable;
     Hz "hz", Kind::Clamped { min: 1, max: 500 }, "10", Mutable;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
@@ -169,7 +170,6 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.
     "rdbchecksum", Kind::Bool, "yes", Fixed;
     "rdb-del-sync-files", Kind::Bool, "no", Mutable;

@@ -1,6 +1,6 @@
 //! CLIENT: what a connection says of itself and asks of others.
 
-use super::{kill, list, replies};
+use super::{kill, list, replies, tracking};
 use crate::call::Call;
 use crate::clients::Mark;
 use crate::error::Error;
@@ -10,8 +10,9 @@ use crate::spec::{Categories, Command, Flags, Group, Handler, command, container
 pub(super) const CLIENT: Command = container(
     "client",
     &[
+        tracking::CACHING,
         GETNAME,
-        GETREDIR,
+        tracking::GETREDIR,
         HELP,
         ID,
         list::INFO,
@@ -23,6 +24,8 @@ pub(super) const CLIENT: Command = container(
         replies::REPLY,
         SETINFO,
         SETNAME,
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         UNBLOCK,
         UNPAUSE,
     ],
@@ -113,13 +116,6 @@ fn setinfo(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.ok();
     Ok(())
 }
-
-const GETREDIR: Command = ordinary("getredir", "client|getredir", 2, |call| {
-    // Without client tracking nobody redirects.
-    call.reply.int(-1);
-    Ok(())
-})
-.docs(Group::Connection, "6.0.0", "O(1)", "Get tracking notifications redirection client ID if any");
 
 const NO_EVICT: Command = operator("no-evict", "client|no-evict", 3, |call| switch(call, Mark::NoEvict))
     .docs(Group::Connection, "7.0.0", "O(1)", "Set client eviction mode for the current connection");
@@ -212,6 +208,8 @@ fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
         call,
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
             "GETREDIR",
             "    Return the client ID we are redirecting to when tracking is enabled.",
             "GETNAME",
@@ -258,6 +256,11 @@ fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    * LIB-VER: the client lib version.",
             "UNBLOCK <clientid> [TIMEOUT|ERROR]",
             "    Unblock the specified blocked client.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+            "         [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Control server assisted client side caching.",
+            "TRACKINGINFO",
+            "    Report tracking status for the current connection.",
             "NO-EVICT (ON|OFF)",
             "    Protect current client connection from eviction.",
             "NO-TOUCH (ON|OFF)",

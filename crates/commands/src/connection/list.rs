@@ -137,7 +137,8 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     );
     lines.extend_from_slice(named.user.as_ref().map_or(b"(superuser)", |user| &user.name));
     let protocol = if client.protocol() == Protocol::Resp3 { 3 } else { 2 };
-    lines.extend_from_slice(format!(" redir=-1 resp={protocol} lib-name=").as_bytes());
+    let redirect = client.redirection();
+    lines.extend_from_slice(format!(" redir={redirect} resp={protocol} lib-name=").as_bytes());
     lines.extend_from_slice(&named.library);
     lines.extend_from_slice(b" lib-ver=");
     lines.extend_from_slice(&named.library_version);
@@ -150,6 +151,9 @@ fn flags(client: &Client) -> String {
         (Mark::Subscribed, 'P'),
         (Mark::Multi, 'x'),
         (Mark::Blocked, 'b'),
+        (Mark::Tracking, 't'),
+        (Mark::BrokenRedirect, 'R'),
+        (Mark::Broadcast, 'B'),
         (Mark::DirtyExec, 'd'),
         (Mark::CloseAfterReply, 'c'),
         (Mark::UnixSocket, 'U'),
