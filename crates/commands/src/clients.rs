@@ -43,6 +43,8 @@ impl Clients {
             queued: std::sync::atomic::AtomicI32::new(-1),
             subscriptions: Default::default(),
             requests: AtomicU64::new(0),
+            watches: AtomicU32::new(0),
+            traffic: Default::default(),
             redirect: AtomicU64::new(0),
             held_bytes: AtomicUsize::new(0),
             unread_bytes: AtomicUsize::new(0),
@@ -117,6 +119,10 @@ pub struct Client {
     /// How many channels, patterns and shard channels it listens to.
     pub(crate) subscriptions: [AtomicU32; 3],
     pub(crate) requests: AtomicU64,
+    /// How many keys it watches.
+    pub(crate) watches: AtomicU32,
+    /// Bytes that it has sent and was sent.
+    pub(crate) traffic: [AtomicU64; 2],
     /// Who is to hear instead of it that keys have changed, 0 for nobody.
     pub(crate) redirect: AtomicU64,
     /// What MULTI has queued, in bytes.
@@ -162,6 +168,8 @@ pub(crate) enum Mark {
     NoLoop = 2048,
     /// The client that is to hear it instead is gone.
     BrokenRedirect = 4096,
+    /// Understands redirections: CLIENT CAPA.
+    Redirectable = 8192,
 }
 
 impl Mark {
@@ -288,6 +296,13 @@ impl Client {
     /// Notes how many bytes it has sent that are no complete request yet, or wait to be run.
     pub fn note_unread(&self, bytes: usize) {
         self.unread_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that were run as requests, and bytes that are on their way to it. Only for its own worker.
+    pub fn count_traffic(&self, input: usize, output: usize) {
+        for (total, bytes) in self.traffic.iter().zip([input, output]) {
+            total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        }
     }
 
     /// When it last sent a request, in milliseconds since the epoch.

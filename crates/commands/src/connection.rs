@@ -1,6 +1,7 @@
 //! Commands on the connection itself.
 
 mod client;
+mod filter;
 mod handshake;
 mod kill;
 mod list;

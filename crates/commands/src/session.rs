@@ -600,6 +600,7 @@ impl Session {
             txn.unwatch(db, &key, &self.watch_flag);
         }
         self.watch_flag = Arc::default();
+        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
     }
 }
 

@@ -220,7 +220,7 @@ fn wait(call: &mut Call<'_, '_>, options: &Options<'_>, start: impl Fn(usize) ->
         }
     }
     let keys = (options.first..options.first + options.len).collect();
-    let block = Block { keys, deadline_ms };
+    let block = Block { keys, deadline_ms, ..Block::default() };
     call.block_as(block, OwnedArgs::new(&request));
 }
 

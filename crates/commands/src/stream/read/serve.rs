@@ -53,5 +53,5 @@ pub(super) fn group(call: &mut Call<'_, '_>, options: &Options<'_>, key_at: usiz
 
 /// What was said of the wait when it began still holds.
 fn go_on_waiting(call: &mut Call<'_, '_>) {
-    call.block(Block { keys: Vec::new(), deadline_ms: None });
+    call.block(Block::default());
 }
