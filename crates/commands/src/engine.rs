@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use event_listener::Event;
@@ -21,6 +21,7 @@ use crate::functions::{Functions, LocalFunctions};
 use crate::latency::LatencyMonitor;
 use crate::maxmemory::{Memory, Pool, Told};
 use crate::pause::Pause;
+use crate::payload::NodeLimits;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
 use crate::scripts::{LocalScripts, ScriptHost, Scripts, SharedScript};
@@ -68,6 +69,8 @@ pub struct Engine {
     pub(crate) counters: Counters,
     /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
     pub(crate) expiry_paused: AtomicBool,
+    /// An element of a list of so many bytes is a node of its own where nodes are told of: DEBUG QUICKLIST-PACKED-THRESHOLD.
+    pub(crate) plain_node_bytes: AtomicUsize,
     workers: Mutex<Vec<Arc<WorkerStats>>>,
 }
 
@@ -192,6 +195,7 @@ impl Engine {
             waiters: DashMap::new(),
             counters: Counters::default(),
             expiry_paused: AtomicBool::new(false),
+            plain_node_bytes: AtomicUsize::new(NodeLimits::default().plain_from),
             workers: Mutex::default(),
             keyspace,
             config,

@@ -86,6 +86,9 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
     }
+    if entry.command.has(Flags::PROTECTED) {
+        check_switch(env, session, entry)?;
+    }
     if !session.identity.is_free(&env.engine.acl) {
         permit(env, session, entry, args)?;
     }
@@ -108,6 +111,22 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
         env.engine.scripts.server_busy(env).map_or(Ok(()), Err)?;
     }
     Ok(entry)
+}
+
+/// Whether the configuration lets this client run DEBUG or MODULE.
+#[cold]
+fn check_switch(env: Env<'_>, session: &Session, entry: Entry) -> Result<(), Error> {
+    let (switch, word, option) = match entry.command.name {
+        "debug" => (Param::EnableDebugCommand, "DEBUG", "debug"),
+        _ => (Param::EnableModuleCommand, "MODULE", "module"),
+    };
+    if env.engine.config.allows(switch, session.client.is_local()) {
+        return Ok(());
+    }
+    Err(Error::Owned(format!(
+        "ERR {word} command not allowed. If the enable-{option}-command option is set to \"local\", you can run it from a local \
+         connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    )))
 }
 
 /// Whether the session's user may run the request: a client's.

@@ -9,6 +9,7 @@ mod bitmap;
 mod blocking;
 mod call;
 mod clients;
+mod cluster;
 mod commit;
 pub mod config;
 mod connection;
@@ -47,6 +48,7 @@ mod spec;
 mod stats;
 mod stream;
 mod string;
+mod syntax;
 mod table;
 mod tracking;
 mod zset;
@@ -89,6 +91,7 @@ static GROUPS: &[&[Command]] = &[
     zset::COMMANDS,
     stream::COMMANDS,
     server::COMMANDS,
+    cluster::COMMANDS,
     acl::COMMANDS,
     string::COMMANDS,
 ];

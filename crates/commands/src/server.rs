@@ -5,6 +5,7 @@ mod config;
 mod info;
 mod latency;
 mod memory;
+mod module;
 mod monitor;
 mod shutdown;
 mod slowlog;
@@ -28,6 +29,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     latency::LATENCY,
     monitor::MONITOR,
     memory::MEMORY,
+    module::MODULE,
     shutdown::SHUTDOWN,
     state::TIME,
     state::ROLE,

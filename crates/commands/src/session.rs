@@ -332,9 +332,10 @@ impl Session {
                 Flow::Done
             }
             Some(Suspend::Block(blocked)) => {
-                let (block, later) = *blocked;
-                let request = later.unwrap_or_else(|| OwnedArgs::new(args));
+                let (block, again) = *blocked;
+                let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
+                blocked.look_again_at(again.at_ms);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
                 *begun = None;

@@ -103,6 +103,7 @@ parameters! {
     Daemonize "daemonize", Kind::Bool, "no", Fixed;
     TrackingTableMaxKeys "tracking-table-max-keys", from(0), "1000000", Mutable;
     Hz "hz", Kind::Clamped { min: 1, max: 500 }, "10", Mutable;
+    EnableModuleCommand "enable-module-command", SWITCH, "no", Fixed;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
     NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", Mutable;
@@ -130,6 +131,7 @@ parameters! {
     ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", bytes(0), "64", Mutable;
     StreamNodeMaxBytes "stream-node-max-bytes", bytes(0), "4096", Mutable;
     StreamNodeMaxEntries "stream-node-max-entries", from(0), "100", Mutable;
+    ListMaxListpackSize "list-max-listpack-size" | "list-max-ziplist-size", range(i32::MIN as i64, INT), "-2", Mutable;
     MaxMemory "maxmemory", bytes(0), "0", Mutable;
     MaxMemoryPolicy "maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", Mutable;
     MaxMemorySamples "maxmemory-samples", range(1, INT), "5", Mutable;
@@ -143,7 +145,6 @@ parameters! {
     }
     // Shown by INFO and the like, without effect.
     known {
-    ListMaxListpackSize "list-max-listpack-size" | "list-max-ziplist-size", range(i32::MIN as i64, INT), "-2", Mutable;
     ListCompressDepth "list-compress-depth", range(0, INT), "0", Mutable;
     Save "save", Kind::Save, "3600 1 300 100 60 10000", Mutable;
     AppendOnly "appendonly", Kind::Bool, "no", Mutable;
@@ -251,7 +252,6 @@ parameters! {
     "tls-session-cache-size", range(0, INT), "20480", Fixed;
     "tls-session-cache-timeout", range(0, INT), "300", Fixed;
     // Access.
-    "enable-module-command", SWITCH, "no", Fixed;
     "bind-source-addr", Kind::Text, "", Mutable;
     "socket-mark-id", range(0, UINT), "0", Fixed;
     // The process.

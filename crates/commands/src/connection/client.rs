@@ -74,7 +74,8 @@ const SETNAME: Command = ordinary("setname", "client|setname", 3, |call| {
     call.reply.ok();
     Ok(())
 })
-.docs(Group::Connection, "2.6.9", "O(1)", "Set the current connection name");
+.docs(Group::Connection, "2.6.9", "O(1)", "Set the current connection name")
+.syntax("connection-name");
 
 /// Names the client of the call.
 ///
@@ -92,12 +93,9 @@ fn is_showable(text: &[u8]) -> bool {
     text.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
-const SETINFO: Command = ordinary("setinfo", "client|setinfo", 4, setinfo).docs(
-    Group::Connection,
-    "7.2.0",
-    "O(1)",
-    "Sets information specific to the client or connection",
-);
+const SETINFO: Command = ordinary("setinfo", "client|setinfo", 4, setinfo)
+    .docs(Group::Connection, "7.2.0", "O(1)", "Sets information specific to the client or connection")
+    .syntax("attr<LIB-NAME libname|LIB-VER libver>");
 
 fn setinfo(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (attribute, value) = (Word(call.args[2]), call.args[3]);
@@ -129,7 +127,8 @@ const CAPA: Command = ordinary("capa", "client|capa", -3, |call| {
 .docs(Group::Connection, "8.0.0", "O(1)", "A client claims its capability.");
 
 const NO_EVICT: Command = operator("no-evict", "client|no-evict", 3, |call| switch(call, Mark::NoEvict))
-    .docs(Group::Connection, "7.0.0", "O(1)", "Set client eviction mode for the current connection");
+    .docs(Group::Connection, "7.0.0", "O(1)", "Set client eviction mode for the current connection")
+    .syntax("enabled<ON|OFF>");
 
 const NO_TOUCH: Command = ordinary("no-touch", "client|no-touch", 3, |call| switch(call, Mark::NoTouch))
     .docs(
@@ -137,7 +136,8 @@ const NO_TOUCH: Command = ordinary("no-touch", "client|no-touch", 3, |call| swit
         "7.2.0",
         "O(1)",
         "Controls whether commands sent by the client affect the LRU/LFU of accessed keys",
-    );
+    )
+    .syntax("enabled<ON|OFF>");
 
 fn switch(call: &mut Call<'_, '_>, mark: Mark) -> Result<(), Error> {
     let word = Word(call.args[2]);
@@ -150,12 +150,14 @@ fn switch(call: &mut Call<'_, '_>, mark: Mark) -> Result<(), Error> {
     Ok(())
 }
 
-const UNBLOCK: Command = operator("unblock", "client|unblock", -3, unblock).docs(
-    Group::Connection,
-    "5.0.0",
-    "O(log N) where N is the number of client connections",
-    "Unblock a client blocked in a blocking command from a different connection",
-);
+const UNBLOCK: Command = operator("unblock", "client|unblock", -3, unblock)
+    .docs(
+        Group::Connection,
+        "5.0.0",
+        "O(log N) where N is the number of client connections",
+        "Unblock a client blocked in a blocking command from a different connection",
+    )
+    .syntax("client-id:int [timeout_error<TIMEOUT|ERROR>]");
 
 fn unblock(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.args.len() > 4 {
@@ -173,12 +175,10 @@ fn unblock(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const PAUSE: Command = operator("pause", "client|pause", -3, pause).docs(
-    Group::Connection,
-    "2.9.50",
-    "O(1)",
-    "Stop processing commands from clients for some time",
-);
+const PAUSE: Command = operator("pause", "client|pause", -3, pause)
+    .docs(Group::Connection, "2.9.50", "O(1)", "Stop processing commands from clients for some time")
+    .syntax("timeout:int [mode<WRITE|ALL>^6.2.0]")
+    .history(&[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")]);
 
 fn pause(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let writes_only = match call.args {

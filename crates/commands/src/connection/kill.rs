@@ -7,12 +7,30 @@ use crate::clients::Mark;
 use crate::error::Error;
 use crate::spec::{Command, Group};
 
-pub(super) const KILL: Command = operator("kill", "client|kill", -3, kill).docs(
-    Group::Connection,
-    "2.4.0",
-    "O(N) where N is the number of client connections",
-    "Kill the connection of a client",
-);
+pub(super) const KILL: Command = operator("kill", "client|kill", -3, kill)
+    .docs(
+        Group::Connection,
+        "2.4.0",
+        "O(N) where N is the number of client connections",
+        "Kill the connection of a client",
+    )
+    .syntax(
+        "filter<ip:port!2.8.12|new-format<[ID client-id:int^2.8.12]|\
+        [TYPE normal_master_slave_pubsub<NORMAL|MASTER^3.2.0|SLAVE|REPLICA^5.0.0|\
+        PUBSUB>^2.8.12]|[USER username]|[ADDR ip:port]|[LADDR ip:port^6.2.0]|\
+        [SKIPME yes/no]>...>",
+    )
+    .history(&[
+        ("2.8.12", "Added new filter format."),
+        ("2.8.12", "`ID` option."),
+        ("3.2.0", "Added `master` type in for `TYPE` option."),
+        (
+            "5.0.0",
+            "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward \
+        compatibility.",
+        ),
+        ("6.2.0", "`LADDR` option."),
+    ]);
 
 fn kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let by_address = call.args.len() == 3;

@@ -13,12 +13,29 @@ use crate::error::Error;
 use crate::parse::Word;
 use crate::spec::{Command, Group};
 
-pub(super) const LIST: Command = operator("list", "client|list", -2, list).docs(
-    Group::Connection,
-    "2.4.0",
-    "O(N) where N is the number of client connections",
-    "Get the list of client connections",
-);
+pub(super) const LIST: Command = operator("list", "client|list", -2, list)
+    .docs(
+        Group::Connection,
+        "2.4.0",
+        "O(N) where N is the number of client connections",
+        "Get the list of client connections",
+    )
+    .syntax(
+        "[TYPE normal_master_replica_pubsub<NORMAL|MASTER|REPLICA|PUBSUB>^5.0.0] \
+        [ID id(client-id:int...)^6.2.0]",
+    )
+    .history(&[
+        ("2.8.12", "Added unique client `id` field."),
+        ("5.0.0", "Added optional `TYPE` filter."),
+        ("6.0.0", "Added `user` field."),
+        (
+            "6.2.0",
+            "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` \
+        filter.",
+        ),
+        ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
+        ("7.0.3", "Added `ssub` field."),
+    ]);
 
 fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wanted = match call.args.len() {

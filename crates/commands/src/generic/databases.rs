@@ -15,7 +15,8 @@ pub(super) const SWAPDB: Command = command("swapdb", 3, swapdb)
         "4.0.0",
         "O(N) where N is the count of clients watching or blocking on keys from both databases.",
         "Swaps two Redis databases",
-    );
+    )
+    .syntax("index1:int index2:int");
 
 fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let number = |at: usize| integer(call.args[at]).and_then(|number| i32::try_from(number).ok());
@@ -41,12 +42,18 @@ const fn flush(name: &'static str, handler: crate::spec::Handler) -> Command {
         .acl(Categories::KEYSPACE.or(Categories::DANGEROUS))
 }
 
-pub(super) const FLUSHDB: Command = flush("flushdb", flushdb).docs(
-    Group::Server,
-    "1.0.0",
-    "O(N) where N is the number of keys in the selected database",
-    "Remove all keys from the current database",
-);
+pub(super) const FLUSHDB: Command = flush("flushdb", flushdb)
+    .docs(
+        Group::Server,
+        "1.0.0",
+        "O(N) where N is the number of keys in the selected database",
+        "Remove all keys from the current database",
+    )
+    .syntax("[async<ASYNC^4.0.0|SYNC^6.2.0>]")
+    .history(&[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ]);
 
 fn flushdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     check_mode(call)?;
@@ -56,12 +63,18 @@ fn flushdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const FLUSHALL: Command = flush("flushall", flushall).docs(
-    Group::Server,
-    "1.0.0",
-    "O(N) where N is the total number of keys in all databases",
-    "Remove all keys from all databases",
-);
+pub(super) const FLUSHALL: Command = flush("flushall", flushall)
+    .docs(
+        Group::Server,
+        "1.0.0",
+        "O(N) where N is the total number of keys in all databases",
+        "Remove all keys from all databases",
+    )
+    .syntax("[async<ASYNC^4.0.0|SYNC^6.2.0>]")
+    .history(&[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ]);
 
 fn flushall(call: &mut Call<'_, '_>) -> Result<(), Error> {
     check_mode(call)?;

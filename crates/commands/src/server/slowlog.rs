@@ -15,12 +15,15 @@ const fn operator(name: &'static str, full: &'static str, arity: i8, handler: Ha
     command(name, arity, handler).full(full).flags(Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE))
 }
 
-const GET: Command = operator("get", "slowlog|get", -2, get).docs(
-    Group::Server,
-    "2.2.12",
-    "O(N) where N is the number of entries returned",
-    "Get the slow log's entries",
-);
+const GET: Command = operator("get", "slowlog|get", -2, get)
+    .docs(
+        Group::Server,
+        "2.2.12",
+        "O(N) where N is the number of entries returned",
+        "Get the slow log's entries",
+    )
+    .syntax("[count:int]")
+    .history(&[("4.0.0", "Added client IP address, port and name to the reply.")]);
 
 fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = match call.args {

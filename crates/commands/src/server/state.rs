@@ -46,12 +46,10 @@ fn lastsave(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const LOLWUT: Command = command("lolwut", -1, lolwut).flags(Flags::READONLY.or(Flags::FAST)).docs(
-    Group::Server,
-    "5.0.0",
-    "",
-    "Display some computer art and the Redis version",
-);
+pub(super) const LOLWUT: Command = command("lolwut", -1, lolwut)
+    .flags(Flags::READONLY.or(Flags::FAST))
+    .docs(Group::Server, "5.0.0", "", "Display some computer art and the Redis version")
+    .syntax("[VERSION version:int]");
 
 fn lolwut(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let [_, option, _, ..] = call.args

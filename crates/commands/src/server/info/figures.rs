@@ -58,6 +58,23 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("acl_access_denied_cmd", refused.refusals(Reason::Command));
     lines.add("acl_access_denied_key", refused.refusals(Reason::Key));
     lines.add("acl_access_denied_channel", refused.refusals(Reason::Channel));
+    lines.add("total_reads_processed", sum(|worker| &worker.reads));
+    lines.add("total_writes_processed", sum(|worker| &worker.writes));
+    lines.add("instantaneous_input_repl_kbps", "0.00");
+    lines.add("instantaneous_output_repl_kbps", "0.00");
+    lines.add_none(&[
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "unexpected_error_replies",
+        "io_threaded_reads_processed",
+        "io_threaded_writes_processed",
+    ]);
 }
 
 fn total(workers: &[Arc<WorkerStats>], counter: impl Fn(&WorkerStats) -> &Counter) -> u64 {
