@@ -124,7 +124,8 @@ const CAPA: Command = ordinary("capa", "client|capa", -3, |call| {
     call.reply.ok();
     Ok(())
 })
-.docs(Group::Connection, "8.0.0", "O(1)", "A client claims its capability.");
+.docs(Group::Connection, "8.0.0", "O(1)", "A client claims its capability.")
+.syntax("capability...");
 
 const NO_EVICT: Command = operator("no-evict", "client|no-evict", 3, |call| switch(call, Mark::NoEvict))
     .docs(Group::Connection, "7.0.0", "O(1)", "Set client eviction mode for the current connection")

@@ -10,12 +10,14 @@ use crate::parse::Word;
 use crate::spec::{Command, Group};
 use crate::tracking::{Choice, Tracked};
 
-pub(super) const TRACKING: Command = ordinary("tracking", "client|tracking", -3, tracking).docs(
-    Group::Connection,
-    "6.0.0",
-    "O(1). Some options may introduce additional complexity.",
-    "Enable or disable server assisted client side caching support",
-);
+pub(super) const TRACKING: Command = ordinary("tracking", "client|tracking", -3, tracking)
+    .docs(
+        Group::Connection,
+        "6.0.0",
+        "O(1). Some options may introduce additional complexity.",
+        "Enable or disable server assisted client side caching support",
+    )
+    .syntax("status<ON|OFF> [REDIRECT client-id:int] [PREFIX prefix+] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]");
 
 fn tracking(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wanted = Wanted::parse(call)?;
@@ -162,12 +164,14 @@ fn start(call: &mut Call<'_, '_>, wanted: &Wanted<'_>) {
     }
 }
 
-pub(super) const CACHING: Command = ordinary("caching", "client|caching", 3, caching).docs(
-    Group::Connection,
-    "6.0.0",
-    "O(1)",
-    "Instruct the server about tracking or not keys in the next request",
-);
+pub(super) const CACHING: Command = ordinary("caching", "client|caching", 3, caching)
+    .docs(
+        Group::Connection,
+        "6.0.0",
+        "O(1)",
+        "Instruct the server about tracking or not keys in the next request",
+    )
+    .syntax("mode<YES|NO>");
 
 fn caching(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some(tracked) = &mut call.session.tracked else {

@@ -14,7 +14,7 @@ pub(super) const WAIT: Command =
         "3.0.0",
         "O(1)",
         "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
-    );
+    ).syntax("numreplicas:int timeout:int");
 
 fn wait(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let replicas = call.integer(1)?;
@@ -38,7 +38,7 @@ pub(super) const WAITAOF: Command =
         "7.2.0",
         "O(1)",
         "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.",
-    );
+    ).syntax("numlocal:int numreplicas:int timeout:int");
 
 fn waitaof(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let local = call.integer(1)?;
