@@ -395,9 +395,13 @@ impl Session {
                 stats::feed_monitors(env, self, entry, &args.slices());
             }
             let Transaction { txn, effects } = &mut transaction;
-            self.begin_tracked(txn, effects, entry, &args.slices());
+            if self.tracked.is_some() {
+                self.begin_tracked(txn, effects, entry, &args.slices());
+            }
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
-            self.note_reads(txn, entry, &args.slices());
+            if self.tracked.is_some() {
+                self.note_reads(txn, entry, &args.slices());
+            }
             if let Some(Suspend::Script(run)) = suspend {
                 self.times.end_slice(env);
                 let (entry, exec) = (exec_entry, Some(exec));

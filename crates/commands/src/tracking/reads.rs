@@ -56,6 +56,9 @@ impl Session {
     /// After a request's reply: the client hears of its own changes now, and CLIENT CACHING has had its effect.
     #[cold]
     pub(crate) fn end_tracked(&mut self, env: Env<'_>, entry: Option<Entry>, out: &mut Encoder) {
+        if self.tracked.is_none() {
+            return;
+        }
         self.forget_caching(entry);
         limit_tracked(env);
         if self.reply_mode == ReplyMode::On {

@@ -148,10 +148,10 @@ const AT_ONCE: usize = 100;
 /// called several times a second.
 pub fn limit_tracked(env: Env<'_>) {
     let max = env.engine.config.number(Param::TrackingTableMaxKeys) as usize;
-    if max == 0 {
+    let keyspace = &env.engine.keyspace;
+    if max == 0 || keyspace.tracked().0 <= max {
         return;
     }
-    let keyspace = &env.engine.keyspace;
     let mut given_up = 0;
     let first = env.worker.rng.borrow_mut().next_u32() as u16;
     for at in 0..keyspace.shard_count() {

@@ -112,14 +112,14 @@ static TIPS: &[(&str, &[&str])] = &[
     ("request_policy:all_shards", &[
         "dbsize", "flushall", "flushdb", "function|delete", "function|flush", "function|kill", "function|load",
         "function|restore", "function|stats", "info", "keys", "memory|doctor", "memory|malloc-stats", "memory|purge", "memory|stats", "ping", "randomkey", "script|exists",
-        "script|kill", "wait",
+        "script|kill", "wait", "waitaof",
     ]),
     ("request_policy:all_nodes", &[
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest", "latency|reset",
         "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
     ]),
     ("request_policy:special", &["scan"]),
-    ("response_policy:agg_min", &["msetnx", "wait"]),
+    ("response_policy:agg_min", &["msetnx", "wait", "waitaof"]),
     ("response_policy:agg_sum", &["dbsize", "del", "exists", "slowlog|len", "touch", "unlink"]),
     ("response_policy:agg_logical_and", &["script|exists"]),
     ("response_policy:one_succeeded", &["function|kill", "script|kill"]),
