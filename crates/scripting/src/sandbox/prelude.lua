@@ -392,6 +392,7 @@ table.concat = concat
 
 -- Elements that the engine moves at one go.
 local NEAR = 5000
+local FURTHEST = 2 ^ 31
 
 function table.insert(...)
   local target = ...
@@ -404,7 +405,7 @@ function table.insert(...)
   local _, position, value = ...
   if type(target) == "table" and type(position) == "number" and select("#", ...) == 3 then
     local length = #target
-    if position >= 1 and length - position > NEAR then
+    if not (position >= 1 and position < FURTHEST and length - position <= NEAR) then
       return native.text.insert(target, position, value, length)
     end
   end
@@ -415,7 +416,9 @@ function table.remove(...)
   local target, position = ...
   if type(target) == "table" and type(position) == "number" then
     local length = #target
-    if position >= 1 and length - position > NEAR then
+    if not (position >= 1 and position < length + 1) then
+      return
+    elseif length - position > NEAR then
       return native.text.remove(target, position, length)
     end
   end
