@@ -62,7 +62,8 @@ fn work(
         .build()?;
     let host = make_host(engine, id);
     let seed = connection::fresh_seed();
-    let worker = Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::new(TokioTimer), host);
+    let worker =
+        Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::<TokioTimer>::default(), host);
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
     let local = LocalSet::new();
     let tasks = async {
