@@ -133,8 +133,9 @@ impl Packed {
                 (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
             } else if let (Some(head), Some(tail), true) = (name.first_chunk(), name.last_chunk(), len < 8) {
                 (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
-            } else if len < 4 {
-                (name.iter().fold(0, |head, &byte| head << 8 | u64::from(byte)), 0)
+            } else if let ([first, ..], [.., last], true) = (name, name, len < 4) {
+                // Of two bytes the middle one is the second again.
+                (u64::from(*first) | u64::from(name[len / 2]) << 8 | u64::from(*last) << 16, 0)
             } else {
                 return None;
             };
