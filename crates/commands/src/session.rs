@@ -22,7 +22,7 @@ use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
-use crate::{commit, stats};
+use crate::{command_log, commit, stats};
 
 /// A request that outlives the buffer that it came in.
 #[derive(Clone, Debug, Default)]
@@ -311,12 +311,14 @@ impl Session {
                 None => Flow::Done,
             };
         }
+        let answered = out.len();
         let Transaction { txn, effects } = transaction;
         let suspend = execute(env, self, txn, effects, args, entry, out);
         match suspend {
             None => {
                 commit::commit(env, transaction);
                 *begun = None;
+                command_log::note(env, self, entry, args, out.len().saturating_sub(answered));
                 stats::record(env, self, entry, args);
                 Flow::Done
             }
@@ -372,6 +374,7 @@ impl Session {
             if !env.engine.monitors.is_empty() {
                 stats::feed_monitors(env, self, entry, &args.slices());
             }
+            let answered = out.len();
             let Transaction { txn, effects } = &mut transaction;
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
             if let Some(Suspend::Script(run)) = suspend {
@@ -381,6 +384,7 @@ impl Session {
                 return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }));
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
+            command_log::note(env, self, entry, &args.slices(), out.len().saturating_sub(answered));
             stats::record(env, self, entry, &args.slices());
         }
         self.in_exec = false;
@@ -489,6 +493,7 @@ impl Session {
     ) -> Flow<'e> {
         let SuspendedScript { mut transaction, entry, mut run, exec, args, ran } = script;
         env.worker.ran.set(ran);
+        let answered = out.len();
         let Transaction { txn, effects } = &mut transaction;
         let flow = match words {
             Some(words) => run.tell(env, txn, effects, words, out),
@@ -516,6 +521,13 @@ impl Session {
                     None => {
                         commit::commit(env, &mut transaction);
                         drop(transaction);
+                        command_log::note(
+                            env,
+                            self,
+                            entry,
+                            &args.slices(),
+                            out.len().saturating_sub(answered),
+                        );
                         stats::record(env, self, entry, &args.slices());
                         Flow::Done
                     }
