@@ -26,11 +26,24 @@ use crate::spec::{Flags, Group};
 use crate::table::Entry;
 
 /// A handler's wish to wait.
+#[derive(Default)]
 pub struct Block {
     /// Positions of the keys to wait for.
     pub keys: Vec<usize>,
     /// When to give up, in milliseconds since the epoch.
     pub deadline_ms: Option<u64>,
+    /// What is answered then; a null array, unless this says otherwise.
+    pub on_timeout: Option<fn(&mut dyn Reply)>,
+}
+
+impl Block {
+    /// Answers as if the time was over.
+    pub(crate) fn give_up(on_timeout: Option<fn(&mut dyn Reply)>, reply: &mut dyn Reply) {
+        match on_timeout {
+            None => reply.null_array(),
+            Some(answer) => answer(reply),
+        }
+    }
 }
 
 /// How a waiting command is run again.
@@ -65,6 +78,7 @@ pub(crate) struct Waiter {
     args: OwnedArgs,
     /// Positions of the keys in whose queues it stands.
     keys: Vec<usize>,
+    on_timeout: Option<fn(&mut dyn Reply)>,
     outcome: Mutex<Outcome>,
     /// When to look again though nothing changes, in milliseconds since the epoch; 0 for never.
     again_ms: AtomicU64,
@@ -220,6 +234,7 @@ impl Blocked {
             entry,
             args,
             keys: block.keys,
+            on_timeout: block.on_timeout,
             outcome: Mutex::new(Outcome::Waiting),
             again_ms: AtomicU64::new(0),
             waker: AtomicWaker::new(),
@@ -250,7 +265,7 @@ impl Blocked {
             Outcome::Unblocked { with_error: true } => {
                 Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK").reply_to(out);
             }
-            _ => out.null_array(),
+            _ => Block::give_up(self.waiter.on_timeout, out),
         }
     }
 

@@ -98,7 +98,7 @@ impl<'c> Call<'c, '_> {
         if self.may_block() {
             self.suspend = Some(Suspend::Block(Box::new((block, Again::default()))));
         } else {
-            self.reply.null_array();
+            Block::give_up(block.on_timeout, self.reply);
         }
     }
 

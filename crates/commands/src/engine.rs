@@ -28,6 +28,7 @@ use crate::samples::Samples;
 use crate::scripts::{LocalScripts, ScriptHost, Scripts, SharedScript};
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
+use crate::tracking::Tracking;
 
 /// A server without sockets: data, configuration, and everything that clients share.
 pub struct Engine {
@@ -43,6 +44,8 @@ pub struct Engine {
     pub clients: Clients,
     /// Who listens to which channel.
     pub pubsub: Pubsub,
+    /// Who wants to hear that keys have changed.
+    pub(crate) tracking: Tracking,
     /// The script cache and the scripts that run.
     pub scripts: Scripts,
     /// The libraries of functions.
@@ -185,6 +188,7 @@ impl Engine {
             latency: LatencyMonitor::default(),
             clients: Clients::default(),
             pubsub: Pubsub::default(),
+            tracking: Tracking::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),
             monitors: Monitors::default(),

@@ -19,6 +19,7 @@ use crate::session::{Role, Session, execute};
 use crate::spec::{Flags, Scope};
 use crate::stats;
 use crate::table::Entry;
+use crate::tracking::script_reads;
 
 /// What the gate says to a client's request.
 pub(crate) enum Passage {
@@ -63,6 +64,7 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
                 multi.spoiled = true;
             }
             stats::count_rejection(env, args, &error);
+            session.forget_caching(find(env, args).ok());
             let entry = env.engine.commands.find(args[0]);
             multi::refused(session, entry, error).reply_to(reply);
             Passage::Answered
@@ -290,6 +292,11 @@ pub fn call_from_script(
         context.wrote = true;
     }
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
+    if let Some(declared) = &mut context.effects.declared
+        && entry.command.has(Flags::READONLY)
+    {
+        script_reads(context.txn, declared);
+    }
     match suspend {
         Some(crate::call::Suspend::Widen) => CallOutcome::Widen,
         _ => CallOutcome::Answered { sorts: entry.command.has(Flags::SORT_FOR_SCRIPT) },

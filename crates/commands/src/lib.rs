@@ -51,6 +51,7 @@ mod stream;
 mod string;
 mod syntax;
 mod table;
+mod tracking;
 mod zset;
 
 pub use acl::{Acl, ConfiguredUsers};
@@ -69,6 +70,7 @@ pub use session::{Flow, OwnedArgs, Session, Suspended};
 pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
 pub use stats::{Monitors, Slowlog, WorkerStats, quote};
 pub use table::{CommandTable, Entry};
+pub use tracking::limit_tracked;
 
 /// The version of Redis whose behaviour clients are told to expect.
 pub const REDIS_VERSION: &str = "7.2.4";

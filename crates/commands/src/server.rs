@@ -11,6 +11,7 @@ mod monitor;
 mod shutdown;
 mod slowlog;
 mod state;
+mod wait;
 
 pub(crate) use command::{
     access as key_access, fixed_access as fixed_key_access, for_each_position as for_each_key_position,
@@ -34,7 +35,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     shutdown::SHUTDOWN,
     state::TIME,
     state::ROLE,
-    state::WAIT,
+    wait::WAIT,
+    wait::WAITAOF,
     state::LASTSAVE,
     state::LOLWUT,
 ];

@@ -22,6 +22,7 @@ use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
+use crate::tracking::Tracked;
 use crate::{command_log, commit, stats};
 
 /// A request that outlives the buffer that it came in.
@@ -154,6 +155,8 @@ pub struct Session {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) monitoring: bool,
+    /// Which changes of keys it wants to hear of.
+    pub(crate) tracked: Option<Box<Tracked>>,
     pub(crate) closing: bool,
     pub(crate) times: RunTimes,
     /// There was no memory when its last request came, or, for a script, when it began.
@@ -210,6 +213,7 @@ impl Session {
             subscriptions: Subscriptions::default(),
             reply_mode: ReplyMode::On,
             monitoring: false,
+            tracked: None,
             closing: false,
             times: RunTimes::default(),
             out_of_memory: false,
@@ -300,8 +304,8 @@ impl Session {
         out: &mut Encoder,
     ) -> Flow<'e> {
         let Some(transaction) = begun else { unreachable!("begun by the caller") };
-        if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
-            transaction.txn.keep_access_times();
+        if self.client.is_special() {
+            self.begin_special(env, transaction, entry, args);
         } else if Policy::counts_accesses(&env.engine.config) {
             transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
@@ -314,12 +318,19 @@ impl Session {
         let answered = out.len();
         let Transaction { txn, effects } = transaction;
         let suspend = execute(env, self, txn, effects, args, entry, out);
+        let tracks = self.tracked.is_some();
+        if tracks {
+            self.note_reads(txn, entry, args);
+        }
         match suspend {
             None => {
                 commit::commit(env, transaction);
                 *begun = None;
                 command_log::note(env, self, entry, args, out.len().saturating_sub(answered));
                 stats::record(env, self, entry, args);
+                if tracks {
+                    self.end_tracked(env, Some(entry), out);
+                }
                 Flow::Done
             }
             Some(Suspend::Block(blocked)) => {
@@ -356,6 +367,17 @@ impl Session {
         }
     }
 
+    #[cold]
+    fn begin_special(&self, env: Env<'_>, transaction: &mut Transaction<'_>, entry: Entry, args: &[&[u8]]) {
+        let Transaction { txn, effects } = transaction;
+        if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
+            txn.keep_access_times();
+        } else if Policy::counts_accesses(&env.engine.config) {
+            txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
+        }
+        self.begin_tracked(txn, effects, entry, args);
+    }
+
     /// Runs queued commands from where `exec` stands.
     fn run_exec<'e>(
         &mut self,
@@ -376,7 +398,9 @@ impl Session {
             }
             let answered = out.len();
             let Transaction { txn, effects } = &mut transaction;
+            self.begin_tracked(txn, effects, entry, &args.slices());
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
+            self.note_reads(txn, entry, &args.slices());
             if let Some(Suspend::Script(run)) = suspend {
                 self.times.end_slice(env);
                 let (entry, exec) = (exec_entry, Some(exec));
@@ -394,6 +418,7 @@ impl Session {
         commit::commit(env, &mut transaction);
         drop(transaction);
         stats::record(env, self, exec_entry, &[b"exec"]);
+        self.end_tracked(env, Some(exec_entry), out);
         Flow::Done
     }
 
@@ -432,6 +457,7 @@ impl Session {
                         Ok(txn) => self.run(env, &mut Some(Transaction::new(txn)), entry, &args_slices, out),
                         Err(error) => {
                             crate::multi::refused(self, Some(entry), error).reply_to(out);
+                            self.forget_caching(Some(entry));
                             Flow::Done
                         }
                     }
@@ -441,6 +467,7 @@ impl Session {
                     blocked.wait(env, out).await;
                     self.client.mark(Mark::Blocked, false);
                     self.waiting.clear();
+                    self.end_tracked(env.renewed(), None, out);
                     Flow::Done
                 }
                 State::Script(script) if script.run.asks() => {
@@ -529,6 +556,7 @@ impl Session {
                             out.len().saturating_sub(answered),
                         );
                         stats::record(env, self, entry, &args.slices());
+                        self.end_tracked(env, Some(entry), out);
                         Flow::Done
                     }
                 }
@@ -559,6 +587,7 @@ impl Session {
     /// Ends the conversation: takes the client out of every list that it stands in.
     pub async fn close(&mut self, env: Env<'_>) {
         self.unsubscribe_all(env);
+        self.stop_tracking(env);
         if self.monitoring {
             env.engine.monitors.leave(self.client.id);
         }
@@ -584,6 +613,7 @@ impl Session {
             txn.unwatch(db, &key, &self.watch_flag);
         }
         self.watch_flag = Arc::default();
+        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
     }
 }
 

@@ -15,6 +15,7 @@ use rand::Rng;
 use crate::access::{Accesses, Lfu};
 use crate::key::Key;
 use crate::table::{Keyed, Table, hash_of};
+use crate::tracking::Tracked;
 use crate::txn::below;
 use crate::value::Value;
 
@@ -241,6 +242,8 @@ pub(crate) struct ShardData {
     /// The others, as far as they were used.
     others: Vec<Database>,
     pub(crate) interests: HashMap<(u16, Box<[u8]>), Interest, foldhash::fast::RandomState>,
+    /// Keys whose readers are to be told of the next change, if there were any.
+    pub(crate) tracked: Option<Box<Tracked>>,
 }
 
 impl ShardData {

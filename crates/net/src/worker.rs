@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perigee_commands::config::Param;
-use perigee_commands::{Engine, Worker, evict_clients, evict_cycle, expire_cycle};
+use perigee_commands::{Engine, Worker, evict_clients, evict_cycle, expire_cycle, limit_tracked};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::LocalSet;
 
@@ -187,6 +187,7 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         if shared.worker.id == 0 {
             look_after_clients(&shared.engine, env.now_ms);
             evict_clients(env);
+            limit_tracked(env);
         }
     }
 }

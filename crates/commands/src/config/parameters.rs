@@ -101,6 +101,7 @@ parameters! {
     Dir "dir", Kind::Text, ".", Protected;
     PidFile "pidfile", Kind::Text, "", Fixed;
     Daemonize "daemonize", Kind::Bool, "no", Fixed;
+    TrackingTableMaxKeys "tracking-table-max-keys", from(0), "1000000", Mutable;
     Hz "hz", Kind::Clamped { min: 1, max: 500 }, "10", Mutable;
     EnableModuleCommand "enable-module-command", SWITCH, "no", Fixed;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
@@ -174,7 +175,6 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.
     "rdbchecksum", Kind::Bool, "yes", Fixed;
     "rdb-del-sync-files", Kind::Bool, "no", Mutable;

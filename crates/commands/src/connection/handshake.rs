@@ -182,6 +182,7 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     session.leave_multi();
     session.unwatch_all(call.txn);
     session.unsubscribe_all(env);
+    session.stop_tracking(env);
     session.select(0);
     session.set_protocol(Protocol::Resp2);
     call.reply.set_protocol(Protocol::Resp2);

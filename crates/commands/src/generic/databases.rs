@@ -29,6 +29,7 @@ fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     if first != second {
         call.txn.swap(first, second);
+        call.txn.untrack_all();
     }
     call.reply.ok();
     Ok(())
@@ -57,6 +58,7 @@ pub(super) const FLUSHDB: Command = flush("flushdb", flushdb)
 fn flushdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     check_mode(call)?;
     call.txn.flush(call.db);
+    call.txn.untrack_all();
     call.reply.ok();
     Ok(())
 }
@@ -79,6 +81,7 @@ fn flushall(call: &mut Call<'_, '_>) -> Result<(), Error> {
     for db in 0..call.env.engine.keyspace.databases() {
         call.txn.flush(db);
     }
+    call.txn.untrack_all();
     call.reply.ok();
     Ok(())
 }

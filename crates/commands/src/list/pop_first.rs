@@ -78,7 +78,7 @@ fn pop_or_block(call: &mut Call<'_, '_>, options: &Options, timeout_at: usize) -
     let deadline_ms = deadline(call, timeout_at)?;
     if !pop_first(call, options)? {
         let keys = options.keys.clone().collect();
-        call.block(Block { keys, deadline_ms });
+        call.block(Block { keys, deadline_ms, ..Block::default() });
     }
     Ok(())
 }

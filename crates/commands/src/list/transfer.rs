@@ -79,7 +79,7 @@ fn answer_or_block(call: &mut Call<'_, '_>, from: End, to: End, timeout_at: usiz
     }
     // The answer differs: where nobody may wait it is LMOVE's, after a wait it is that of every blocking command.
     if call.may_block() {
-        call.block(Block { keys: vec![1], deadline_ms });
+        call.block(Block { keys: vec![1], deadline_ms, ..Block::default() });
     } else {
         call.reply.null();
     }

@@ -252,7 +252,7 @@ fn wait(
         }
     }
     let keys = (options.first..options.first + options.len).collect();
-    let block = Block { keys, deadline_ms };
+    let block = Block { keys, deadline_ms, ..Block::default() };
     call.block_as(block, Again { request: Some(OwnedArgs::new(&request)), at_ms: again_ms });
 }
 

@@ -110,7 +110,7 @@ fn bzpop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let keys = 1..timeout_at;
     if !take_first(call, keys.clone(), end, 1, Shape::KeyAndOne)? {
         let keys = keys.collect();
-        call.block(Block { keys, deadline_ms });
+        call.block(Block { keys, deadline_ms, ..Block::default() });
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ fn bzmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let deadline_ms = deadline(call, 1)?;
     if !take_first(call, request.keys.clone(), request.end, request.count, Shape::KeyAndPairs)? {
         let keys = request.keys.collect();
-        call.block(Block { keys, deadline_ms });
+        call.block(Block { keys, deadline_ms, ..Block::default() });
     }
     Ok(())
 }

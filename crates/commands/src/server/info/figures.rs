@@ -48,9 +48,10 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("pubsubshard_channels", engine.pubsub.channel_names(Kind::Shard, None).len());
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);
-    lines.add("tracking_total_keys", 0);
-    lines.add("tracking_total_items", 0);
-    lines.add("tracking_total_prefixes", 0);
+    let (tracked_keys, tracked_items) = engine.keyspace.tracked();
+    lines.add("tracking_total_keys", tracked_keys);
+    lines.add("tracking_total_items", tracked_items);
+    lines.add("tracking_total_prefixes", engine.tracking.prefixes());
     lines.add("total_error_replies", errors_by_code(&workers).values().sum::<u64>());
     let refused = engine.acl.log.lock();
     lines.add("acl_access_denied_auth", refused.refusals(Reason::Auth));

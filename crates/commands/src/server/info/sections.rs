@@ -44,7 +44,7 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("cluster_connections", 0);
     lines.add("maxclients", engine.config.number(Param::MaxClients));
     lines.add("blocked_clients", engine.clients.blocked.load(Ordering::Relaxed));
-    lines.add("tracking_clients", 0);
+    lines.add("tracking_clients", engine.tracking.clients());
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {

@@ -59,4 +59,4 @@ pub(super) fn group(call: &mut Call<'_, '_>, options: &Options<'_>, key_at: usiz
 }
 
 /// What was said of the wait when it began still holds.
-const GO_ON: Block = Block { keys: Vec::new(), deadline_ms: None };
+const GO_ON: Block = Block { keys: Vec::new(), deadline_ms: None, on_timeout: None };
