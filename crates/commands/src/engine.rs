@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use crate::acl::Acl;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
+use crate::command_log::CommandLog;
 use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
 use crate::latency::LatencyMonitor;
@@ -51,6 +52,8 @@ pub struct Engine {
     pub functions: Functions,
     /// The slow log.
     pub slowlog: Slowlog,
+    /// Commands with large requests and replies.
+    pub(crate) command_log: CommandLog,
     /// What took long.
     pub(crate) latency: LatencyMonitor,
     /// Clients in MONITOR mode.
@@ -181,6 +184,7 @@ impl Engine {
         let engine = Engine {
             acl,
             slowlog: Slowlog::default(),
+            command_log: CommandLog::default(),
             latency: LatencyMonitor::default(),
             clients: Clients::default(),
             pubsub: Pubsub::default(),

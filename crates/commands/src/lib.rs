@@ -10,6 +10,7 @@ mod blocking;
 mod call;
 mod clients;
 mod cluster;
+mod command_log;
 mod commit;
 pub mod config;
 mod connection;

@@ -1,6 +1,7 @@
 //! Commands on the server: what it is and does, its configuration, its end.
 
 mod command;
+mod commandlog;
 mod config;
 mod info;
 mod latency;
@@ -26,6 +27,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     config::CONFIG,
     command::COMMAND,
     slowlog::SLOWLOG,
+    commandlog::COMMANDLOG,
     latency::LATENCY,
     monitor::MONITOR,
     memory::MEMORY,

@@ -23,7 +23,7 @@ use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
 use crate::tracking::Tracked;
-use crate::{commit, stats};
+use crate::{command_log, commit, stats};
 
 /// A request that outlives the buffer that it came in.
 #[derive(Clone, Debug, Default)]
@@ -315,6 +315,7 @@ impl Session {
                 None => Flow::Done,
             };
         }
+        let answered = out.len();
         let Transaction { txn, effects } = transaction;
         let suspend = execute(env, self, txn, effects, args, entry, out);
         let tracks = self.tracked.is_some();
@@ -325,6 +326,7 @@ impl Session {
             None => {
                 commit::commit(env, transaction);
                 *begun = None;
+                command_log::note(env, self, entry, args, out.len().saturating_sub(answered));
                 stats::record(env, self, entry, args);
                 if tracks {
                     self.end_tracked(env, Some(entry), out);
@@ -394,6 +396,7 @@ impl Session {
             if !env.engine.monitors.is_empty() {
                 stats::feed_monitors(env, self, entry, &args.slices());
             }
+            let answered = out.len();
             let Transaction { txn, effects } = &mut transaction;
             if self.tracked.is_some() {
                 self.begin_tracked(txn, effects, entry, &args.slices());
@@ -409,6 +412,7 @@ impl Session {
                 return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }));
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
+            command_log::note(env, self, entry, &args.slices(), out.len().saturating_sub(answered));
             stats::record(env, self, entry, &args.slices());
         }
         self.in_exec = false;
@@ -520,6 +524,7 @@ impl Session {
     ) -> Flow<'e> {
         let SuspendedScript { mut transaction, entry, mut run, exec, args, ran } = script;
         env.worker.ran.set(ran);
+        let answered = out.len();
         let Transaction { txn, effects } = &mut transaction;
         let flow = match words {
             Some(words) => run.tell(env, txn, effects, words, out),
@@ -547,6 +552,13 @@ impl Session {
                     None => {
                         commit::commit(env, &mut transaction);
                         drop(transaction);
+                        command_log::note(
+                            env,
+                            self,
+                            entry,
+                            &args.slices(),
+                            out.len().saturating_sub(answered),
+                        );
                         stats::record(env, self, entry, &args.slices());
                         self.end_tracked(env, Some(entry), out);
                         Flow::Done

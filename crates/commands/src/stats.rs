@@ -198,12 +198,13 @@ pub(crate) fn count_error_text(env: Env<'_>, text: &[u8]) {
     }
 }
 
-/// A slow command.
+/// A slow command, or one whose request or reply is large.
 #[derive(Clone)]
 pub(crate) struct SlowEntry {
     pub(crate) id: u64,
     pub(crate) at_s: u64,
-    pub(crate) duration_us: u64,
+    /// Microseconds that it took, or bytes.
+    pub(crate) value: u64,
     pub(crate) args: Vec<Vec<u8>>,
     pub(crate) address: String,
     pub(crate) client_name: Vec<u8>,
@@ -223,13 +224,13 @@ const SLOWLOG_MAX_ARG_BYTES: usize = 128;
 
 impl Slowlog {
     #[cold]
-    fn push(
+    pub(crate) fn push(
         &self,
         env: Env<'_>,
         session: &Session,
         args: &[&[u8]],
         note: Option<String>,
-        duration_us: u64,
+        value: u64,
         limit: usize,
     ) {
         let mut args = shortened(args);
@@ -237,7 +238,7 @@ impl Slowlog {
         let entry = SlowEntry {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             at_s: env.now_ms / 1000,
-            duration_us,
+            value,
             args,
             address: session.client.address.clone(),
             client_name: session.client.named.lock().name.clone(),

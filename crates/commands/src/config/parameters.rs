@@ -117,8 +117,12 @@ parameters! {
     ScriptDeterministic "script-deterministic", Kind::Bool, "no", Mutable;
     RedisStrict "redis-strict", Kind::Bool, "no", Mutable;
     // The slow log.
-    SlowlogLogSlowerThan "slowlog-log-slower-than", from(-1), "10000", Mutable;
-    SlowlogMaxLen "slowlog-max-len", from(0), "128", Mutable;
+    SlowlogLogSlowerThan "slowlog-log-slower-than" | "commandlog-execution-slower-than", from(-1), "10000", Mutable;
+    SlowlogMaxLen "slowlog-max-len" | "commandlog-slow-execution-max-len", from(0), "128", Mutable;
+    LargeRequest "commandlog-request-larger-than", from(-1), "1048576", Mutable;
+    LargeRequestMaxLen "commandlog-large-request-max-len", from(0), "128", Mutable;
+    LargeReply "commandlog-reply-larger-than", from(-1), "1048576", Mutable;
+    LargeReplyMaxLen "commandlog-large-reply-max-len", from(0), "128", Mutable;
     // Latency.
     LatencyMonitorThreshold "latency-monitor-threshold", from(0), "0", Mutable;
     LatencyTracking "latency-tracking", Kind::Bool, "yes", Mutable;

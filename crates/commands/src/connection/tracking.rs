@@ -17,7 +17,10 @@ pub(super) const TRACKING: Command = ordinary("tracking", "client|tracking", -3,
         "O(1). Some options may introduce additional complexity.",
         "Enable or disable server assisted client side caching support",
     )
-    .syntax("status<ON|OFF> [REDIRECT client-id:int] [PREFIX prefix+] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]");
+    .syntax(
+        "status<ON|OFF> [REDIRECT client-id:int] [PREFIX prefix+] [BCAST] [OPTIN] [OPTOUT] \
+        [NOLOOP]",
+    );
 
 fn tracking(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wanted = Wanted::parse(call)?;

@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group, Handler, command, container};
+use crate::stats::SlowEntry;
 
 pub(super) const SLOWLOG: Command = container("slowlog", &[GET, HELP, LEN, RESET]).docs(
     Group::Server,
@@ -35,18 +36,23 @@ fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
         _ => return Err(Error::unknown_subcommand_or_arity(call.args)),
     };
     let entries = call.env.engine.slowlog.latest(usize::try_from(count).unwrap_or(usize::MAX));
+    reply_entries(call, &entries);
+    Ok(())
+}
+
+/// Answers with entries of a log.
+pub(super) fn reply_entries(call: &mut Call<'_, '_>, entries: &[SlowEntry]) {
     call.reply.array(entries.len());
     for entry in entries {
         call.reply.array(6);
         call.reply.int(entry.id as i64);
         call.reply.int(entry.at_s as i64);
-        call.reply.int(entry.duration_us as i64);
+        call.reply.int(entry.value as i64);
         call.reply.array(entry.args.len());
         entry.args.iter().for_each(|arg| call.reply.bulk(arg));
         call.reply.bulk(entry.address.as_bytes());
         call.reply.bulk(&entry.client_name);
     }
-    Ok(())
 }
 
 const LEN: Command = operator("len", "slowlog|len", 2, |call| {
