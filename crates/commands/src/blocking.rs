@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
-use perigee_keyspace::{DbKey, Footprint, Txn, Value};
+use perigee_keyspace::{DbKey, Footprint, Txn, ValueRef};
 use perigee_resp::{Encoder, Protocol, Reply};
 
 use crate::call::Call;
@@ -97,12 +97,12 @@ impl Waiter {
 
     /// Whether the command can do anything with a key of this type, or without one. A reader of a consumer group wants to
     /// know when its stream is gone.
-    fn works_on(&self, value: Option<&Value>) -> bool {
+    fn works_on(&self, value: Option<ValueRef<'_>>) -> bool {
         match self.entry.command.group {
-            Group::List => matches!(value, Some(Value::List(_))),
-            Group::SortedSet => matches!(value, Some(Value::ZSet(_))),
+            Group::List => matches!(value, Some(ValueRef::List(_))),
+            Group::SortedSet => matches!(value, Some(ValueRef::ZSet(_))),
             Group::Stream if self.entry.command.has(Flags::READONLY) => {
-                matches!(value, Some(Value::Stream(_)))
+                matches!(value, Some(ValueRef::Stream(_)))
             }
             Group::Stream => true,
             _ => value.is_some(),

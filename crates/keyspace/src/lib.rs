@@ -7,6 +7,7 @@
 mod access;
 mod barrier;
 mod edit;
+mod entry;
 mod held;
 mod journal;
 mod key;
@@ -16,6 +17,7 @@ mod mutate;
 mod notices;
 mod reaper;
 mod shard;
+mod sizes;
 pub mod table;
 mod txn;
 pub mod types;
@@ -24,13 +26,14 @@ mod value;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use access::Lfu;
-pub use edit::{Audience, Edit, Kind};
+pub use edit::{Audience, Collection, Edit, Kind};
+pub use entry::Entry;
 pub use held::Footprint;
 pub use notices::Notice;
-pub use shard::{Entry, WatchFlag};
+pub use shard::WatchFlag;
 pub use txn::{DbKey, Deadline, ExpiredFields, Sealed, Txn, WrongType};
 pub use types::*;
-pub use value::Value;
+pub use value::{Value, ValueRef};
 
 use access::LfuCells;
 use held::{Held, Shard};

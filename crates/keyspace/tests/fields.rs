@@ -33,7 +33,7 @@ fn deadlines_follow_the_key() {
         |txn| _ = txn.rename((0, b"key"), (1, b"other")),
         |txn| txn.swap(0, 1),
         |txn| {
-            let copy = txn.value(0, b"key").unwrap().clone();
+            let copy = txn.value(0, b"key").unwrap().to_value();
             txn.insert(0, b"other", copy, Deadline::Never);
             txn.remove(0, b"key");
         },
@@ -52,7 +52,7 @@ fn deadlines_come_back_with_a_rollback() {
         |txn| _ = txn.hash_mut(0, b"key").unwrap().unwrap().set_deadline(b"timed", Some(1000)),
         |txn| _ = txn.hash_mut(0, b"key").unwrap().unwrap().remove(b"timed"),
         |txn| _ = txn.remove(0, b"key"),
-        |txn| txn.insert(0, b"key", Value::Hash(Box::default()), Deadline::Never),
+        |txn| txn.insert(0, b"key", Value::Hash(Hash::default()), Deadline::Never),
         |txn| _ = txn.rename((0, b"key"), (1, b"other")),
         |txn| _ = txn.flush(0),
         |txn| txn.swap(0, 1),
@@ -118,7 +118,7 @@ fn keyspace() -> Keyspace {
         hash.insert(b"stays", b"1", &Limits::default(), &mut NoLog);
         hash.insert(b"timed", b"1", &Limits::default(), &mut NoLog);
         hash.set_deadline(b"timed", Some(DUE_MS), &mut NoLog);
-        txn.insert(0, b"key", Value::Hash(Box::new(hash)), Deadline::Never);
+        txn.insert(0, b"key", Value::Hash(hash), Deadline::Never);
     });
     keyspace
 }

@@ -3,7 +3,7 @@
 mod digest;
 mod protocol;
 
-use perigee_keyspace::{Deadline, Str, Value};
+use perigee_keyspace::Deadline;
 use std::sync::atomic::Ordering;
 
 use crate::call::Call;
@@ -96,7 +96,7 @@ fn object(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (now_ms, idle_s) = (call.txn.now_ms(), entry.idle_s(call.txn.now_ms()));
     let text = format!(
         "Value at:{:p} refcount:{} encoding:{} lru:{} lru_seconds_idle:{idle_s}",
-        entry.value(),
+        std::ptr::from_ref(entry),
         references(entry),
         entry.value().encoding(),
         (now_ms / 1000 - u64::from(idle_s)) & 0xff_ffff,
@@ -119,7 +119,7 @@ fn populate(call: &mut Call<'_, '_>) -> Result<(), Error> {
         if size > 0 {
             value.resize(size, 0);
         }
-        call.txn.insert(call.db, &key, Value::Str(Str::from_bytes(&value)), Deadline::Never);
+        call.txn.insert_bytes(call.db, &key, &value, Deadline::Never);
     }
     call.reply.ok();
     Ok(())

@@ -8,7 +8,7 @@ use crate::Footprint;
 use crate::access::Touches;
 use crate::edit::Edit;
 use crate::types::Hash;
-use crate::value::Value;
+use crate::value::ValueRef;
 
 /// A hash that has lost fields, whose deadline had passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Txn<'_> {
     fn expire_fields_at(&mut self, place: Place, limit: usize) -> usize {
         let now_ms = self.now_ms;
         let entry = self.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
-        let Value::Hash(hash) = entry.value() else { unreachable!("what has fields is a hash") };
+        let ValueRef::Hash(hash) = entry.value() else { unreachable!("what has fields is a hash") };
         let (len, emptied) = (hash.len(), hash.is_over(now_ms));
         let at = (place.db, Box::<[u8]>::from(entry.key()));
         // That is neither an access nor a change of anybody's.
