@@ -20,6 +20,7 @@ use self::debugging::{Debugging, end_debugging};
 use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
 use crate::lua::{Ended, FunctionCall, Limit, Loading, Machine, Pending, Stop, Thread};
+use crate::sandbox::ArgumentUse;
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
 #[derive(Clone)]
@@ -108,14 +109,14 @@ impl Host {
         }
         let failed =
             |message: Vec<u8>| [b"ERR Error compiling script (new function): ".as_slice(), &message].concat();
-        let thread = if debug.is_some() {
+        let (thread, uses) = if debug.is_some() {
             let chunk = machine.compile_for_debugger(script.body()).map_err(failed)?;
-            machine.debugged_thread(chunk)
+            (machine.debugged_thread(chunk), ArgumentUse::Any)
         } else {
-            let function = machine.compile(script).map_err(failed)?;
-            machine.thread(function)
+            let (function, uses) = machine.compile(script).map_err(failed)?;
+            (machine.thread(function), uses)
         };
-        machine.set_arguments(keys, args);
+        machine.set_arguments(keys, args, uses);
         Ok((thread, None))
     }
 

@@ -8,6 +8,7 @@ mod load;
 mod memory;
 mod report;
 mod scripts;
+mod workers;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ bench [GROUP | WORKLOAD]... [--peer NAME=PATH]... [--json FILE] [--rounds N] [--
     the ratio to the first redis-server. Groups: commands, scripts. A workload is named by any part of its name.
     --rounds N   rounds per workload, of which the median counts (default 5)
     --quick      one short round: shows that everything runs, measures nothing
+bench workers [--rounds N]
+    Heavy scripts on two connections and disjoint keys: how much faster two workers finish them than one.
 bench memory [--count N] [--strict] [--peer NAME=PATH]... [--without-perigee]
     Bytes for each of N (default 1,000,000) keys or elements of several kinds, as INFO's used_memory and as RSS. --strict:
     fails if Perigee needs more than it may.";
@@ -44,6 +47,9 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let names = arguments.finish()?;
     if names == ["memory"] {
         return memory::run(&programs_to_measure(&extra, !without_perigee)?, count, strict);
+    }
+    if names == ["workers"] {
+        return workers::run(&programs::build_perigee("release")?, rounds);
     }
     let workloads = selected(&names)?;
     let servers = programs_to_measure(&extra, !without_perigee)?

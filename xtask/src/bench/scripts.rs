@@ -43,6 +43,18 @@ const COMPUTATIONS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Library calls on values as queues send them, repeated as often as the loop says.
+const LIBRARIES: &[(&str, &str)] = &[
+    ("cjson", "cjson.decode(cjson.encode(job))"),
+    ("cmsgpack", "cmsgpack.unpack(cmsgpack.pack(job))"),
+    ("struct", "struct.unpack('>I4I8s', struct.pack('>I4I8s', 7, i, 'a name'))"),
+];
+
+const JOB: &str = "local job = {id = 'a1b2c3d4', name = 'resize', data = {width = 640, height = 480.5, tags = {'a', 'b', 'c'}, \
+    path = '/images/2024/picture.png', public = true}, opts = {attempts = 3, delay = 0, timestamp = 1700000000123}}";
+
+const LIBRARY_CALLS: u64 = 2_000;
+
 const LOOP_CALLS: u64 = 10_000;
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -54,6 +66,10 @@ pub(super) fn workloads() -> Vec<Workload> {
     all.extend(LOOPS.iter().map(|(name, before, call)| {
         let script = format!("{before} for i = 1, {LOOP_CALLS} do {call} end");
         single(&format!("redis.call {name}"), script, 40, LOOP_CALLS)
+    }));
+    all.extend(LIBRARIES.iter().map(|(name, call)| {
+        let script = format!("{JOB} local r for i = 1, {LIBRARY_CALLS} do r = {call} end");
+        single(&format!("{name} there and back"), script, 40, LIBRARY_CALLS)
     }));
     all.extend([1, 16].map(lock));
     all.extend(COMPUTATIONS.iter().map(|(name, script)| single(name, (*script).to_owned(), 30, 1)));

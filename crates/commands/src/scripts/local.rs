@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 
 use super::{Figures, Script, Scripts};
 
@@ -39,7 +39,7 @@ impl Deref for LocalScript {
 /// The scripts that a worker has met.
 #[derive(Default)]
 pub(crate) struct LocalScripts {
-    by_sha1: HashMap<[u8; 40], SharedScript, RandomState>,
+    by_sha1: HashTable<SharedScript>,
     by_source: HashMap<u64, SharedScript, RandomState>,
     flushes: u64,
     evictions: u64,
@@ -56,15 +56,30 @@ impl LocalScripts {
     #[inline]
     pub(crate) fn find(&mut self, scripts: &Scripts, sha1: &[u8]) -> Option<SharedScript> {
         self.follow(scripts);
-        let mut key: [u8; 40] = sha1.try_into().ok()?;
-        key.make_ascii_lowercase();
-        if let Some(script) = self.by_sha1.get(&key).filter(|script| !script.is_evicted()) {
+        let key: [u8; 40] = sha1.try_into().ok()?;
+        let known = self.by_sha1.find(hash_of(&key), |script| script.sha1 == key);
+        if let Some(script) = known.filter(|script| !script.is_evicted()) {
             scripts.recent.touch(script);
             return Some(script.clone());
         }
-        let script = LocalScript::new(scripts.find(&key)?);
-        scripts.recent.touch(&script);
-        self.by_sha1.insert(key, script.clone());
+        self.meet(scripts, key)
+    }
+
+    /// A script that this worker does not know by this SHA1, or which was evicted since.
+    #[cold]
+    fn meet(&mut self, scripts: &Scripts, mut key: [u8; 40]) -> Option<SharedScript> {
+        key.make_ascii_lowercase();
+        let found = scripts.find(&key)?;
+        scripts.recent.touch(&found);
+        let hash = hash_of(&key);
+        if let Ok(known) = self.by_sha1.find_entry(hash, |script| script.sha1 == key) {
+            if known.get().id == found.id {
+                return Some(known.get().clone());
+            }
+            known.remove();
+        }
+        let script = LocalScript::new(found);
+        self.by_sha1.insert_unique(hash, script.clone(), |script| hash_of(&script.sha1));
         Some(script)
     }
 
@@ -79,7 +94,8 @@ impl LocalScripts {
             return Some(script.clone());
         }
         let found = scripts.find_source(source)?;
-        let script = match self.by_sha1.get(&found.sha1).filter(|known| known.id == found.id) {
+        let known = self.by_sha1.find(hash_of(&found.sha1), |script| script.sha1 == found.sha1);
+        let script = match known.filter(|known| known.id == found.id) {
             Some(script) => script.clone(),
             None => LocalScript::new(found),
         };
@@ -100,7 +116,15 @@ impl LocalScripts {
     #[cold]
     fn sweep(&mut self, scripts: &Scripts) {
         self.evictions = scripts.evictions();
-        self.by_sha1.retain(|_, script| !script.is_evicted());
+        self.by_sha1.retain(|script| !script.is_evicted());
         self.by_source.retain(|_, script| !script.is_evicted());
     }
+}
+
+/// A SHA1 is a hash already: half of it will do.
+#[inline]
+fn hash_of(sha1: &[u8; 40]) -> u64 {
+    let (words, _) = sha1.as_chunks::<8>();
+    let digits = u64::from_le_bytes(words[0]) ^ u64::from_le_bytes(words[1]).rotate_left(4);
+    digits.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
 }

@@ -35,8 +35,11 @@ impl Txn<'_> {
     /// As [`seal`](Self::seal), if nobody is to be told anything: the number of changes.
     #[inline]
     pub fn seal_quietly(&mut self) -> Option<u64> {
-        if self.news.get_mut().is_some() || self.journal.is_some() {
+        if self.news.get_mut().is_some() {
             return None;
+        }
+        if let Some(journal) = self.journal.take() {
+            self.keyspace.reaper().drop_journal(journal);
         }
         Some(std::mem::take(&mut self.changes))
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 
 use mlua::ffi::{self, lua_State};
 use perigee_commands::scripts::ScriptContext;
@@ -44,9 +45,6 @@ enum Invoked {
     Stop,
 }
 
-/// Longer argument lists wait in the slot, with a fresh vector for the slices.
-const MANY: usize = 32;
-
 /// Runs the command that the arguments name. Returns with everything dropped, so that the caller may raise.
 unsafe fn invoke(state: *mut lua_State) -> Invoked {
     let slot = CURRENT.get();
@@ -67,7 +65,10 @@ unsafe fn invoke(state: *mut lua_State) -> Invoked {
         }
     };
     // SAFETY: as above; the reference from before the call is not used again.
-    unsafe { (*slot).heap.set_unlimited(false) };
+    unsafe {
+        (*slot).arguments.clear();
+        (*slot).heap.set_unlimited(false);
+    }
     invoked
 }
 
@@ -83,7 +84,9 @@ unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static 
         slot.numbers.clear();
         if count == 1 && ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
             // A table is the whole request. What is taken from it stays alive in it.
-            for at in 1..=ffi::lua_objlen(state, 1) as c_int {
+            let length = ffi::lua_objlen(state, 1) as c_int;
+            slot.numbers.reserve(length as usize * NUMBER_BYTES);
+            for at in 1..=length {
                 ffi::lua_rawgeti_(state, 1, at);
                 let taken = take(state, slot, -1);
                 ffi::lua_settop(state, 1);
@@ -93,19 +96,17 @@ unsafe fn gather(state: *mut lua_State, slot: &mut Slot) -> Result<(), &'static 
                 return Err(WRONG_ARGUMENT);
             }
         } else {
+            slot.numbers.reserve(count as usize * NUMBER_BYTES);
             for index in 1..=count {
                 take(state, slot, index)?;
             }
         }
-        // Only now do the numbers' texts stay where they are.
-        let mut at = 0;
-        for (start, len) in slot.arguments.iter_mut().filter(|(start, _)| start.is_null()) {
-            *start = slot.numbers.as_ptr().add(at);
-            at += *len;
-        }
         Ok(())
     }
 }
+
+/// Room for the longest text of a number, so that the texts stay where they are once they are written.
+const NUMBER_BYTES: usize = 32;
 
 const WRONG_ARGUMENT: &str = "ERR Lua redis lib command arguments must be strings or integers";
 
@@ -118,12 +119,16 @@ unsafe fn take(state: *mut lua_State, slot: &mut Slot, index: c_int) -> Result<(
             ffi::LUA_TSTRING => {
                 let mut len = 0;
                 let start = ffi::lua_tolstring(state, index, &mut len);
-                slot.arguments.push((start.cast(), len));
+                slot.arguments.push(slice::from_raw_parts(start.cast(), len));
             }
             ffi::LUA_TNUMBER => {
                 let text = format_double(ffi::lua_tonumber(state, index));
+                debug_assert!(
+                    text.len() <= NUMBER_BYTES && slot.numbers.capacity() - slot.numbers.len() >= text.len()
+                );
+                let at = slot.numbers.len();
                 slot.numbers.extend_from_slice(&text);
-                slot.arguments.push((std::ptr::null(), text.len()));
+                slot.arguments.push(slice::from_raw_parts(slot.numbers.as_ptr().add(at), text.len()));
             }
             _ => return Err(WRONG_ARGUMENT),
         }
@@ -135,24 +140,12 @@ unsafe fn run(state: *mut lua_State, slot: *mut Slot) -> Invoked {
     // SAFETY: `gather` has filled the arguments, which nobody changes during the call; the context belongs to this
     // slice.
     unsafe {
-        let arguments = &(*slot).arguments;
-        let slice = |&(start, len): &(*const u8, usize)| std::slice::from_raw_parts(start, len);
+        let arguments: &[&[u8]] = &(*slot).arguments;
         let context = &mut *(*slot).context;
         let mut reply = LuaReply::new(state, slot, context.session.protocol());
         let top = ffi::lua_gettop(state);
         let debugger = (*slot).debugged.as_mut().and_then(Debugged::logging);
-        let mut few: [&[u8]; MANY] = [&[]; MANY];
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            if arguments.len() <= MANY {
-                for (to, from) in few.iter_mut().zip(arguments) {
-                    *to = slice(from);
-                }
-                call(context, &few[..arguments.len()], &mut reply, debugger)
-            } else {
-                let many: Vec<&[u8]> = arguments.iter().map(slice).collect();
-                call(context, &many, &mut reply, debugger)
-            }
-        }));
+        let outcome = catch_unwind(AssertUnwindSafe(|| call(context, arguments, &mut reply, debugger)));
         match outcome {
             Ok(answered @ (CallOutcome::Answered { .. } | CallOutcome::Refused)) if !reply.overflow => {
                 if answered == (CallOutcome::Answered { sorts: true }) && (*slot).deterministic {
@@ -235,7 +228,7 @@ unsafe fn sort(state: *mut lua_State, slot: *mut Slot) {
             }
             order.push((start.cast(), len, at));
         }
-        order.sort_by(|a, b| std::slice::from_raw_parts(a.0, a.1).cmp(std::slice::from_raw_parts(b.0, b.1)));
+        order.sort_by(|a, b| slice::from_raw_parts(a.0, a.1).cmp(slice::from_raw_parts(b.0, b.1)));
         ffi::lua_createtable(state, order.len() as c_int, 0);
         for (to, &(_, _, from)) in order.iter().enumerate() {
             ffi::lua_rawgeti_(state, -2, from);

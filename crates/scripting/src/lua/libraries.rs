@@ -280,7 +280,7 @@ fn text_field(state: *mut lua_State, name: &str) -> Option<Box<[u8]>> {
     }
 }
 
-unsafe fn push_bytes(state: *mut lua_State, bytes: &[u8]) {
+pub(super) unsafe fn push_bytes(state: *mut lua_State, bytes: &[u8]) {
     // SAFETY: the caller's; the pointer of an empty slice is not read.
     unsafe { ffi::lua_pushlstring_(state, bytes.as_ptr().cast(), bytes.len()) };
 }
@@ -295,10 +295,16 @@ unsafe fn push_field(state: *mut lua_State, table: c_int, name: &str) {
 }
 
 /// Pushes a table of strings.
-pub(super) unsafe fn push_list(state: *mut lua_State, values: &[&[u8]]) {
+unsafe fn push_list(state: *mut lua_State, values: &[&[u8]]) {
+    // SAFETY: the caller's.
+    unsafe { push_list_with_room(state, values, 0) };
+}
+
+/// [`push_list`], with room for at least so many.
+pub(super) unsafe fn push_list_with_room(state: *mut lua_State, values: &[&[u8]], room: usize) {
     // SAFETY: the caller's.
     unsafe {
-        ffi::lua_createtable(state, values.len() as c_int, 0);
+        ffi::lua_createtable(state, values.len().max(room) as c_int, 0);
         for (at, value) in values.iter().enumerate() {
             push_bytes(state, value);
             ffi::lua_rawseti_(state, -2, at as c_int + 1);

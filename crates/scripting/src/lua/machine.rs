@@ -1,25 +1,27 @@
 //! One worker's VM: compiled scripts, coroutines, slices.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
 use std::sync::{Arc, OnceLock};
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Script, ScriptContext};
 use perigee_resp::{Protocol, Reply};
 
 use super::api::Audience;
+use super::arguments::Arguments;
 use super::debug::rest;
 use super::heap::{self, Heap};
-use super::libraries::{self, Entries, push_list};
+use super::libraries::{self, Entries};
 use super::operation::{Pending, Progress};
 use super::preempt::{self, Limit, Stop};
 use super::results::{COUNTED, OnError};
-use super::{CURRENT, Slot, api, results};
+use super::{CURRENT, Slot, api, is_chunk, results};
 use crate::library::RunState;
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, ArgumentUse, Sandbox};
 use crate::stack::Raise;
 use crate::watchdog::Watchdog;
 
@@ -30,10 +32,10 @@ pub(crate) struct Machine {
     pub(super) sandbox: Sandbox,
     pub(super) libraries: Entries,
     /// Compiled scripts by their id.
-    functions: HashMap<u64, Compiled>,
+    functions: HashMap<u64, Compiled, RandomState>,
     idle: Vec<Thread>,
     watchdog: Watchdog,
-    strings: [c_int; 2],
+    pub(super) arguments: Arguments,
     /// What was in use when everything had been collected.
     tidy_bytes: usize,
     /// The collector's cycles since it was found that there is something to collect.
@@ -43,13 +45,44 @@ pub(crate) struct Machine {
 /// A compiled script: a reference into the registry, and how often it was run.
 struct Compiled {
     reference: c_int,
+    uses: ArgumentUse,
     runs: u32,
     script: Arc<Script>,
 }
 
+impl Compiled {
+    /// Spends more on a script that is run again.
+    ///
+    /// # Safety
+    /// No slice runs, and the limit is lifted.
+    unsafe fn improve(&mut self, state: *mut lua_State, sandbox: Sandbox) {
+        // SAFETY: the caller's; what is pushed is taken away.
+        unsafe {
+            if self.runs == RUNS_BEFORE_OPTIMIZING {
+                let (uses, pushed) = sandbox.load_optimized(state, self.script.body(), NAME);
+                self.uses = uses;
+                if pushed {
+                    ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, self.reference);
+                    self.reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
+                }
+            } else if self.runs == RUNS_BEFORE_RECOMPILING {
+                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.reference);
+                luaJIT_setmode(state, -1, ALL_FUNCTIONS | FLUSH);
+                ffi::lua_settop(state, -2);
+            }
+        }
+    }
+}
+
+/// What the chunk of a script is called.
+const NAME: &CStr = c"@user_script";
+
+/// A text that is run once is left as it is: to read it costs more than it gives.
+const RUNS_BEFORE_OPTIMIZING: u32 = 2;
+
 /// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
 /// all. A script makes its closures anew in every run, so what was compiled before is dropped once.
-const RUNS_BEFORE_RECOMPILING: u32 = 5;
+const RUNS_BEFORE_RECOMPILING: u32 = RUNS_BEFORE_OPTIMIZING + 5;
 
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
@@ -57,6 +90,8 @@ pub(crate) struct Thread {
     reference: c_int,
     /// How many values above its function it begins with.
     arguments: Cell<c_int>,
+    /// What it runs is a script and not a function.
+    chunk: Cell<bool>,
 }
 
 /// How a slice ended.
@@ -138,11 +173,8 @@ impl Machine {
             let (sandbox, libraries) = opened.expect("the sandbox was opened");
             (*slot).sandbox = Some(sandbox);
             (*sandbox.shared()).heap = &raw mut *(*slot).heap;
-            let strings = [c"KEYS", c"ARGV"].map(|name| {
-                ffi::lua_pushstring_(state, name.as_ptr());
-                ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
-            });
-            let functions = HashMap::new();
+            let arguments = Arguments::new(state);
+            let functions = HashMap::default();
             let mut machine = Machine {
                 state,
                 slot,
@@ -151,7 +183,7 @@ impl Machine {
                 functions,
                 idle: Vec::new(),
                 watchdog,
-                strings,
+                arguments,
                 tidy_bytes: 0,
                 cycles: 0,
             };
@@ -187,35 +219,30 @@ impl Machine {
         unsafe { &mut *self.slot }
     }
 
-    /// Compiles a script, unless it was.
+    /// Compiles a script, unless it was. Returns it, and what it does with its arguments.
     ///
     /// # Errors
     /// The compiler's message.
-    pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<c_int, Vec<u8>> {
+    pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<(c_int, ArgumentUse), Vec<u8>> {
         if let Some(compiled) = self.functions.get_mut(&script.id) {
             compiled.runs = compiled.runs.saturating_add(1);
-            let reference = compiled.reference;
-            if compiled.runs == RUNS_BEFORE_RECOMPILING {
+            if compiled.runs <= RUNS_BEFORE_RECOMPILING {
                 // SAFETY: no slice runs; the limit is lifted.
-                unsafe {
-                    ffi::lua_rawgeti_(self.state, ffi::LUA_REGISTRYINDEX, reference);
-                    luaJIT_setmode(self.state, -1, ALL_FUNCTIONS | FLUSH);
-                    ffi::lua_settop(self.state, -2);
-                }
+                unsafe { compiled.improve(self.state, self.sandbox) };
             }
-            return Ok(reference);
+            return Ok((compiled.reference, compiled.uses));
         }
         // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
         unsafe {
-            let loaded = self.sandbox.load_script(self.state, script.body(), c"@user_script");
-            if !loaded {
+            if !self.sandbox.load_script(self.state, script.body(), NAME) {
                 let message = string_at(self.state, -1).to_vec();
                 ffi::lua_settop(self.state, -2);
                 return Err(message);
             }
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            self.functions.insert(script.id, Compiled { reference, runs: 0, script: script.clone() });
-            Ok(reference)
+            let uses = ArgumentUse::Any;
+            self.functions.insert(script.id, Compiled { reference, uses, runs: 0, script: script.clone() });
+            Ok((reference, uses))
         }
     }
 
@@ -243,6 +270,7 @@ impl Machine {
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
         let thread = self.empty_thread(0);
+        thread.chunk.set(true);
         // SAFETY: no slice runs; the limit is lifted.
         unsafe { ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function) };
         thread
@@ -255,9 +283,10 @@ impl Machine {
         let thread = self.idle.pop().unwrap_or_else(|| unsafe {
             let state = ffi::lua_newthread(self.state);
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            Thread { state, reference, arguments: Cell::new(0) }
+            Thread { state, reference, arguments: Cell::new(0), chunk: Cell::new(false) }
         });
         thread.arguments.set(arguments);
+        thread.chunk.set(false);
         thread
     }
 
@@ -271,68 +300,6 @@ impl Machine {
                 self.idle.push(thread);
             } else {
                 ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, thread.reference);
-            }
-        }
-    }
-
-    /// Makes KEYS and ARGV of these.
-    pub(crate) fn set_arguments(&mut self, keys: &[&[u8]], args: &[&[u8]]) {
-        let state = self.state;
-        for (name, values) in self.strings.into_iter().zip([keys, args]) {
-            // SAFETY: no slice runs; the limit is lifted; a few slots are always free on the main stack.
-            unsafe {
-                self.sandbox.push_globals(state);
-                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                push_list(state, values);
-                ffi::lua_rawset(state, -3);
-                ffi::lua_settop(state, -2);
-            }
-        }
-    }
-
-    /// Takes KEYS and ARGV away, for a function, which is given them otherwise: those of another run are not its business.
-    pub(crate) fn clear_arguments(&mut self) {
-        let state = self.state;
-        for name in self.strings {
-            // SAFETY: as in set_arguments.
-            unsafe {
-                self.sandbox.push_globals(state);
-                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                ffi::lua_pushnil(state);
-                ffi::lua_rawset(state, -3);
-                ffi::lua_settop(state, -2);
-            }
-        }
-    }
-
-    /// References to the present KEYS and ARGV, for a script that will go on later.
-    pub(crate) fn save_arguments(&mut self) -> [c_int; 2] {
-        let state = self.state;
-        self.strings.map(|name| {
-            // SAFETY: as in set_arguments.
-            unsafe {
-                self.sandbox.push_globals(state);
-                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                ffi::lua_rawget_(state, -2);
-                let reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
-                ffi::lua_settop(state, -2);
-                reference
-            }
-        })
-    }
-
-    /// Makes KEYS and ARGV of what was saved, and gives the references back.
-    pub(crate) fn restore_arguments(&mut self, saved: [c_int; 2]) {
-        let state = self.state;
-        for (name, reference) in self.strings.into_iter().zip(saved) {
-            // SAFETY: as in set_arguments; the reference is from save_arguments.
-            unsafe {
-                self.sandbox.push_globals(state);
-                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, name);
-                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, reference);
-                ffi::lua_rawset(state, -3);
-                ffi::lua_settop(state, -2);
-                ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, reference);
             }
         }
     }
@@ -526,7 +493,7 @@ impl Machine {
                 } else {
                     source.into_owned()
                 };
-                lines.push(if CStr::from_ptr(record.what) == c"main" {
+                lines.push(if is_chunk(&record, thread.state, level, thread.chunk.get()) {
                     format!("{place}: in main chunk")
                 } else if record.name.is_null() {
                     format!("{place}: in function at line {}", record.linedefined)

@@ -7,6 +7,7 @@
 //! possible, so that no `pcall` can swallow it.
 
 mod api;
+mod arguments;
 mod bridge;
 mod debug;
 mod heap;
@@ -29,10 +30,10 @@ pub(crate) use operation::{Operation, Pending, Turns, complete};
 pub(crate) use preempt::{Limit, Stop, halt, on_signal, pause, running, should_stop};
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr::null_mut;
 
-use mlua::ffi::lua_State;
+use mlua::ffi::{self, lua_Debug, lua_State};
 use perigee_commands::scripts::{Registration, ScriptContext};
 use std::sync::Arc;
 
@@ -72,7 +73,9 @@ pub(crate) struct Slot {
     heap: Box<Heap>,
     /// Replies of some commands are sorted.
     deterministic: bool,
-    arguments: Vec<(*const u8, usize)>,
+    /// The request that is being made: slices of Lua's strings and of `numbers`, valid until the call returns.
+    arguments: Vec<&'static [u8]>,
+    /// The numbers in it as text.
     numbers: Vec<u8>,
     frames: Vec<replies::Frame>,
     order: Vec<(*const u8, usize, i32)>,
@@ -82,4 +85,18 @@ thread_local! {
     /// The slot of the VM that is running a slice on this thread. Const-initialised without a destructor, so that a
     /// signal handler may read it.
     static CURRENT: Cell<*mut Slot> = const { Cell::new(null_mut()) };
+}
+
+/// Whether a level is a text's own and not a function in it. That of a script may be a function to LuaJIT, the
+/// outermost one of a coroutine which `runs_script`: see `sandbox::leading`.
+///
+/// # Safety
+/// The coroutine does not run or is the one that calls; the record is that of the level.
+unsafe fn is_chunk(record: &lua_Debug, state: *mut lua_State, level: c_int, runs_script: bool) -> bool {
+    // SAFETY: the caller's; the second record is only asked for.
+    unsafe {
+        let mut below: lua_Debug = std::mem::zeroed();
+        CStr::from_ptr(record.what) == c"main"
+            || runs_script && ffi::lua_getstack(state, level + 1, &mut below) == 0
+    }
 }

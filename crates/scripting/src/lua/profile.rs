@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use mlua::ffi::{self, lua_Debug, lua_State};
 
-use super::Slot;
+use super::{Slot, is_chunk};
 
 /// Levels of a coroutine that a sample shows, counted from the innermost.
 const LEVELS: c_int = 64;
@@ -18,16 +18,18 @@ pub(super) unsafe fn sample(slot: &Slot, state: *mut lua_State) {
     unsafe {
         let script = (*slot.context).script;
         let mut frames = vec![script.title().to_owned()];
+        let is_script = !script.is_function();
         if state != slot.coroutine {
-            push_frames(&mut frames, slot.coroutine);
+            push_frames(&mut frames, slot.coroutine, is_script);
         }
-        push_frames(&mut frames, state);
+        push_frames(&mut frames, state, is_script && state == slot.coroutine);
         script.profile.count(frames.join(";"));
     }
 }
 
 /// Appends the levels of a coroutine, the outermost first: `main:3`, `name:7`, and without a line what is not the script's.
-unsafe fn push_frames(frames: &mut Vec<String>, state: *mut lua_State) {
+/// `is_script`: its outermost level is the script itself, whatever LuaJIT takes it for.
+unsafe fn push_frames(frames: &mut Vec<String>, state: *mut lua_State, is_script: bool) {
     let outermost = frames.len();
     // SAFETY: the caller's; the record is ours, and its texts live as long as the level.
     unsafe {
@@ -41,7 +43,7 @@ unsafe fn push_frames(frames: &mut Vec<String>, state: *mut lua_State) {
             let source = CStr::from_ptr(record.source).to_bytes();
             let name = (!record.name.is_null()).then(|| CStr::from_ptr(record.name).to_string_lossy());
             frames.push(match name {
-                _ if CStr::from_ptr(record.what) == c"main" => format!("main:{}", record.currentline),
+                _ if is_chunk(&record, state, level, is_script) => format!("main:{}", record.currentline),
                 Some(name) if source.starts_with(b"@user") => format!("{name}:{}", record.currentline),
                 None if source.starts_with(b"@user") => {
                     format!("function@{}:{}", record.linedefined, record.currentline)

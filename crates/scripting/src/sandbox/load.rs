@@ -6,7 +6,8 @@ use mlua::ffi::{self, lua_State};
 
 use crate::library::Shared;
 use crate::lua::should_stop;
-use crate::sandbox::{bytecode, escapes, tail_calls};
+use crate::sandbox::text::Text;
+use crate::sandbox::{arguments, bytecode, escapes, optimized, tail_calls};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 unsafe extern "C-unwind" {
@@ -79,6 +80,44 @@ pub(super) fn load_script(stack: Stack, shared: &Shared, chunk: &[u8], name: &CS
         None => compile(stack, chunk, name),
     };
     status && finish(stack, shared)
+}
+
+/// Compiles a script that [`load_script`] has compiled before so that its runs do less. Pushes it, or nothing if there is
+/// nothing to gain; returns what it does with KEYS and ARGV, and whether it has pushed.
+pub(super) fn load_optimized(
+    stack: Stack,
+    shared: &Shared,
+    chunk: &[u8],
+    name: &CStr,
+) -> (ArgumentUse, bool) {
+    let rewritten = tail_calls::without(chunk);
+    let Some(text) = Text::new(rewritten.as_deref().unwrap_or(chunk)) else {
+        return (ArgumentUse::Any, false);
+    };
+    let assigned = text.assigned();
+    let only_read = arguments::are_only_read(&text, &assigned);
+    let uses = if only_read { ArgumentUse::Reads } else { ArgumentUse::Any };
+    let Some(maker) = optimized::optimized(&text, &assigned) else { return (uses, false) };
+    // SAFETY: the maker on top takes nothing and gives one value.
+    let made = unsafe {
+        compile(stack, &maker, name)
+            && finish(stack, shared)
+            && ffi::lua_pcall(stack.state(), 0, 1, 0) == ffi::LUA_OK
+    };
+    if !made {
+        // Its error, or the compiler's: of too many upvalues, for instance.
+        stack.pop(1);
+    }
+    (uses, made)
+}
+
+/// What a script does with KEYS and ARGV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArgumentUse {
+    /// It reads what is in them.
+    Reads,
+    /// Anything.
+    Any,
 }
 
 /// Pushes a library's compiled text with the environment at `index`, or the error message and returns false. Takes three slots.

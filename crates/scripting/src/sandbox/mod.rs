@@ -13,11 +13,17 @@ use mlua::ffi::{self, lua_State};
 use crate::library::{self, RunState, Shared};
 use crate::stack::{Kind, Outcome, Raise, Stack, push_function, register};
 
+mod arguments;
 mod bytecode;
 mod escapes;
+mod leading;
 mod load;
+mod optimized;
 mod scanner;
 mod tail_calls;
+mod text;
+
+pub(crate) use load::ArgumentUse;
 
 pub(crate) use bytecode::Bytecode;
 
@@ -91,6 +97,21 @@ impl Sandbox {
     pub unsafe fn load_script(self, state: *mut lua_State, chunk: &[u8], name: &CStr) -> bool {
         // SAFETY: the caller's; loading catches its own errors.
         unsafe { load::load_script(Stack::new(state), &*self.shared, chunk, name) }
+    }
+
+    /// Compiles a script that [`Sandbox::load_script`] has compiled before so that its runs do less. Pushes it, or nothing if
+    /// there is nothing to gain; returns what it does with KEYS and ARGV, and whether it has pushed.
+    ///
+    /// # Safety
+    /// As [`Sandbox::load`], and no run is under way in the VM.
+    pub(crate) unsafe fn load_optimized(
+        self,
+        state: *mut lua_State,
+        chunk: &[u8],
+        name: &CStr,
+    ) -> (ArgumentUse, bool) {
+        // SAFETY: the caller's; loading catches its own errors.
+        unsafe { load::load_optimized(Stack::new(state), &*self.shared, chunk, name) }
     }
 
     /// [`Sandbox::load`] for a library, with the environment at `index` of the stack.

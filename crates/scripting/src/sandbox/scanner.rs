@@ -3,18 +3,20 @@
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     position: usize,
+    /// Where the last token began.
+    start: usize,
     /// The backslashes met so far that stand before a character for which Lua 5.1 has no escape.
     pub(super) idle_backslashes: Vec<usize>,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Scanner { text, position: 0, idle_backslashes: Vec::new() }
+        Scanner { text, position: 0, start: 0, idle_backslashes: Vec::new() }
     }
 
     pub(super) fn next(&mut self) -> Token {
         let kind = self.skip_to_token();
-        Token { kind, end: self.position }
+        Token { kind, start: self.start, end: self.position }
     }
 
     fn byte(&self, ahead: usize) -> u8 {
@@ -24,6 +26,7 @@ impl<'a> Scanner<'a> {
     fn skip_to_token(&mut self) -> Kind {
         while self.position < self.text.len() {
             let byte = self.byte(0);
+            self.start = self.position;
             match byte {
                 b'-' if self.byte(1) == b'-' => self.comment(),
                 b'"' | b'\'' => return self.quoted(byte),
@@ -51,15 +54,15 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
+        self.start = self.position;
         Kind::End
     }
 
     fn word(&mut self) -> Kind {
-        let start = self.position;
         while matches!(self.byte(0), b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') {
             self.position += 1;
         }
-        match &self.text[start..self.position] {
+        match &self.text[self.start..self.position] {
             b"return" => Kind::Return,
             b"function" => Kind::Opener(Block::Function),
             b"do" | b"if" | b"repeat" => Kind::Opener(Block::Other),
@@ -153,6 +156,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Token {
     pub(super) kind: Kind,
+    pub(super) start: usize,
     /// The position after it.
     pub(super) end: usize,
 }

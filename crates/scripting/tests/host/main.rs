@@ -1,10 +1,12 @@
 //! Scripts as clients meet them, on a server without a socket.
 
+mod arguments;
 mod atomicity;
 mod determinism;
 mod functions;
 mod keys;
 mod killing;
+mod leading;
 mod limits;
 mod observing;
 mod preemption;
