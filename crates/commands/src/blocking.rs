@@ -253,7 +253,7 @@ impl Blocked {
     async fn serve_queues(&self, env: Env<'_>) {
         let args = self.waiter.args.slices();
         let footprint = self.waiter.entry.command.footprint(&env.engine.keyspace, &args);
-        let txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+        let txn = env.begin(&footprint).await;
         *self.waiter.outcome.lock() = Outcome::Waiting;
         serve_all(env, Transaction::new(txn), &self.keys);
     }
@@ -263,7 +263,7 @@ impl Blocked {
         for (_, key) in &self.keys {
             footprint.add(env.engine.keyspace.shard_of(key));
         }
-        let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+        let mut txn = env.begin(&footprint).await;
         for (db, key) in &self.keys {
             txn.stop_waiting(*db, key, self.waiter.client.id);
         }

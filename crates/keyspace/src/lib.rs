@@ -83,12 +83,12 @@ impl Keyspace {
         self.databases
     }
 
-    /// Starts a transaction on the footprint if that needs no waiting.
+    /// Starts a transaction on the footprint if that needs no waiting: nobody holds a shard of it, and none has many
+    /// fields of hashes to be removed since their deadline has passed.
     #[inline]
     pub fn try_begin(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
         let mut txn = self.try_begin_unsettled(footprint, now_ms)?;
-        txn.settle(footprint);
-        Some(txn)
+        txn.settle(footprint).then_some(txn)
     }
 
     /// As [`try_begin`](Self::try_begin), but hashes still have fields whose deadline has passed: for those who come to
@@ -98,10 +98,18 @@ impl Keyspace {
         Some(Txn::new(self, Held::try_acquire(&self.shards, footprint)?, now_ms))
     }
 
-    /// Starts a transaction on the footprint, after those who came before.
-    pub async fn begin(&self, footprint: &Footprint, now_ms: u64) -> Txn<'_> {
+    /// Starts a transaction on the footprint, after those who came before. Awaits `rest` between steps of long work.
+    pub async fn begin<R: Future<Output = ()>>(
+        &self,
+        footprint: &Footprint,
+        now_ms: u64,
+        rest: impl Fn() -> R,
+    ) -> Txn<'_> {
         let mut txn = Txn::new(self, Held::acquire(&self.shards, footprint).await, now_ms);
-        txn.settle(footprint);
+        while !txn.settle(footprint) {
+            txn.settle_in_part(footprint);
+            rest().await;
+        }
         txn
     }
 

@@ -161,10 +161,7 @@ impl<'k> Txn<'k> {
             Footprint::Several(list) => list.iter().all(|&shard| self.held.try_extend(shard)),
             Footprint::All => self.held.try_extend_all(),
         };
-        if extended {
-            self.settle(footprint);
-        }
-        extended
+        extended && self.settle(footprint)
     }
 
     /// Whether these shards are held.

@@ -1,5 +1,9 @@
 //! Fields of hashes with deadlines: whatever happens to the key, they come due, and are told of once.
 
+use std::cell::Cell;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{Deadline, ExpiredFields, Footprint, Hash, Keyspace, Limits, Txn, Value};
 
@@ -108,6 +112,37 @@ fn those_who_come_to_expire_can_do_so_in_steps() {
         assert_eq!(txn.expire_due_fields(0, 40), if left == 1 { 20 } else { 40 });
         assert_eq!(txn.hash(0, b"key").unwrap().unwrap().len(), left);
     }
+}
+
+#[test]
+fn many_fields_are_removed_in_steps_by_those_who_wait() {
+    let keyspace = Keyspace::new(1, 1);
+    change(&keyspace, |txn| {
+        let mut hash = txn.hash_entry(0, b"key").unwrap();
+        for number in 0..10_000_u64 {
+            let field = number.to_string();
+            hash.insert(field.as_bytes(), b"");
+            hash.set_deadline(field.as_bytes(), Some(DUE_MS + number / 5000));
+        }
+    });
+    assert!(keyspace.try_begin(&Footprint::All, DUE_MS).is_none());
+    let mut script = keyspace.try_begin(&Footprint::None, DUE_MS).unwrap();
+    assert!(!script.try_extend(&Footprint::All));
+    drop(script);
+
+    let rests = Cell::new(0);
+    let begun = keyspace.begin(&Footprint::All, DUE_MS, || {
+        rests.set(rests.get() + 1);
+        std::future::ready(())
+    });
+    let Poll::Ready(mut txn) = pin!(begun).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("nobody holds a lock");
+    };
+    assert_eq!(rests.get(), 4, "the rest of 5,000, less than 1,024, goes without another");
+    assert_eq!(txn.hash(0, b"key").unwrap().unwrap().len(), 5000);
+    assert_eq!(txn.seal().expired_fields.iter().map(|fields| fields.count).sum::<usize>(), 5000);
+    drop(txn);
+    assert_eq!(expired_at(&keyspace, DUE_MS + 1), 5000, "what goes as a whole takes one step");
 }
 
 /// A keyspace with a hash one of whose two fields has a deadline.

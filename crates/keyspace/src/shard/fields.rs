@@ -1,6 +1,7 @@
 //! The queue of hashes whose fields have deadlines.
 
 use super::Database;
+use crate::Entry;
 use crate::table::hash_of;
 use crate::value::{Content, Value, ValueMut, ValueRef};
 
@@ -67,6 +68,20 @@ impl Database {
             self.fields_due.pop_first();
         }
         None
+    }
+
+    /// How many removals the fields take whose deadline has passed; more than `limit` may be any number.
+    pub(crate) fn count_due_fields(&self, now_ms: u64, limit: usize) -> usize {
+        let mut count = 0;
+        for &(moment, hash) in self.fields_due.iter().take_while(|(moment, _)| *moment <= now_ms) {
+            let queued = self.find_queued(moment, hash).and_then(|index| self.keys.get_at(index));
+            let Some(ValueRef::Hash(hash)) = queued.map(Entry::value) else { continue };
+            count += if hash.is_over(now_ms) { 1 } else { hash.count_due(now_ms, limit) };
+            if count > limit {
+                break;
+            }
+        }
+        count
     }
 
     fn move_in_queue(&mut self, index: usize, before: Option<u64>, moment: Option<u64>) {
