@@ -11,6 +11,7 @@ use crate::arguments::Arguments;
 use crate::connection::Connection;
 use crate::programs;
 use crate::server::Server;
+use crate::syntax::Argument;
 use crate::value::Value;
 
 pub(crate) const HELP: &str = "\
@@ -63,10 +64,15 @@ fn read_docs(reply: &Value, facts: &mut BTreeMap<String, BTreeMap<String, String
         let mut own = BTreeMap::new();
         for fact in items(&command[1])?.chunks_exact(2) {
             let title = text(&fact[0])?;
-            if title == "subcommands" {
-                read_docs(&fact[1], facts)?;
-            } else {
-                own.insert(title, text(&fact[1])?);
+            match title.as_str() {
+                "subcommands" => read_docs(&fact[1], facts)?,
+                "arguments" => {
+                    let arguments: Vec<_> =
+                        Argument::all_of(&fact[1]).iter().map(Argument::to_string).collect();
+                    own.insert(title, arguments.join(" "));
+                }
+                "summary" | "since" | "group" | "complexity" => drop(own.insert(title, text(&fact[1])?)),
+                _ => {}
             }
         }
         facts.insert(text(&command[0])?, own);
@@ -106,7 +112,7 @@ fn page(rows: &[Row]) -> Result<String> {
     for (group, rows) in groups {
         write!(
             page,
-            "\n## {group}\n\n| Command | Arity | Since | Complexity | Flags | What it does |\n|---|---|---|---|---|---|\n"
+            "\n## {group}\n\n| Command | Arguments | Arity | Since | Complexity | Flags | What it does |\n|---|---|---|---|---|---|---|\n"
         )?;
         for row in rows {
             let fact = |name: &str| cell(row.facts.get(name).map_or("", String::as_str));
@@ -114,7 +120,8 @@ fn page(rows: &[Row]) -> Result<String> {
             let flags = row.flags.join(" ");
             writeln!(
                 page,
-                "| {name} | {} | {} | {} | {flags} | {} |",
+                "| {name} | {} | {} | {} | {} | {flags} | {} |",
+                fact("arguments"),
                 row.arity,
                 fact("since"),
                 fact("complexity"),
@@ -149,13 +156,13 @@ mod tests {
             name: name.to_owned(),
             arity: "-2".to_owned(),
             flags: vec!["write".to_owned(), "fast".to_owned()],
-            facts: [("group", group), ("since", "1.0.0"), ("summary", "a|b*c")]
+            facts: [("group", group), ("since", "1.0.0"), ("summary", "a|b*c"), ("arguments", "[NX | XX]")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
         };
         let page = page(&[row("set", "string"), row("config|get", "server")]).expect("complete rows");
         let (server, string) = (page.find("## server").unwrap(), page.find("## string").unwrap());
-        let line = page.find(r"| CONFIG GET | -2 | 1.0.0 |  | write fast | a\|b\*c |").unwrap();
+        let line = page.find(r"| CONFIG GET | [NX \| XX] | -2 | 1.0.0 |  | write fast | a\|b\*c |").unwrap();
         assert!(server < line && line < string);
     }
 }

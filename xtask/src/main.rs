@@ -16,6 +16,7 @@ mod oracle;
 mod preempt;
 mod programs;
 mod server;
+mod syntax;
 mod value;
 
 use std::process::ExitCode;

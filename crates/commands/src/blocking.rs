@@ -7,7 +7,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use perigee_keyspace::{DbKey, Footprint, Txn, ValueRef};
 use perigee_resp::{Encoder, Protocol, Reply};
 
-use crate::call::Call;
+use crate::call::{Call, Suspend};
 use crate::clients::Client;
 use crate::commit;
 use crate::engine::Env;
@@ -26,11 +26,33 @@ use crate::spec::{Flags, Group};
 use crate::table::Entry;
 
 /// A handler's wish to wait.
+#[derive(Default)]
 pub struct Block {
     /// Positions of the keys to wait for.
     pub keys: Vec<usize>,
     /// When to give up, in milliseconds since the epoch.
     pub deadline_ms: Option<u64>,
+    /// What is answered then; a null array, unless this says otherwise.
+    pub on_timeout: Option<fn(&mut dyn Reply)>,
+}
+
+impl Block {
+    /// Answers as if the time was over.
+    pub(crate) fn give_up(on_timeout: Option<fn(&mut dyn Reply)>, reply: &mut dyn Reply) {
+        match on_timeout {
+            None => reply.null_array(),
+            Some(answer) => answer(reply),
+        }
+    }
+}
+
+/// How a waiting command is run again.
+#[derive(Default)]
+pub(crate) struct Again {
+    /// As this request, with its keys at the same positions; as it was written otherwise.
+    pub(crate) request: Option<OwnedArgs>,
+    /// At this moment too, in milliseconds since the epoch, though none of its keys changes.
+    pub(crate) at_ms: Option<u64>,
 }
 
 /// The moment at which a blocking command gives up, from its time-out in seconds; `None` for never.
@@ -56,7 +78,10 @@ pub(crate) struct Waiter {
     args: OwnedArgs,
     /// Positions of the keys in whose queues it stands.
     keys: Vec<usize>,
+    on_timeout: Option<fn(&mut dyn Reply)>,
     outcome: Mutex<Outcome>,
+    /// When to look again though nothing changes, in milliseconds since the epoch; 0 for never.
+    again_ms: AtomicU64,
     waker: AtomicWaker,
 }
 
@@ -88,6 +113,13 @@ impl Waiter {
             self.waker.wake();
         }
         waiting
+    }
+
+    fn look_again_at(&self, at_ms: Option<u64>) {
+        if let Some(at_ms) = at_ms {
+            self.again_ms.store(at_ms, Ordering::Relaxed);
+            self.waker.wake();
+        }
     }
 
     /// Ends the wait from outside. Returns whether it was still waiting.
@@ -156,7 +188,11 @@ fn serve_one<'e>(env: Env<'e>, transaction: &mut Transaction<'e>, waiter: &Waite
     let mut session = Session::served(waiter, at);
     let mut out = Encoder::new(waiter.protocol);
     let Transaction { txn, effects } = &mut *transaction;
-    if execute(env, &mut session, txn, effects, &args, waiter.entry, &mut out).is_none() {
+    let suspend = execute(env, &mut session, txn, effects, &args, waiter.entry, &mut out);
+    if let Some(Suspend::Block(blocked)) = &suspend {
+        waiter.look_again_at(blocked.1.at_ms);
+    }
+    if suspend.is_none() {
         let shard = env.engine.keyspace.shard_of(key);
         let (here, elsewhere): (Vec<usize>, Vec<usize>) =
             waiter.keys.iter().partition(|&&at| env.engine.keyspace.shard_of(args[at]) == shard);
@@ -198,7 +234,9 @@ impl Blocked {
             entry,
             args,
             keys: block.keys,
+            on_timeout: block.on_timeout,
             outcome: Mutex::new(Outcome::Waiting),
+            again_ms: AtomicU64::new(0),
             waker: AtomicWaker::new(),
         });
         for (db, key) in &keys {
@@ -206,6 +244,11 @@ impl Blocked {
         }
         env.engine.waiters.insert(id, waiter.clone());
         Blocked { waiter, keys, deadline_ms: block.deadline_ms }
+    }
+
+    /// Runs the command again at a moment, though nothing changes.
+    pub(crate) fn look_again_at(&self, at_ms: Option<u64>) {
+        self.waiter.look_again_at(at_ms);
     }
 
     /// Waits for an outcome and answers with it.
@@ -222,27 +265,41 @@ impl Blocked {
             Outcome::Unblocked { with_error: true } => {
                 Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK").reply_to(out);
             }
-            _ => out.null_array(),
+            _ => Block::give_up(self.waiter.on_timeout, out),
         }
     }
 
     async fn outcome(&self, env: Env<'_>) -> Outcome {
-        let mut sleep = self
-            .deadline_ms
-            .map(|deadline| env.worker.timer.sleep_ms(deadline.saturating_sub(env.worker.clock.now_ms())));
+        let until = |at_ms: u64| env.worker.timer.sleep_ms(at_ms.saturating_sub(env.worker.clock.now_ms()));
+        let mut sleep = self.deadline_ms.map(until);
         let mut is_over = false;
         loop {
+            let again_ms = self.waiter.again_ms.load(Ordering::Relaxed);
+            let mut again = (again_ms > 0).then(|| until(again_ms));
             poll_fn(|context| {
                 self.waiter.waker.register(context.waker());
-                if is_over || !matches!(*self.waiter.outcome.lock(), Outcome::Waiting) {
+                let moved = self.waiter.again_ms.load(Ordering::Relaxed) != again_ms;
+                if is_over || moved || !matches!(*self.waiter.outcome.lock(), Outcome::Waiting) {
                     return Poll::Ready(());
                 }
-                let Some(sleep) = &mut sleep else { return Poll::Pending };
-                sleep.as_mut().poll(context).map(|()| is_over = true)
+                is_over = sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready());
+                if is_over {
+                    return Poll::Ready(());
+                }
+                let due = again.as_mut().is_some_and(|again| again.as_mut().poll(context).is_ready());
+                if due { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
+            let now_ms = env.worker.clock.now_ms();
+            if !is_over && again_ms > 0 && again_ms <= now_ms {
+                self.waiter.again_ms.store(0, Ordering::Relaxed);
+                self.waiter.settle(Outcome::Due);
+            }
             if matches!(*self.waiter.outcome.lock(), Outcome::Due) {
                 self.serve_queues(env.renewed()).await;
+                continue;
+            }
+            if !is_over && matches!(*self.waiter.outcome.lock(), Outcome::Waiting) {
                 continue;
             }
             return std::mem::replace(&mut *self.waiter.outcome.lock(), Outcome::Gone);

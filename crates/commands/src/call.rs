@@ -3,13 +3,13 @@
 use perigee_keyspace::Txn;
 use perigee_resp::{Protocol, Reply};
 
-use crate::blocking::Block;
+use crate::blocking::{Again, Block};
 use crate::effects::{Effects, Event};
 use crate::engine::Env;
 use crate::error::Error;
 use crate::parse::{Options, integer};
 use crate::scripts::ScriptRun;
-use crate::session::{OwnedArgs, Role, Session};
+use crate::session::{Role, Session};
 
 /// Everything that a handler may use. It answers through `reply`, exactly once, or returns an error instead.
 pub struct Call<'c, 'e> {
@@ -33,7 +33,7 @@ pub struct Call<'c, 'e> {
 /// Why a command is not finished when its handler returns.
 pub(crate) enum Suspend {
     /// It waits for keys to change. Boxed: every command pays for the size of this type.
-    Block(Box<(Block, Option<OwnedArgs>)>),
+    Block(Box<(Block, Again)>),
     /// Its script has used up its slice.
     Script(Box<dyn ScriptRun>),
     /// It needs every shard: to be undone and run again.
@@ -96,17 +96,17 @@ impl<'c> Call<'c, '_> {
     /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
     pub fn block(&mut self, block: Block) {
         if self.may_block() {
-            self.suspend = Some(Suspend::Block(Box::new((block, None))));
+            self.suspend = Some(Suspend::Block(Box::new((block, Again::default()))));
         } else {
-            self.reply.null_array();
+            Block::give_up(block.on_timeout, self.reply);
         }
     }
 
-    /// The same, but it is this request, with its keys at the same positions, that is run then.
-    pub fn block_as(&mut self, block: Block, request: OwnedArgs) {
+    /// The same, but says when it is run again, and as what.
+    pub(crate) fn block_as(&mut self, block: Block, again: Again) {
         self.block(block);
         if let Some(Suspend::Block(blocked)) = &mut self.suspend {
-            blocked.1 = Some(request);
+            blocked.1 = again;
         }
     }
 }

@@ -43,6 +43,9 @@ impl Clients {
             queued: std::sync::atomic::AtomicI32::new(-1),
             subscriptions: Default::default(),
             requests: AtomicU64::new(0),
+            watches: AtomicU32::new(0),
+            traffic: Default::default(),
+            redirect: AtomicU64::new(0),
             held_bytes: AtomicUsize::new(0),
             unread_bytes: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
@@ -116,6 +119,12 @@ pub struct Client {
     /// How many channels, patterns and shard channels it listens to.
     pub(crate) subscriptions: [AtomicU32; 3],
     pub(crate) requests: AtomicU64,
+    /// How many keys it watches.
+    pub(crate) watches: AtomicU32,
+    /// Bytes that it has sent and was sent.
+    pub(crate) traffic: [AtomicU64; 2],
+    /// Who is to hear instead of it that keys have changed, 0 for nobody.
+    pub(crate) redirect: AtomicU64,
     /// What MULTI has queued, in bytes.
     pub(crate) held_bytes: AtomicUsize,
     /// Bytes that it has sent and that were not run yet.
@@ -151,6 +160,22 @@ pub(crate) enum Mark {
     UnixSocket = 128,
     /// Closes after its reply.
     CloseAfterReply = 256,
+    /// Wants to hear that keys have changed.
+    Tracking = 512,
+    /// Wants to hear of all keys with its prefixes.
+    Broadcast = 1024,
+    /// Does not want to hear of its own changes.
+    NoLoop = 2048,
+    /// The client that is to hear it instead is gone.
+    BrokenRedirect = 4096,
+    /// Understands redirections: CLIENT CAPA.
+    Redirectable = 8192,
+}
+
+impl Mark {
+    /// Those that end when tracking ends.
+    pub(crate) const OF_TRACKING: [Mark; 4] =
+        [Mark::Tracking, Mark::Broadcast, Mark::NoLoop, Mark::BrokenRedirect];
 }
 
 impl Client {
@@ -165,8 +190,15 @@ impl Client {
         }
     }
 
+    #[inline]
     pub(crate) fn has(&self, mark: Mark) -> bool {
         self.marks.load(Ordering::Relaxed) & mark as u32 != 0
+    }
+
+    /// Whether its requests need more than others': whether it [tracks](Mark::Tracking) or [touches nothing](Mark::NoTouch).
+    #[inline]
+    pub(crate) fn is_special(&self) -> bool {
+        self.marks.load(Ordering::Relaxed) & (Mark::Tracking as u32 | Mark::NoTouch as u32) != 0
     }
 
     /// Marks it as one that came over a unix socket.
@@ -188,6 +220,11 @@ impl Client {
 
     pub(crate) fn set_protocol(&self, protocol: Protocol) {
         self.protocol.store(protocol == Protocol::Resp3, Ordering::Relaxed);
+    }
+
+    /// Who hears instead of it that keys have changed: 0 if it does so itself, -1 if it does not track.
+    pub(crate) fn redirection(&self) -> i64 {
+        if self.has(Mark::Tracking) { self.redirect.load(Ordering::Relaxed) as i64 } else { -1 }
     }
 
     /// Whether somebody wants its connection closed.
@@ -259,6 +296,13 @@ impl Client {
     /// Notes how many bytes it has sent that are no complete request yet, or wait to be run.
     pub fn note_unread(&self, bytes: usize) {
         self.unread_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that were run as requests, and bytes that are on their way to it. Only for its own worker.
+    pub fn count_traffic(&self, input: usize, output: usize) {
+        for (total, bytes) in self.traffic.iter().zip([input, output]) {
+            total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        }
     }
 
     /// When it last sent a request, in milliseconds since the epoch.

@@ -6,6 +6,7 @@ use crate::blocking;
 use crate::effects::{Effects, Event};
 use crate::engine::Env;
 use crate::session::Transaction;
+use crate::tracking::{self, Invalidations};
 use perigee_keyspace::Footprint;
 
 /// Makes the transaction visible, once the caller drops it. Everything before that is done in place: a transaction that is
@@ -27,7 +28,9 @@ pub(crate) fn commit<'e>(env: Env<'e>, transaction: &mut Transaction<'e>) {
 #[cold]
 fn commit_loudly<'e>(env: Env<'e>, transaction: &mut Transaction<'e>) {
     let mut sealed = transaction.txn.seal();
+    let mut invalidations = Invalidations::default();
     loop {
+        invalidations.collect(&mut sealed);
         env.worker.stats.changes.fetch_add(sealed.changes);
         env.engine.counters.expired_keys.fetch_add(sealed.expired.len() as u64, Ordering::Relaxed);
         // A key expires when it is looked for, before anything is done with it.
@@ -53,7 +56,9 @@ fn commit_loudly<'e>(env: Env<'e>, transaction: &mut Transaction<'e>) {
         }
         sealed = transaction.txn.seal();
     }
-    std::mem::take(&mut transaction.effects).deliver(env);
+    let effects = std::mem::take(&mut transaction.effects);
+    tracking::tell(env, effects.origin, invalidations);
+    effects.deliver(env);
 }
 
 /// Expired keys, and expired fields of hashes, removed from one shard before others get their turn.

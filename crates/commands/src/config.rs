@@ -5,6 +5,7 @@ mod rewrite;
 mod values;
 
 pub use parameters::{Change, PARAMETERS, Param, Parameter};
+pub(crate) use values::memory;
 pub use values::{Kind, SetError};
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -57,6 +58,15 @@ impl Config {
     #[inline]
     pub fn is_on(&self, param: Param) -> bool {
         self.number(param) != 0
+    }
+
+    /// Whether a switch that knows `local` lets a client do something, which is `local` or not.
+    pub fn allows(&self, switch: Param, local: bool) -> bool {
+        match self.show(switch as usize).as_str() {
+            "yes" => true,
+            "local" => local,
+            _ => false,
+        }
     }
 
     /// A text.

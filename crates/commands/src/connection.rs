@@ -1,11 +1,13 @@
 //! Commands on the connection itself.
 
 mod client;
+mod filter;
 mod handshake;
 mod kill;
 mod list;
 mod ping;
 mod replies;
+mod tracking;
 
 pub(crate) use list::client_info;
 

@@ -4,11 +4,16 @@ use perigee_keyspace::{Notice, Txn};
 
 use crate::config::Param;
 use crate::engine::{Engine, Env};
+use crate::tracking::Declared;
 
 /// Messages that wait for the commit. A rollback drops them.
 #[derive(Default)]
 pub struct Effects {
     messages: Vec<Message>,
+    /// The client whose request it is, 0 unless it tracks.
+    pub(crate) origin: u64,
+    /// What the running script has declared, if its client tracks.
+    pub(crate) declared: Option<Box<Declared>>,
 }
 
 struct Message {

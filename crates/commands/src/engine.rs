@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use event_listener::Event;
@@ -16,16 +16,19 @@ use rand::rngs::StdRng;
 use crate::acl::Acl;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
+use crate::command_log::CommandLog;
 use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
 use crate::latency::LatencyMonitor;
 use crate::maxmemory::{Memory, Pool, Told};
 use crate::pause::Pause;
+use crate::payload::NodeLimits;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
 use crate::scripts::{LocalScripts, ScriptHost, Scripts, SharedScript};
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
+use crate::tracking::Tracking;
 
 /// A server without sockets: data, configuration, and everything that clients share.
 pub struct Engine {
@@ -41,12 +44,16 @@ pub struct Engine {
     pub clients: Clients,
     /// Who listens to which channel.
     pub pubsub: Pubsub,
+    /// Who wants to hear that keys have changed.
+    pub(crate) tracking: Tracking,
     /// The script cache and the scripts that run.
     pub scripts: Scripts,
     /// The libraries of functions.
     pub functions: Functions,
     /// The slow log.
     pub slowlog: Slowlog,
+    /// Commands with large requests and replies.
+    pub(crate) command_log: CommandLog,
     /// What took long.
     pub(crate) latency: LatencyMonitor,
     /// Clients in MONITOR mode.
@@ -65,6 +72,8 @@ pub struct Engine {
     pub(crate) counters: Counters,
     /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
     pub(crate) expiry_paused: AtomicBool,
+    /// An element of a list of so many bytes is a node of its own where nodes are told of: DEBUG QUICKLIST-PACKED-THRESHOLD.
+    pub(crate) plain_node_bytes: AtomicUsize,
     workers: Mutex<Vec<Arc<WorkerStats>>>,
 }
 
@@ -175,9 +184,11 @@ impl Engine {
         let engine = Engine {
             acl,
             slowlog: Slowlog::default(),
+            command_log: CommandLog::default(),
             latency: LatencyMonitor::default(),
             clients: Clients::default(),
             pubsub: Pubsub::default(),
+            tracking: Tracking::default(),
             scripts: Scripts::default(),
             functions: Functions::default(),
             monitors: Monitors::default(),
@@ -188,6 +199,7 @@ impl Engine {
             waiters: DashMap::new(),
             counters: Counters::default(),
             expiry_paused: AtomicBool::new(false),
+            plain_node_bytes: AtomicUsize::new(NodeLimits::default().plain_from),
             workers: Mutex::default(),
             keyspace,
             config,

@@ -19,6 +19,7 @@ use crate::session::{Role, Session, execute};
 use crate::spec::{Flags, Scope};
 use crate::stats;
 use crate::table::Entry;
+use crate::tracking::script_reads;
 
 /// What the gate says to a client's request.
 pub(crate) enum Passage {
@@ -63,6 +64,7 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
                 multi.spoiled = true;
             }
             stats::count_rejection(env, args, &error);
+            session.forget_caching(find(env, args).ok());
             let entry = env.engine.commands.find(args[0]);
             multi::refused(session, entry, error).reply_to(reply);
             Passage::Answered
@@ -83,6 +85,9 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
     let entry = find(env, args)?;
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
+    }
+    if entry.command.has(Flags::PROTECTED) {
+        check_switch(env, session, entry)?;
     }
     if !session.identity.is_free(&env.engine.acl) {
         permit(env, session, entry, args)?;
@@ -106,6 +111,22 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
         env.engine.scripts.server_busy(env).map_or(Ok(()), Err)?;
     }
     Ok(entry)
+}
+
+/// Whether the configuration lets this client run DEBUG or MODULE.
+#[cold]
+fn check_switch(env: Env<'_>, session: &Session, entry: Entry) -> Result<(), Error> {
+    let (switch, word, option) = match entry.command.name {
+        "debug" => (Param::EnableDebugCommand, "DEBUG", "debug"),
+        _ => (Param::EnableModuleCommand, "MODULE", "module"),
+    };
+    if env.engine.config.allows(switch, session.client.is_local()) {
+        return Ok(());
+    }
+    Err(Error::Owned(format!(
+        "ERR {word} command not allowed. If the enable-{option}-command option is set to \"local\", you can run it from a local \
+         connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    )))
 }
 
 /// Whether the session's user may run the request: a client's.
@@ -271,6 +292,11 @@ pub fn call_from_script(
         context.wrote = true;
     }
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
+    if let Some(declared) = &mut context.effects.declared
+        && entry.command.has(Flags::READONLY)
+    {
+        script_reads(context.txn, declared);
+    }
     match suspend {
         Some(crate::call::Suspend::Widen) => CallOutcome::Widen,
         _ => CallOutcome::Answered { sorts: entry.command.has(Flags::SORT_FOR_SCRIPT) },

@@ -33,6 +33,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     copy::MOVE,
     dump::DUMP,
     dump::RESTORE,
+    dump::RESTORE_ASKING,
     databases::SWAPDB,
     databases::FLUSHDB,
     databases::FLUSHALL,

@@ -9,6 +9,8 @@ mod bitmap;
 mod blocking;
 mod call;
 mod clients;
+mod cluster;
+mod command_log;
 mod commit;
 pub mod config;
 mod connection;
@@ -47,7 +49,9 @@ mod spec;
 mod stats;
 mod stream;
 mod string;
+mod syntax;
 mod table;
+mod tracking;
 mod zset;
 
 pub use acl::{Acl, ConfiguredUsers};
@@ -66,6 +70,7 @@ pub use session::{Flow, OwnedArgs, Session, Suspended};
 pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
 pub use stats::{Monitors, Slowlog, WorkerStats, quote};
 pub use table::{CommandTable, Entry};
+pub use tracking::limit_tracked;
 
 /// The version of Redis whose behaviour clients are told to expect.
 pub const REDIS_VERSION: &str = "7.2.4";
@@ -87,6 +92,7 @@ static GROUPS: &[&[Command]] = &[
     zset::COMMANDS,
     stream::COMMANDS,
     server::COMMANDS,
+    cluster::COMMANDS,
     acl::COMMANDS,
     string::COMMANDS,
 ];

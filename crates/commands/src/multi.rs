@@ -76,7 +76,8 @@ const WATCH: Command = command("watch", -2, watch)
         "2.2.0",
         "O(1) for every key.",
         "Watch the given keys to determine execution of the MULTI/EXEC block",
-    );
+    )
+    .syntax("key...");
 
 fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.session.multi.is_some() {
@@ -90,6 +91,7 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
             call.session.watched.push(watched);
         }
     }
+    call.session.client.watches.store(call.session.watched.len() as u32, Ordering::Relaxed);
     call.reply.ok();
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod kinds;
 mod lzf;
+mod nodes;
 mod read;
 mod streams;
 mod strings;
@@ -14,9 +15,11 @@ mod ziplist;
 use crc::{CRC_64_REDIS, Crc, Table};
 
 use crate::error::Error;
+pub use nodes::NodeLimits;
+pub(crate) use nodes::{Node, for_each_node};
 pub use read::read_value;
 pub use strings::{read_string, write_string};
-pub use write::write_value;
+pub use write::{Form, write_value};
 
 /// The version that is written: that of Redis 7.0, which later servers read as well.
 const WRITTEN: u16 = 10;

@@ -1,14 +1,17 @@
 //! Commands on the server: what it is and does, its configuration, its end.
 
 mod command;
+mod commandlog;
 mod config;
 mod info;
 mod latency;
 mod memory;
+mod module;
 mod monitor;
 mod shutdown;
 mod slowlog;
 mod state;
+mod wait;
 
 pub(crate) use command::{
     access as key_access, fixed_access as fixed_key_access, for_each_position as for_each_key_position,
@@ -24,13 +27,16 @@ pub(crate) static COMMANDS: &[Command] = &[
     config::CONFIG,
     command::COMMAND,
     slowlog::SLOWLOG,
+    commandlog::COMMANDLOG,
     latency::LATENCY,
     monitor::MONITOR,
     memory::MEMORY,
+    module::MODULE,
     shutdown::SHUTDOWN,
     state::TIME,
     state::ROLE,
-    state::WAIT,
+    wait::WAIT,
+    wait::WAITAOF,
     state::LASTSAVE,
     state::LOLWUT,
 ];

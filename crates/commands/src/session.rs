@@ -22,7 +22,8 @@ use crate::multi::{Exec, Multi};
 use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
 use crate::table::Entry;
-use crate::{commit, stats};
+use crate::tracking::Tracked;
+use crate::{command_log, commit, stats};
 
 /// A request that outlives the buffer that it came in.
 #[derive(Clone, Debug, Default)]
@@ -154,6 +155,8 @@ pub struct Session {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) monitoring: bool,
+    /// Which changes of keys it wants to hear of.
+    pub(crate) tracked: Option<Box<Tracked>>,
     pub(crate) closing: bool,
     pub(crate) times: RunTimes,
     /// There was no memory when its last request came, or, for a script, when it began.
@@ -210,6 +213,7 @@ impl Session {
             subscriptions: Subscriptions::default(),
             reply_mode: ReplyMode::On,
             monitoring: false,
+            tracked: None,
             closing: false,
             times: RunTimes::default(),
             out_of_memory: false,
@@ -300,8 +304,8 @@ impl Session {
         out: &mut Encoder,
     ) -> Flow<'e> {
         let Some(transaction) = begun else { unreachable!("begun by the caller") };
-        if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
-            transaction.txn.keep_access_times();
+        if self.client.is_special() {
+            self.begin_special(env, transaction, entry, args);
         } else if Policy::counts_accesses(&env.engine.config) {
             transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
@@ -311,19 +315,29 @@ impl Session {
                 None => Flow::Done,
             };
         }
+        let answered = out.len();
         let Transaction { txn, effects } = transaction;
         let suspend = execute(env, self, txn, effects, args, entry, out);
+        let tracks = self.tracked.is_some();
+        if tracks {
+            self.note_reads(txn, entry, args);
+        }
         match suspend {
             None => {
                 commit::commit(env, transaction);
                 *begun = None;
+                command_log::note(env, self, entry, args, out.len().saturating_sub(answered));
                 stats::record(env, self, entry, args);
+                if tracks {
+                    self.end_tracked(env, Some(entry), out);
+                }
                 Flow::Done
             }
             Some(Suspend::Block(blocked)) => {
-                let (block, later) = *blocked;
-                let request = later.unwrap_or_else(|| OwnedArgs::new(args));
+                let (block, again) = *blocked;
+                let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
+                blocked.look_again_at(again.at_ms);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
                 *begun = None;
@@ -353,6 +367,17 @@ impl Session {
         }
     }
 
+    #[cold]
+    fn begin_special(&self, env: Env<'_>, transaction: &mut Transaction<'_>, entry: Entry, args: &[&[u8]]) {
+        let Transaction { txn, effects } = transaction;
+        if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
+            txn.keep_access_times();
+        } else if Policy::counts_accesses(&env.engine.config) {
+            txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
+        }
+        self.begin_tracked(txn, effects, entry, args);
+    }
+
     /// Runs queued commands from where `exec` stands.
     fn run_exec<'e>(
         &mut self,
@@ -371,8 +396,15 @@ impl Session {
             if !env.engine.monitors.is_empty() {
                 stats::feed_monitors(env, self, entry, &args.slices());
             }
+            let answered = out.len();
             let Transaction { txn, effects } = &mut transaction;
+            if self.tracked.is_some() {
+                self.begin_tracked(txn, effects, entry, &args.slices());
+            }
             let suspend = execute(env, self, txn, effects, &args.slices(), entry, out);
+            if self.tracked.is_some() {
+                self.note_reads(txn, entry, &args.slices());
+            }
             if let Some(Suspend::Script(run)) = suspend {
                 self.times.end_slice(env);
                 let (entry, exec) = (exec_entry, Some(exec));
@@ -380,6 +412,7 @@ impl Session {
                 return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }));
             }
             debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
+            command_log::note(env, self, entry, &args.slices(), out.len().saturating_sub(answered));
             stats::record(env, self, entry, &args.slices());
         }
         self.in_exec = false;
@@ -389,6 +422,7 @@ impl Session {
         commit::commit(env, &mut transaction);
         drop(transaction);
         stats::record(env, self, exec_entry, &[b"exec"]);
+        self.end_tracked(env, Some(exec_entry), out);
         Flow::Done
     }
 
@@ -427,6 +461,7 @@ impl Session {
                         Ok(txn) => self.run(env, &mut Some(Transaction::new(txn)), entry, &args_slices, out),
                         Err(error) => {
                             crate::multi::refused(self, Some(entry), error).reply_to(out);
+                            self.forget_caching(Some(entry));
                             Flow::Done
                         }
                     }
@@ -436,6 +471,7 @@ impl Session {
                     blocked.wait(env, out).await;
                     self.client.mark(Mark::Blocked, false);
                     self.waiting.clear();
+                    self.end_tracked(env.renewed(), None, out);
                     Flow::Done
                 }
                 State::Script(script) if script.run.asks() => {
@@ -488,6 +524,7 @@ impl Session {
     ) -> Flow<'e> {
         let SuspendedScript { mut transaction, entry, mut run, exec, args, ran } = script;
         env.worker.ran.set(ran);
+        let answered = out.len();
         let Transaction { txn, effects } = &mut transaction;
         let flow = match words {
             Some(words) => run.tell(env, txn, effects, words, out),
@@ -515,7 +552,15 @@ impl Session {
                     None => {
                         commit::commit(env, &mut transaction);
                         drop(transaction);
+                        command_log::note(
+                            env,
+                            self,
+                            entry,
+                            &args.slices(),
+                            out.len().saturating_sub(answered),
+                        );
                         stats::record(env, self, entry, &args.slices());
+                        self.end_tracked(env, Some(entry), out);
                         Flow::Done
                     }
                 }
@@ -546,6 +591,7 @@ impl Session {
     /// Ends the conversation: takes the client out of every list that it stands in.
     pub async fn close(&mut self, env: Env<'_>) {
         self.unsubscribe_all(env);
+        self.stop_tracking(env);
         if self.monitoring {
             env.engine.monitors.leave(self.client.id);
         }
@@ -571,6 +617,7 @@ impl Session {
             txn.unwatch(db, &key, &self.watch_flag);
         }
         self.watch_flag = Arc::default();
+        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
     }
 }
 

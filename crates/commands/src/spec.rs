@@ -36,6 +36,14 @@ pub struct Command {
     pub summary: &'static str,
     /// Its cost, for COMMAND DOCS.
     pub complexity: &'static str,
+    /// The grammar of its arguments, as `syntax.rs` tells it.
+    pub syntax: &'static str,
+    /// What later versions changed, with their numbers.
+    pub history: &'static [(&'static str, &'static str)],
+    /// Since when it is out of favour, and what took its place.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// For the server's own use and for tests.
+    pub internal: bool,
     /// Subcommands, of a container.
     pub subcommands: &'static [Command],
 }
@@ -55,6 +63,10 @@ pub(crate) const fn command(name: &'static str, arity: i8, handler: Handler) -> 
         since: "1.0.0",
         summary: "",
         complexity: "",
+        syntax: "",
+        history: &[],
+        deprecated: None,
+        internal: false,
         subcommands: &[],
     }
 }
@@ -109,6 +121,26 @@ impl Command {
         self.since = since;
         self.complexity = complexity;
         self.summary = summary;
+        self
+    }
+    /// The grammar of the arguments; `syntax.rs` tells how it is written.
+    pub const fn syntax(mut self, syntax: &'static str) -> Self {
+        self.syntax = syntax;
+        self
+    }
+    /// What later versions changed.
+    pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Self {
+        self.history = history;
+        self
+    }
+    /// Since when it is out of favour, and what took its place.
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Self {
+        self.deprecated = Some((since, replaced_by));
+        self
+    }
+    /// For the server's own use and for tests.
+    pub const fn internal(mut self) -> Self {
+        self.internal = true;
         self
     }
 
@@ -306,6 +338,10 @@ bits! {
     NO_ASYNC_LOADING "no_async_loading" = 18,
     /// Takes no keys though it looks as if (scripts).
     NO_MANDATORY_KEYS "no_mandatory_keys" = 19,
+    /// Runs on a node of a cluster that receives the slot of its keys.
+    ASKING "asking" = 20,
+    /// Only where the configuration allows it.
+    PROTECTED "protected" = 21,
 }
 
 bits! {
@@ -387,6 +423,7 @@ pub enum Group {
     Geo,
     Stream,
     Bitmap,
+    Cluster,
 }
 
 impl Group {
@@ -408,6 +445,7 @@ impl Group {
             Group::Geo => "geo",
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
         }
     }
 }

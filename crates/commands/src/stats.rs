@@ -60,6 +60,9 @@ pub struct WorkerStats {
     pub(crate) keyspace_misses: Counter,
     pub(crate) input_bytes: Counter,
     pub(crate) output_bytes: Counter,
+    /// How often something was read from a socket, and written to one.
+    pub(crate) reads: Counter,
+    pub(crate) writes: Counter,
     /// Bytes that the worker's Lua VM uses.
     pub(crate) script_vm_bytes: Counter,
     /// Errors by code.
@@ -75,6 +78,8 @@ impl WorkerStats {
             keyspace_misses: Counter::default(),
             input_bytes: Counter::default(),
             output_bytes: Counter::default(),
+            reads: Counter::default(),
+            writes: Counter::default(),
             script_vm_bytes: Counter::default(),
             errors: Mutex::default(),
         }
@@ -84,6 +89,8 @@ impl WorkerStats {
     pub fn count_traffic(&self, input: usize, output: usize) {
         self.input_bytes.fetch_add(input as u64);
         self.output_bytes.fetch_add(output as u64);
+        self.reads.fetch_add(u64::from(input > 0));
+        self.writes.fetch_add(u64::from(output > 0));
     }
 
     #[inline]
@@ -99,7 +106,8 @@ impl WorkerStats {
             }
             command.times.reset();
         }
-        for counter in [&self.keyspace_hits, &self.keyspace_misses, &self.input_bytes, &self.output_bytes] {
+        let traffic = [&self.input_bytes, &self.output_bytes, &self.reads, &self.writes];
+        for counter in [&self.keyspace_hits, &self.keyspace_misses].into_iter().chain(traffic) {
             counter.reset();
         }
         self.errors.lock().clear();
@@ -190,12 +198,13 @@ pub(crate) fn count_error_text(env: Env<'_>, text: &[u8]) {
     }
 }
 
-/// A slow command.
+/// A slow command, or one whose request or reply is large.
 #[derive(Clone)]
 pub(crate) struct SlowEntry {
     pub(crate) id: u64,
     pub(crate) at_s: u64,
-    pub(crate) duration_us: u64,
+    /// Microseconds that it took, or bytes.
+    pub(crate) value: u64,
     pub(crate) args: Vec<Vec<u8>>,
     pub(crate) address: String,
     pub(crate) client_name: Vec<u8>,
@@ -215,13 +224,13 @@ const SLOWLOG_MAX_ARG_BYTES: usize = 128;
 
 impl Slowlog {
     #[cold]
-    fn push(
+    pub(crate) fn push(
         &self,
         env: Env<'_>,
         session: &Session,
         args: &[&[u8]],
         note: Option<String>,
-        duration_us: u64,
+        value: u64,
         limit: usize,
     ) {
         let mut args = shortened(args);
@@ -229,7 +238,7 @@ impl Slowlog {
         let entry = SlowEntry {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             at_s: env.now_ms / 1000,
-            duration_us,
+            value,
             args,
             address: session.client.address.clone(),
             client_name: session.client.named.lock().name.clone(),

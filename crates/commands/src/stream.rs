@@ -51,6 +51,10 @@ const fn on_stream(name: &'static str, arity: i8, handler: Handler, flags: Flags
 fn reply_entry(reply: &mut dyn Reply, entry: &StreamEntry<'_>) {
     reply.array(2);
     id::reply(reply, entry.id);
+    reply_fields(reply, entry);
+}
+
+fn reply_fields(reply: &mut dyn Reply, entry: &StreamEntry<'_>) {
     reply.array(entry.len() * 2);
     for (field, value) in entry.fields() {
         reply_item(reply, field);

@@ -19,6 +19,7 @@ mod reaper;
 mod shard;
 mod sizes;
 pub mod table;
+mod tracking;
 mod txn;
 pub mod types;
 mod value;
@@ -31,13 +32,15 @@ pub use entry::Entry;
 pub use held::Footprint;
 pub use notices::Notice;
 pub use shard::WatchFlag;
-pub use txn::{DbKey, Deadline, ExpiredFields, Sealed, Txn, WrongType};
+pub use tracking::Readers;
+pub use txn::{DbKey, Deadline, ExpiredFields, Modified, Sealed, Txn, Untracked, WrongType};
 pub use types::*;
 pub use value::{Value, ValueRef};
 
 use access::LfuCells;
 use held::{Held, Shard};
 use reaper::Reaper;
+use tracking::TrackedTotals;
 
 /// All data of a server: numbered databases, cut into shards by key hash.
 pub struct Keyspace {
@@ -48,6 +51,9 @@ pub struct Keyspace {
     reaper: Reaper,
     /// Whether a field of a hash has ever had a deadline.
     timed_fields: AtomicBool,
+    /// Whether every change of a key is to be told.
+    tells_all: AtomicBool,
+    tracked: TrackedTotals,
 }
 
 impl Keyspace {
@@ -64,6 +70,8 @@ impl Keyspace {
             lfu: LfuCells::default(),
             reaper: Reaper::default(),
             timed_fields: AtomicBool::new(false),
+            tells_all: AtomicBool::new(false),
+            tracked: TrackedTotals::default(),
         }
     }
 
@@ -132,6 +140,25 @@ impl Keyspace {
         if !self.has_timed_fields() {
             self.timed_fields.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// From now on [`Sealed::modified`] has every changed key, or none.
+    pub fn tell_all(&self, wanted: bool) {
+        self.tells_all.store(wanted, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn tells_all(&self) -> bool {
+        self.tells_all.load(Ordering::Relaxed)
+    }
+
+    /// How many keys have readers who are to be told of changes, and how many readers those keys have together.
+    pub fn tracked(&self) -> (usize, usize) {
+        self.tracked.load()
+    }
+
+    pub(crate) fn tracked_totals(&self) -> &TrackedTotals {
+        &self.tracked
     }
 
     /// How uses of keys are counted.

@@ -12,6 +12,7 @@ use rand::Rng;
 
 use crate::Entry;
 use crate::table::{Table, hash_of};
+use crate::tracking::Tracked;
 use crate::txn::below;
 
 /// One numbered database's part in a shard.
@@ -162,6 +163,8 @@ pub(crate) struct ShardData {
     /// The others, as far as they were used.
     others: Vec<Database>,
     pub(crate) interests: HashMap<(u16, Box<[u8]>), Interest, foldhash::fast::RandomState>,
+    /// Keys whose readers are to be told of the next change, if there were any.
+    pub(crate) tracked: Option<Box<Tracked>>,
 }
 
 impl ShardData {

@@ -7,12 +7,17 @@ mod end;
 mod evict;
 mod fields;
 mod interest;
+mod tracking;
 
 use std::cell::RefCell;
 
 use rand::Rng;
 
-pub use self::fields::ExpiredFields;
+use self::tracking::Tracks;
+pub use self::{
+    fields::ExpiredFields,
+    tracking::{Modified, Untracked},
+};
 use crate::access::{Chances, Touches};
 use crate::edit::{Audience, Edit};
 use crate::held::Held;
@@ -51,6 +56,10 @@ pub struct Sealed {
     pub expired: Vec<DbKey>,
     /// Hashes some of whose fields were found past their deadline and removed.
     pub expired_fields: Vec<ExpiredFields>,
+    /// What readers have to forget, in the order in which it was changed; see [`Txn::track`].
+    pub untracked: Vec<Untracked>,
+    /// Every key that was changed, if [`Keyspace::tell_all`] asks for them.
+    pub modified: Vec<Modified>,
     /// How many changes were made.
     pub changes: u64,
 }
@@ -66,17 +75,21 @@ pub struct Txn<'k> {
     pub(crate) notes: bool,
     chances: Chances,
     changes: u64,
-    /// How many of the `expired_fields` the journal does not undo.
-    expired_before: usize,
+    /// Who makes the changes, 0 for nobody in particular.
+    author: u64,
+    /// The news of before the journal was opened, which it does not undo.
+    kept: Option<Box<News>>,
     /// Most transactions have none.
     pub(crate) news: RefCell<Option<Box<News>>>,
 }
 
 /// What a commit has to tell, beside the changes themselves.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct News {
     /// Changed keys of shards in which somebody watches or waits, and who is to be told.
     touched: Vec<(DbKey, Audience)>,
+    /// Keys that were read and changed, for those who track what they read.
+    tracks: Tracks,
     /// Keys that a read found expired; removed before the commit.
     stale: Vec<DbKey>,
     /// Keys that were removed since they were expired.
@@ -113,7 +126,8 @@ impl<'k> Txn<'k> {
             chances: Chances::new(0),
             notes: false,
             changes: 0,
-            expired_before: 0,
+            author: 0,
+            kept: None,
             news: RefCell::new(None),
         }
     }
@@ -122,7 +136,7 @@ impl<'k> Txn<'k> {
     pub fn open_journal(&mut self) {
         if self.journal.is_none() {
             self.journal = Some(Journal::open());
-            self.expired_before = self.news.get_mut().as_ref().map_or(0, |news| news.expired_fields.len());
+            self.kept = self.news.get_mut().clone();
         }
     }
 
@@ -726,19 +740,19 @@ impl<'k> Txn<'k> {
     #[inline]
     fn touched_in(&mut self, shard: u16, db: u16, key: &[u8]) {
         self.changes += 1;
-        if !self.held.shard(shard).interests.is_empty() {
-            self.news().touched.push(((db, key.into()), Audience::Everybody));
+        if self.is_heard(shard) {
+            self.note_change(shard, (db, key.into()), Audience::Everybody);
         }
     }
 
     #[inline]
     pub(crate) fn touched_at(&mut self, place: Place, audience: Audience) {
         self.changes += 1;
-        if audience != Audience::Nobody && !self.held.shard(place.shard).interests.is_empty() {
+        if audience != Audience::Nobody && self.is_heard(place.shard) {
             let database = self.held.shard(place.shard).database(place.db);
             let entry = database.and_then(|database| database.keys.get_at(place.index));
             let key = entry.expect("a place that was just used").key().into();
-            self.news().touched.push(((place.db, key), audience));
+            self.note_change(place.shard, (place.db, key), audience);
         }
     }
 
@@ -753,9 +767,9 @@ impl<'k> Txn<'k> {
         let entry = self.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
         let key: Box<[u8]> = entry.key().into();
         self.remove_at(place);
-        let changes = self.changes;
+        let (changes, author) = (self.changes, std::mem::take(&mut self.author));
         self.touched(place.db, &key);
-        self.changes = changes;
+        (self.changes, self.author) = (changes, author);
         self.news().expired.push((place.db, key));
     }
 }

@@ -1,9 +1,12 @@
 //! The system's time and tokio's timers, as the engine wants them.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use perigee_commands::{Clock, Sleep, Timer};
+
+use crate::turns::Turns;
 
 /// The processor's counter, set by the wall clock ten times a second.
 pub struct SystemClock {
@@ -56,7 +59,10 @@ impl Clock for SystemClock {
 }
 
 /// Timers of the worker's runtime.
-pub struct TokioTimer;
+#[derive(Default)]
+pub struct TokioTimer {
+    turns: Rc<Turns>,
+}
 
 impl Timer for TokioTimer {
     fn sleep_ms(&self, ms: u64) -> Sleep {
@@ -65,6 +71,6 @@ impl Timer for TokioTimer {
     }
 
     fn yield_now(&self) -> Sleep {
-        Box::pin(tokio::task::yield_now())
+        Box::pin(self.turns.clone().wait())
     }
 }

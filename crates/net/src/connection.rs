@@ -285,6 +285,7 @@ impl<'s, S: Socket> Connection<'s, S> {
             };
             let out = self.talk.out.out_mut();
             self.talk.client.mailbox.drain(|message| out.extend_from_slice(&message));
+            self.talk.client.count_traffic(0, out.len());
             if matches!(batch, Batch::Exhausted) && out.len() <= KEPT && !self.link.is_stalled() {
                 if !out.is_empty() {
                     self.shared.outbox.post(&self.link, out);
@@ -300,6 +301,7 @@ impl<'s, S: Socket> Connection<'s, S> {
                     if !Box::pin(self.finish(suspended)).await {
                         return Ok(End::Closed);
                     }
+                    self.talk.client.count_traffic(0, self.talk.out.len());
                     self.flush().await?;
                     if self.talk.session.is_closing() {
                         return Ok(End::Closed);
@@ -384,6 +386,7 @@ impl<'s, S: Socket> Connection<'s, S> {
             self.shared.berth.note_active(&mut self.talk.spoke);
         }
         self.shared.worker.count_traffic(at, self.talk.out.len());
+        self.talk.client.count_traffic(at, 0);
         (batch, at)
     }
 

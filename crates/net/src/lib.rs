@@ -11,6 +11,7 @@ mod connection;
 mod listen;
 mod outbox;
 mod placement;
+mod turns;
 mod worker;
 
 pub use clock::{SystemClock, TokioTimer};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perigee_commands::config::Param;
-use perigee_commands::{Engine, Worker, evict_clients, evict_cycle, expire_cycle};
+use perigee_commands::{Engine, Worker, evict_clients, evict_cycle, expire_cycle, limit_tracked};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::LocalSet;
 
@@ -62,7 +62,8 @@ fn work(
         .build()?;
     let host = make_host(engine, id);
     let seed = connection::fresh_seed();
-    let worker = Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::new(TokioTimer), host);
+    let worker =
+        Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::<TokioTimer>::default(), host);
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
     let local = LocalSet::new();
     let tasks = async {
@@ -187,6 +188,7 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         if shared.worker.id == 0 {
             look_after_clients(&shared.engine, env.now_ms);
             evict_clients(env);
+            limit_tracked(env);
         }
     }
 }

@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use crate::lua::on_signal;
 
-/// How long a script runs before others get their turn.
-const SLICE: Duration = Duration::from_millis(1);
+/// How often the watchdog looks. A slice ends at the second look that finds it: a slice follows the end of another at once, hence a
+/// look, so that most last for two of these.
+const LOOK: Duration = Duration::from_micros(500);
 /// Idle looks before the watchdog sleeps until it is called.
-const PATIENCE: u32 = 64;
+const PATIENCE: u32 = 128;
 
 /// What worker and watchdog share.
 #[derive(Default)]
@@ -126,7 +127,7 @@ fn watch(pulse: &Pulse, worker: libc::pthread_t) {
             pulse.asleep.store(false, Ordering::SeqCst);
             idle = 0;
         } else {
-            std::thread::sleep(SLICE);
+            std::thread::sleep(LOOK);
         }
     }
 }

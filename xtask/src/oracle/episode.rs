@@ -10,7 +10,7 @@ use super::report::Report;
 use super::shapes::Dice;
 use super::state;
 use super::step::{Face, Mismatch, Step, name_of};
-use crate::value::Value;
+use crate::syntax::Argument;
 
 const STEPS: usize = 60;
 const STATE_EVERY: usize = 20;
@@ -61,9 +61,9 @@ fn report_episode(
 }
 
 /// The commands that both servers have, and that answer alike whenever they are asked alike.
-fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, i64)>> {
+fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, String)>> {
     pair.reset()?;
-    let [reference, subject] = [0, 1].map(|which| arities(pair, which));
+    let [reference, subject] = [0, 1].map(|which| shapes(pair, which));
     let (reference, subject) = (reference?, subject?);
     let missing: Vec<&str> =
         reference.keys().filter(|name| !subject.contains_key(*name)).map(String::as_str).collect();
@@ -72,7 +72,7 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, i64
     }
     let container =
         |name: &str| grammar::shaped_names().any(|shaped| shaped.starts_with(&format!("{name} ")));
-    let mut table: Vec<(String, i64)> = reference
+    let mut table: Vec<(String, String)> = reference
         .into_iter()
         .filter(|(name, _)| {
             subject.contains_key(name) && !LEFT_OUT.contains(&name.as_str()) && !container(name)
@@ -80,7 +80,8 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, i64
         .collect();
     let of_container =
         |name: &str| name.split_once(' ').is_some_and(|(first, _)| subject.contains_key(first));
-    table.extend(grammar::shaped_names().filter(|name| of_container(name)).map(|name| (name.to_owned(), -2)));
+    let of_containers = grammar::shaped_names().filter(|name| of_container(name));
+    table.extend(of_containers.filter_map(|name| Some((name.to_owned(), grammar::shape(name)?.to_owned()))));
     if let Some(only) = only {
         let only = only.to_uppercase();
         let is_wanted = |name: &str| match only.strip_suffix('*') {
@@ -98,30 +99,33 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, i64
     Ok(table)
 }
 
-fn arities(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, i64>> {
-    let table = pair.ask(which, &[b"COMMAND"])?;
-    let entries = table.items().context("COMMAND does not answer with an array")?;
+/// The commands of a server with the shapes that are written here, or else follow from what it says of their arguments.
+pub(super) fn shapes(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, String>> {
+    let docs = pair.ask(which, &[b"COMMAND", b"DOCS"])?;
+    let entries = docs.items().context("COMMAND DOCS does not answer with a list")?.chunks_exact(2);
     Ok(entries
-        .iter()
-        .filter_map(|entry| match entry.items()? {
-            [name, Value::Int(arity), ..] => {
-                Some((String::from_utf8_lossy(name.bytes()?).to_uppercase(), *arity))
-            }
-            _ => None,
+        .filter_map(|entry| {
+            let name = String::from_utf8_lossy(entry[0].bytes()?).to_uppercase();
+            let mut facts = entry[1].items()?.chunks_exact(2);
+            let arguments = facts.find(|fact| fact[0].bytes() == Some(b"arguments"));
+            let arguments = arguments.map(|fact| Argument::all_of(&fact[1])).unwrap_or_default();
+            let derived = || arguments.iter().map(Argument::shape).collect::<Vec<_>>().join(" ");
+            let shape = grammar::shape(&name).map_or_else(derived, str::to_owned);
+            Some((name, shape))
         })
         .collect())
 }
 
-fn write_episode(seed: u64, table: &[(String, i64)], narrow: bool) -> Vec<Step> {
+fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Step> {
     let mut dice = Dice::new(seed);
     let mut steps = prelude(&mut dice);
     for _ in 0..STEPS {
         let any = |dice: &mut Dice, face: &Face| loop {
-            let (name, arity) = dice.pick(table).clone();
+            let (name, shape) = dice.pick(table);
             let slow = name.starts_with('B') && !name.starts_with("BIT");
             let rare = (slow && matches!(face, Face::Plain)) || name.starts_with("FLUSH");
             if !rare || narrow || dice.one_in(4) {
-                return grammar::request(dice, &name, arity);
+                return grammar::request(dice, name, shape);
             }
         };
         let (face, count) = match dice.below(26) {
@@ -398,7 +402,7 @@ mod tests {
 
     #[test]
     fn an_episode_depends_on_its_seed_alone() {
-        let table = [("SET".to_owned(), -3), ("BLPOP".to_owned(), -3)];
+        let table = [("SET".to_owned(), "key val".to_owned()), ("BLPOP".to_owned(), "key val".to_owned())];
         let text = |seed| write_episode(seed, &table, false).iter().flat_map(Step::show).collect::<Vec<_>>();
         assert_eq!(text(3), text(3));
         assert_ne!(text(3), text(4));

@@ -7,21 +7,11 @@
 use super::pair::Request;
 use super::shapes::{Dice, anything, word};
 
-/// A random request for a command; about one in eight is deliberately misshapen.
-pub(super) fn request(dice: &mut Dice, name: &str, arity: i64) -> Request {
+/// A random request of a command's shape; about one in eight is deliberately misshapen.
+pub(super) fn request(dice: &mut Dice, name: &str, shape: &str) -> Request {
     let mut request: Request = name.split(' ').map(|part| case(dice, part)).collect();
     let own = request.len();
-    match shape(name) {
-        Some(shape) => {
-            let mut tokens = tokenize(shape);
-            sequence(dice, &mut tokens, &mut request, true);
-        }
-        None => {
-            let least = usize::try_from(arity.abs()).unwrap_or(1).saturating_sub(own);
-            let more = if arity < 0 { dice.below(3) } else { 0 };
-            request.extend((0..least + more).map(|_| anything(dice)));
-        }
-    }
+    sequence(dice, &mut tokenize(shape), &mut request, true);
     // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, and a key of equal scores stays one.
     let may_misshape = !name.starts_with('B') && !name.ends_with("RANK");
     let lexical = request.get(own).is_some_and(|word| word.starts_with(b"y"));
@@ -95,7 +85,8 @@ pub(super) fn shaped_names() -> impl Iterator<Item = &'static str> {
     SHAPES.iter().map(|(name, _)| *name)
 }
 
-fn shape(name: &str) -> Option<&'static str> {
+/// The written shape of a command.
+pub(super) fn shape(name: &str) -> Option<&'static str> {
     SHAPES.iter().find(|(command, _)| *command == name).map(|(_, shape)| *shape)
 }
 
@@ -468,8 +459,9 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_requests() {
-        let requests = |seed| (0..50).map(|_| request(&mut Dice::new(seed), "SET", -3)).collect::<Vec<_>>();
+        const SET: &str = "kstr val [ NX | XX ]";
+        let requests = |seed| (0..50).map(|_| request(&mut Dice::new(seed), "SET", SET)).collect::<Vec<_>>();
         assert_eq!(requests(5), requests(5));
-        assert_ne!(request(&mut Dice::new(1), "SET", -3), request(&mut Dice::new(2), "SET", -3));
+        assert_ne!(requests(1), requests(2));
     }
 }

@@ -8,6 +8,7 @@ mod accepted;
 mod compare;
 mod episode;
 mod grammar;
+mod introspection;
 mod listener;
 mod pair;
 mod report;
@@ -33,7 +34,7 @@ oracle [--seed N] [--commands N] [--only GROUP] [--subject PATH] [--at-most N]
     Compares Perigee with redis-server: transcripts, then random commands.
     --seed N       of the random commands (default: from the clock; it is printed)
     --commands N   how many random commands (default 20000; 0 for none)
-    --only GROUP   one transcript (its file name), or 'random', or a command's name, or its beginning and *,
+    --only GROUP   one transcript (its file name), or 'introspection', or 'random', or a command's name, or its beginning and *,
                    for random calls of these alone
     --subject PATH the server to examine (default: builds Perigee's release)
     --at-most N    distinct mismatches before giving up (default 40)";
@@ -62,19 +63,25 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
 
 /// Starts both servers and compares them; fails if anything differs.
 pub(crate) fn examine(plan: &Plan) -> Result<()> {
-    let reference = Server::start("redis", &programs::redis_server()?, &[])?;
-    let subject = Server::start("subject", &plan.subject, &[])?;
+    let reference = Server::start("redis", &programs::redis_server()?, DEBUG)?;
+    let subject = Server::start("subject", &plan.subject, DEBUG)?;
     let mut pair = Pair::new(reference, subject);
     let mut report = Report::new(plan.at_most, Accepted::read()?);
     let only = plan.only.as_deref();
     transcript::replay_all(&mut pair, &mut report, only)?;
-    let transcript_only = only.is_some_and(transcript::exists);
+    if only.is_none_or(|only| only == "introspection") {
+        introspection::compare(&mut pair, &mut report)?;
+    }
+    let transcript_only = only.is_some_and(|only| only == "introspection" || transcript::exists(only));
     if !transcript_only && plan.commands > 0 {
         let command = only.filter(|name| *name != "random");
         episode::run(&mut pair, &mut report, plan.seed, plan.commands, command)?;
     }
     report.finish(only.is_none())
 }
+
+/// What both servers are started with.
+const DEBUG: &[&str] = &["--enable-debug-command", "local"];
 
 fn clock_seed() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |since| since.as_secs())

@@ -13,12 +13,14 @@ use crate::parse::Word;
 use crate::spec::{Categories, Command, Group};
 use crate::table::Entry;
 
-pub(super) const CAT: Command = ordinary("cat", "acl|cat", -2, cat).docs(
-    Group::Server,
-    "6.0.0",
-    "O(1) since the categories and commands are a fixed set.",
-    "List the ACL categories or the commands inside a category",
-);
+pub(super) const CAT: Command = ordinary("cat", "acl|cat", -2, cat)
+    .docs(
+        Group::Server,
+        "6.0.0",
+        "O(1) since the categories and commands are a fixed set.",
+        "List the ACL categories or the commands inside a category",
+    )
+    .syntax("[categoryname]");
 
 fn cat(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let names: Vec<&str> = match call.args {
@@ -41,12 +43,14 @@ fn wrong_count(call: &Call<'_, '_>) -> Error {
     Error::unknown_subcommand_or_arity(call.args)
 }
 
-pub(super) const DRYRUN: Command = operator("dryrun", "acl|dryrun", -4, dryrun).docs(
-    Group::Server,
-    "7.0.0",
-    "O(1).",
-    "Returns whether the user can execute the given command without executing the command.",
-);
+pub(super) const DRYRUN: Command = operator("dryrun", "acl|dryrun", -4, dryrun)
+    .docs(
+        Group::Server,
+        "7.0.0",
+        "O(1).",
+        "Returns whether the user can execute the given command without executing the command.",
+    )
+    .syntax("username command [arg...]");
 
 fn dryrun(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (name, request) = (call.args[2], &call.args[3..]);
@@ -77,12 +81,9 @@ fn explain(denied: Denied, entry: Entry, request: &[&[u8]]) -> Vec<u8> {
     [b"This user has no permissions to ", before.as_bytes(), word, after.as_bytes()].concat()
 }
 
-pub(super) const GENPASS: Command = ordinary("genpass", "acl|genpass", -2, genpass).docs(
-    Group::Server,
-    "6.0.0",
-    "O(1)",
-    "Generate a pseudorandom secure password to use for ACL users",
-);
+pub(super) const GENPASS: Command = ordinary("genpass", "acl|genpass", -2, genpass)
+    .docs(Group::Server, "6.0.0", "O(1)", "Generate a pseudorandom secure password to use for ACL users")
+    .syntax("[bits:int]");
 
 fn genpass(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let bits = match call.args {
@@ -109,12 +110,22 @@ fn genpass(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const GETUSER: Command = operator("getuser", "acl|getuser", 3, getuser).docs(
-    Group::Server,
-    "6.0.0",
-    "O(N). Where N is the number of password, command and pattern rules that the user has.",
-    "Get the rules for a specific ACL user",
-);
+pub(super) const GETUSER: Command = operator("getuser", "acl|getuser", 3, getuser)
+    .docs(
+        Group::Server,
+        "6.0.0",
+        "O(N). Where N is the number of password, command and pattern rules that the user has.",
+        "Get the rules for a specific ACL user",
+    )
+    .syntax("username")
+    .history(&[
+        ("6.2.0", "Added Pub/Sub channel patterns."),
+        (
+            "7.0.0",
+            "Added selectors and changed the format of key and channel patterns from a list to \
+        their rule representation.",
+        ),
+    ]);
 
 fn getuser(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some(user) = call.env.engine.acl.find(call.args[2]) else {
@@ -185,12 +196,14 @@ pub(super) const WHOAMI: Command = ordinary("whoami", "acl|whoami", 2, |call| {
 })
 .docs(Group::Server, "6.0.0", "O(1)", "Return the name of the user associated to the current connection");
 
-pub(super) const LOG: Command = operator("log", "acl|log", -2, log).docs(
-    Group::Server,
-    "6.0.0",
-    "O(N) with N being the number of entries shown.",
-    "List latest events denied because of ACLs in place",
-);
+pub(super) const LOG: Command = operator("log", "acl|log", -2, log)
+    .docs(
+        Group::Server,
+        "6.0.0",
+        "O(N) with N being the number of entries shown.",
+        "List latest events denied because of ACLs in place",
+    )
+    .syntax("[operation<count:int|RESET>]");
 
 fn log(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = match call.args {

@@ -14,12 +14,18 @@ use crate::error::Error;
 use crate::pubsub::Kind;
 use crate::spec::{Command, Group};
 
-pub(super) const SETUSER: Command = operator("setuser", "acl|setuser", -3, setuser).docs(
-    Group::Server,
-    "6.0.0",
-    "O(N). Where N is the number of rules provided.",
-    "Modify or create the rules for a specific ACL user",
-);
+pub(super) const SETUSER: Command = operator("setuser", "acl|setuser", -3, setuser)
+    .docs(
+        Group::Server,
+        "6.0.0",
+        "O(N). Where N is the number of rules provided.",
+        "Modify or create the rules for a specific ACL user",
+    )
+    .syntax("username [rule...]")
+    .history(&[
+        ("6.2.0", "Added Pub/Sub channel patterns."),
+        ("7.0.0", "Added selectors and key based permissions."),
+    ]);
 
 fn setuser(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (name, words) = (call.args[2], &call.args[3..]);
@@ -75,12 +81,14 @@ impl Acl {
     }
 }
 
-pub(super) const DELUSER: Command = operator("deluser", "acl|deluser", -3, deluser).docs(
-    Group::Server,
-    "6.0.0",
-    "O(1) amortized time considering the typical user.",
-    "Remove the specified ACL users and the associated rules",
-);
+pub(super) const DELUSER: Command = operator("deluser", "acl|deluser", -3, deluser)
+    .docs(
+        Group::Server,
+        "6.0.0",
+        "O(1) amortized time considering the typical user.",
+        "Remove the specified ACL users and the associated rules",
+    )
+    .syntax("username...");
 
 fn deluser(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut deleted = Vec::new();

@@ -16,7 +16,8 @@ pub(super) const SETBIT: Command = command("setbit", 4, setbit)
         "2.2.0",
         "O(1)",
         "Sets or clears the bit at offset in the string value stored at key",
-    );
+    )
+    .syntax("key offset:int value:int");
 
 fn setbit(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -46,12 +47,8 @@ pub(super) const GETBIT: Command = command("getbit", 3, getbit)
     .flags(Flags::READONLY.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::BITMAP)
-    .docs(
-        Group::Bitmap,
-        "2.2.0",
-        "O(1)",
-        "Returns the bit value at offset in the string value stored at key",
-    );
+    .docs(Group::Bitmap, "2.2.0", "O(1)", "Returns the bit value at offset in the string value stored at key")
+    .syntax("key offset:int");
 
 fn getbit(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let offset = bit_offset(call, call.args[2], None)?;

@@ -18,6 +18,12 @@ pub(super) const BITFIELD: Command = command("bitfield", -2, bitfield)
         "3.2.0",
         "O(1) for each subcommand specified",
         "Perform arbitrary bitfield integer operations on strings",
+    )
+    .syntax(
+        "key [operation<GET encoding_offset(encoding offset:int)|\
+        write([OVERFLOW wrap_sat_fail<WRAP|SAT|\
+        FAIL>] write_operation<SET encoding_offset_value(encoding offset:int value:int)|\
+        INCRBY encoding_offset_increment(encoding offset:int increment:int)>)>...]",
     );
 
 fn bitfield(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -37,7 +43,8 @@ pub(super) const BITFIELD_RO: Command = command("bitfield_ro", -2, bitfield_ro)
         "6.0.0",
         "O(1) for each subcommand specified",
         "Perform arbitrary bitfield integer operations on strings. Read-only variant of BITFIELD",
-    );
+    )
+    .syntax("key [GET encoding_offset(encoding offset:int)+]");
 
 fn bitfield_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let operations = Operation::parse_all(call)?;

@@ -12,7 +12,8 @@ pub(super) const BITOP: Command = command("bitop", -4, bitop)
     .flags(Flags::WRITE.or(Flags::DENYOOM))
     .keys(Keys::from(2))
     .acl(Categories::BITMAP)
-    .docs(Group::Bitmap, "2.6.0", "O(N)", "Perform bitwise operations between strings");
+    .docs(Group::Bitmap, "2.6.0", "O(N)", "Perform bitwise operations between strings")
+    .syntax("operation destkey@0 key@1...");
 
 fn bitop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let operation = Operation::of(Word(call.args[1])).ok_or(Error::Syntax)?;

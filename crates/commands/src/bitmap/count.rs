@@ -9,7 +9,9 @@ pub(super) const BITCOUNT: Command = command("bitcount", -2, bitcount)
     .flags(Flags::READONLY)
     .keys(Keys::at(1))
     .acl(Categories::BITMAP)
-    .docs(Group::Bitmap, "2.6.0", "O(N)", "Count set bits in a string");
+    .docs(Group::Bitmap, "2.6.0", "O(N)", "Count set bits in a string")
+    .syntax("key [index(start:int end:int [index_unit<BYTE|BIT>^7.0.0])]")
+    .history(&[("7.0.0", "Added the `BYTE|BIT` option.")]);
 
 fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let found = call.txn.string(call.db, call.args[1])?;
@@ -40,7 +42,9 @@ pub(super) const BITPOS: Command = command("bitpos", -3, bitpos)
     .flags(Flags::READONLY)
     .keys(Keys::at(1))
     .acl(Categories::BITMAP)
-    .docs(Group::Bitmap, "2.8.7", "O(N)", "Find first bit set or clear in a string");
+    .docs(Group::Bitmap, "2.8.7", "O(N)", "Find first bit set or clear in a string")
+    .syntax("key bit:int [index(start:int [end_index(end:int [index_unit<BYTE|BIT>^7.0.0])])]")
+    .history(&[("7.0.0", "Added the `BYTE|BIT` option.")]);
 
 fn bitpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let on = match call.integer(2)? {

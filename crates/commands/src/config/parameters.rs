@@ -101,7 +101,9 @@ parameters! {
     Dir "dir", Kind::Text, ".", Protected;
     PidFile "pidfile", Kind::Text, "", Fixed;
     Daemonize "daemonize", Kind::Bool, "no", Fixed;
+    TrackingTableMaxKeys "tracking-table-max-keys", from(0), "1000000", Mutable;
     Hz "hz", Kind::Clamped { min: 1, max: 500 }, "10", Mutable;
+    EnableModuleCommand "enable-module-command", SWITCH, "no", Fixed;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
     NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", Mutable;
@@ -115,8 +117,12 @@ parameters! {
     ScriptDeterministic "script-deterministic", Kind::Bool, "no", Mutable;
     RedisStrict "redis-strict", Kind::Bool, "no", Mutable;
     // The slow log.
-    SlowlogLogSlowerThan "slowlog-log-slower-than", from(-1), "10000", Mutable;
-    SlowlogMaxLen "slowlog-max-len", from(0), "128", Mutable;
+    SlowlogLogSlowerThan "slowlog-log-slower-than" | "commandlog-execution-slower-than", from(-1), "10000", Mutable;
+    SlowlogMaxLen "slowlog-max-len" | "commandlog-slow-execution-max-len", from(0), "128", Mutable;
+    LargeRequest "commandlog-request-larger-than", from(-1), "1048576", Mutable;
+    LargeRequestMaxLen "commandlog-large-request-max-len", from(0), "128", Mutable;
+    LargeReply "commandlog-reply-larger-than", from(-1), "1048576", Mutable;
+    LargeReplyMaxLen "commandlog-large-reply-max-len", from(0), "128", Mutable;
     // Latency.
     LatencyMonitorThreshold "latency-monitor-threshold", from(0), "0", Mutable;
     LatencyTracking "latency-tracking", Kind::Bool, "yes", Mutable;
@@ -129,6 +135,7 @@ parameters! {
     ZsetMaxListpackValue "zset-max-listpack-value" | "zset-max-ziplist-value", bytes(0), "64", Mutable;
     StreamNodeMaxBytes "stream-node-max-bytes", bytes(0), "4096", Mutable;
     StreamNodeMaxEntries "stream-node-max-entries", from(0), "100", Mutable;
+    ListMaxListpackSize "list-max-listpack-size" | "list-max-ziplist-size", range(i32::MIN as i64, INT), "-2", Mutable;
     MaxMemory "maxmemory", bytes(0), "0", Mutable;
     MaxMemoryPolicy "maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]), "noeviction", Mutable;
     MaxMemorySamples "maxmemory-samples", range(1, INT), "5", Mutable;
@@ -142,7 +149,6 @@ parameters! {
     }
     // Shown by INFO and the like, without effect.
     known {
-    ListMaxListpackSize "list-max-listpack-size" | "list-max-ziplist-size", range(i32::MIN as i64, INT), "-2", Mutable;
     ListCompressDepth "list-compress-depth", range(0, INT), "0", Mutable;
     Save "save", Kind::Save, "3600 1 300 100 60 10000", Mutable;
     AppendOnly "appendonly", Kind::Bool, "no", Mutable;
@@ -169,7 +175,6 @@ parameters! {
     "lazyfree-lazy-server-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-del", Kind::Bool, "no", Mutable;
     "lazyfree-lazy-user-flush", Kind::Bool, "no", Mutable;
-    "tracking-table-max-keys", from(0), "1000000", Mutable;
     // Persistence.
     "rdbchecksum", Kind::Bool, "yes", Fixed;
     "rdb-del-sync-files", Kind::Bool, "no", Mutable;
@@ -251,7 +256,6 @@ parameters! {
     "tls-session-cache-size", range(0, INT), "20480", Fixed;
     "tls-session-cache-timeout", range(0, INT), "300", Fixed;
     // Access.
-    "enable-module-command", SWITCH, "no", Fixed;
     "bind-source-addr", Kind::Text, "", Mutable;
     "socket-mark-id", range(0, UINT), "0", Fixed;
     // The process.

@@ -1,6 +1,6 @@
 //! CLIENT: what a connection says of itself and asks of others.
 
-use super::{kill, list, replies};
+use super::{kill, list, replies, tracking};
 use crate::call::Call;
 use crate::clients::Mark;
 use crate::error::Error;
@@ -10,8 +10,10 @@ use crate::spec::{Categories, Command, Flags, Group, Handler, command, container
 pub(super) const CLIENT: Command = container(
     "client",
     &[
+        tracking::CACHING,
+        CAPA,
         GETNAME,
-        GETREDIR,
+        tracking::GETREDIR,
         HELP,
         ID,
         list::INFO,
@@ -23,6 +25,8 @@ pub(super) const CLIENT: Command = container(
         replies::REPLY,
         SETINFO,
         SETNAME,
+        tracking::TRACKING,
+        tracking::TRACKINGINFO,
         UNBLOCK,
         UNPAUSE,
     ],
@@ -70,7 +74,8 @@ const SETNAME: Command = ordinary("setname", "client|setname", 3, |call| {
     call.reply.ok();
     Ok(())
 })
-.docs(Group::Connection, "2.6.9", "O(1)", "Set the current connection name");
+.docs(Group::Connection, "2.6.9", "O(1)", "Set the current connection name")
+.syntax("connection-name");
 
 /// Names the client of the call.
 ///
@@ -88,12 +93,9 @@ fn is_showable(text: &[u8]) -> bool {
     text.iter().all(|byte| (b'!'..=b'~').contains(byte))
 }
 
-const SETINFO: Command = ordinary("setinfo", "client|setinfo", 4, setinfo).docs(
-    Group::Connection,
-    "7.2.0",
-    "O(1)",
-    "Sets information specific to the client or connection",
-);
+const SETINFO: Command = ordinary("setinfo", "client|setinfo", 4, setinfo)
+    .docs(Group::Connection, "7.2.0", "O(1)", "Sets information specific to the client or connection")
+    .syntax("attr<LIB-NAME libname|LIB-VER libver>");
 
 fn setinfo(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (attribute, value) = (Word(call.args[2]), call.args[3]);
@@ -114,15 +116,20 @@ fn setinfo(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const GETREDIR: Command = ordinary("getredir", "client|getredir", 2, |call| {
-    // Without client tracking nobody redirects.
-    call.reply.int(-1);
+const CAPA: Command = ordinary("capa", "client|capa", -3, |call| {
+    // What is not known is no error: later servers may know it.
+    if call.args[2..].iter().any(|&word| Word(word).is("redirect")) {
+        call.session.client.mark(Mark::Redirectable, true);
+    }
+    call.reply.ok();
     Ok(())
 })
-.docs(Group::Connection, "6.0.0", "O(1)", "Get tracking notifications redirection client ID if any");
+.docs(Group::Connection, "8.0.0", "O(1)", "A client claims its capability.")
+.syntax("capability...");
 
 const NO_EVICT: Command = operator("no-evict", "client|no-evict", 3, |call| switch(call, Mark::NoEvict))
-    .docs(Group::Connection, "7.0.0", "O(1)", "Set client eviction mode for the current connection");
+    .docs(Group::Connection, "7.0.0", "O(1)", "Set client eviction mode for the current connection")
+    .syntax("enabled<ON|OFF>");
 
 const NO_TOUCH: Command = ordinary("no-touch", "client|no-touch", 3, |call| switch(call, Mark::NoTouch))
     .docs(
@@ -130,7 +137,8 @@ const NO_TOUCH: Command = ordinary("no-touch", "client|no-touch", 3, |call| swit
         "7.2.0",
         "O(1)",
         "Controls whether commands sent by the client affect the LRU/LFU of accessed keys",
-    );
+    )
+    .syntax("enabled<ON|OFF>");
 
 fn switch(call: &mut Call<'_, '_>, mark: Mark) -> Result<(), Error> {
     let word = Word(call.args[2]);
@@ -143,12 +151,14 @@ fn switch(call: &mut Call<'_, '_>, mark: Mark) -> Result<(), Error> {
     Ok(())
 }
 
-const UNBLOCK: Command = operator("unblock", "client|unblock", -3, unblock).docs(
-    Group::Connection,
-    "5.0.0",
-    "O(log N) where N is the number of client connections",
-    "Unblock a client blocked in a blocking command from a different connection",
-);
+const UNBLOCK: Command = operator("unblock", "client|unblock", -3, unblock)
+    .docs(
+        Group::Connection,
+        "5.0.0",
+        "O(log N) where N is the number of client connections",
+        "Unblock a client blocked in a blocking command from a different connection",
+    )
+    .syntax("client-id:int [timeout_error<TIMEOUT|ERROR>]");
 
 fn unblock(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.args.len() > 4 {
@@ -166,12 +176,10 @@ fn unblock(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const PAUSE: Command = operator("pause", "client|pause", -3, pause).docs(
-    Group::Connection,
-    "2.9.50",
-    "O(1)",
-    "Stop processing commands from clients for some time",
-);
+const PAUSE: Command = operator("pause", "client|pause", -3, pause)
+    .docs(Group::Connection, "2.9.50", "O(1)", "Stop processing commands from clients for some time")
+    .syntax("timeout:int [mode<WRITE|ALL>^6.2.0]")
+    .history(&[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")]);
 
 fn pause(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let writes_only = match call.args {
@@ -212,6 +220,11 @@ fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
         call,
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+            "CAPA <capability> [<capability> ...]",
+            "    Say what the client is capable of. Known capabilities are:",
+            "    * REDIRECT: the client understands redirections.",
             "GETREDIR",
             "    Return the client ID we are redirecting to when tracking is enabled.",
             "GETNAME",
@@ -234,16 +247,22 @@ fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "      Kill connections authenticated by <username>.",
             "    * SKIPME (YES|NO)",
             "      Skip killing current connection (default: yes).",
-            "    * ID <client-id>",
+            "    * ID <client-id> [<client-id> ...]",
             "      Kill connections by client id.",
             "    * MAXAGE <maxage>",
             "      Kill connections older than the specified age.",
+            "    * IDLE <seconds>, NAME <name>, FLAGS <letters>, LIB-NAME <name>, LIB-VER <version>,",
+            "      DB <index>, CAPA <letters>, IP <ip>",
+            "      Kill connections of which CLIENT LIST shows this.",
+            "    * NOT-<option> <value>",
+            "      Kill the others. Not for SKIPME, MAXAGE, IDLE.",
             "LIST [options ...]",
             "    Return information about client connections. Options:",
             "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
             "      Return clients of specified type.",
             "    * ID <client-id> [...]",
             "      Return clients with the specified ids.",
+            "    * Every option of KILL (SKIPME: default no).",
             "UNPAUSE",
             "    Stop the current client pause, resuming traffic.",
             "PAUSE <timeout> [WRITE|ALL]",
@@ -258,6 +277,11 @@ fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    * LIB-VER: the client lib version.",
             "UNBLOCK <clientid> [TIMEOUT|ERROR]",
             "    Unblock the specified blocked client.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+            "         [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Control server assisted client side caching.",
+            "TRACKINGINFO",
+            "    Report tracking status for the current connection.",
             "NO-EVICT (ON|OFF)",
             "    Protect current client connection from eviction.",
             "NO-TOUCH (ON|OFF)",

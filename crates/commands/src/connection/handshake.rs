@@ -19,12 +19,16 @@ const ALWAYS: Flags = Flags::NOSCRIPT
     .or(Flags::NO_AUTH)
     .or(Flags::ALLOW_BUSY);
 
-pub(super) const HELLO: Command = command("hello", -1, hello).flags(ALWAYS).acl(Categories::CONNECTION).docs(
-    Group::Connection,
-    "6.0.0",
-    "O(1)",
-    "Handshake with Redis",
-);
+pub(super) const HELLO: Command = command("hello", -1, hello)
+    .flags(ALWAYS)
+    .acl(Categories::CONNECTION)
+    .docs(Group::Connection, "6.0.0", "O(1)", "Handshake with Redis")
+    .syntax("[arguments(protover:int [AUTH username_password(username password)] [SETNAME clientname])]")
+    .history(&[(
+        "6.2.0",
+        "`protover` made optional; when called without arguments the command reports the \
+        current connection's context.",
+    )]);
 
 fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wanted = Greeting::parse(call)?;
@@ -104,12 +108,17 @@ fn introduce(call: &mut Call<'_, '_>) {
     reply.array(0);
 }
 
-pub(super) const AUTH: Command = command("auth", -2, auth).flags(ALWAYS).acl(Categories::CONNECTION).docs(
-    Group::Connection,
-    "1.0.0",
-    "O(N) where N is the number of passwords defined for the user",
-    "Authenticate to the server",
-);
+pub(super) const AUTH: Command = command("auth", -2, auth)
+    .flags(ALWAYS)
+    .acl(Categories::CONNECTION)
+    .docs(
+        Group::Connection,
+        "1.0.0",
+        "O(N) where N is the number of passwords defined for the user",
+        "Authenticate to the server",
+    )
+    .syntax("[username^6.0.0] password")
+    .history(&[("6.0.0", "Added ACL style (username and password).")]);
 
 fn auth(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (user, password): (&[u8], _) = match call.args {
@@ -145,7 +154,8 @@ fn authenticate(call: &mut Call<'_, '_>, name: &[u8], password: &[u8]) -> Result
 pub(super) const SELECT: Command = command("select", 2, select)
     .flags(Flags::LOADING.or(Flags::STALE).or(Flags::FAST))
     .acl(Categories::CONNECTION)
-    .docs(Group::Connection, "1.0.0", "O(1)", "Change the selected database for the current connection");
+    .docs(Group::Connection, "1.0.0", "O(1)", "Change the selected database for the current connection")
+    .syntax("index:int");
 
 fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let db = crate::generic::database(call, 1)?;
@@ -172,6 +182,7 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     session.leave_multi();
     session.unwatch_all(call.txn);
     session.unsubscribe_all(env);
+    session.stop_tracking(env);
     session.select(0);
     session.set_protocol(Protocol::Resp2);
     call.reply.set_protocol(Protocol::Resp2);

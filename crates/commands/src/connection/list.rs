@@ -5,25 +5,48 @@ use std::sync::atomic::Ordering;
 use perigee_resp::Protocol;
 
 use super::client::{operator, ordinary};
+use super::filter::{Asker, Filter};
 use crate::call::Call;
 use crate::clients::{Client, Mark};
 use crate::engine::Env;
 use crate::error::Error;
-use crate::parse::{Word, integer};
+use crate::parse::Word;
 use crate::spec::{Command, Group};
 
-pub(super) const LIST: Command = operator("list", "client|list", -2, list).docs(
-    Group::Connection,
-    "2.4.0",
-    "O(N) where N is the number of client connections",
-    "Get the list of client connections",
-);
+pub(super) const LIST: Command = operator("list", "client|list", -2, list)
+    .docs(
+        Group::Connection,
+        "2.4.0",
+        "O(N) where N is the number of client connections",
+        "Get the list of client connections",
+    )
+    .syntax(
+        "[TYPE normal_master_replica_pubsub<NORMAL|MASTER|REPLICA|PUBSUB>^5.0.0] \
+        [ID id(client-id:int...)^6.2.0]",
+    )
+    .history(&[
+        ("2.8.12", "Added unique client `id` field."),
+        ("5.0.0", "Added optional `TYPE` filter."),
+        ("6.0.0", "Added `user` field."),
+        (
+            "6.2.0",
+            "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` \
+        filter.",
+        ),
+        ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
+        ("7.0.3", "Added `ssub` field."),
+    ]);
 
 fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let wanted = Wanted::parse(call.args)?;
+    let wanted = match call.args.len() {
+        2 => Filter::default(),
+        3 => return Err(Error::Syntax),
+        _ => Filter::parse(call, Asker::List)?,
+    };
+    let (now_ms, me) = (call.env.now_ms, call.session.client.id);
     let mut lines = Vec::new();
     for client in call.env.engine.clients.all() {
-        if wanted.includes(&client) {
+        if wanted.includes(&client, now_ms) && !(wanted.skip_me && client.id == me) {
             push_line(&mut lines, call.env, &client);
         }
     }
@@ -39,35 +62,6 @@ pub(super) const INFO: Command = ordinary("info", "client|info", 2, |call| {
 })
 .docs(Group::Connection, "6.2.0", "O(1)", "Returns information about the current client connection.");
 
-/// Which clients are asked for.
-enum Wanted {
-    All,
-    Class(Class),
-    Ids(Vec<u64>),
-}
-
-impl Wanted {
-    fn parse(args: &[&[u8]]) -> Result<Self, Error> {
-        match args {
-            [_, _] => Ok(Wanted::All),
-            [_, _, option, class] if Word(option).is("TYPE") => Class::parse(class).map(Wanted::Class),
-            [_, _, option, ids @ ..] if Word(option).is("ID") && !ids.is_empty() => {
-                let ids = ids.iter().map(|id| integer(id).ok_or(Error::Text("ERR Invalid client ID")));
-                Ok(Wanted::Ids(ids.map(|id| id.map(|id| id as u64)).collect::<Result<_, _>>()?))
-            }
-            _ => Err(Error::Syntax),
-        }
-    }
-
-    fn includes(&self, client: &Client) -> bool {
-        match self {
-            Wanted::All => true,
-            Wanted::Class(class) => *class == Class::of(client),
-            Wanted::Ids(ids) => ids.contains(&client.id),
-        }
-    }
-}
-
 /// What kind of client it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -82,6 +76,7 @@ impl Class {
         let known = [
             ("normal", Class::Normal),
             ("master", Class::Master),
+            ("primary", Class::Master),
             ("replica", Class::Replica),
             ("slave", Class::Replica),
             ("pubsub", Class::Pubsub),
@@ -122,12 +117,14 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     lines.extend_from_slice(&named.name);
     lines.extend_from_slice(
         format!(
-            " age={} idle={} flags={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
+            " age={} idle={} flags={} capa={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
             seconds(client.created_ms),
             seconds(client.active_ms()),
             flags(client),
+            if client.has(Mark::Redirectable) { "r" } else { "" },
             client.db.load(relaxed),
             client.queued.load(relaxed),
+            client.watches.load(relaxed),
             client.unread_bytes.load(relaxed),
             client.held_bytes.load(relaxed),
             client.memory_bytes(),
@@ -137,19 +134,27 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     );
     lines.extend_from_slice(named.user.as_ref().map_or(b"(superuser)", |user| &user.name));
     let protocol = if client.protocol() == Protocol::Resp3 { 3 } else { 2 };
-    lines.extend_from_slice(format!(" redir=-1 resp={protocol} lib-name=").as_bytes());
+    let redirect = client.redirection();
+    lines.extend_from_slice(format!(" redir={redirect} resp={protocol} lib-name=").as_bytes());
     lines.extend_from_slice(&named.library);
     lines.extend_from_slice(b" lib-ver=");
     lines.extend_from_slice(&named.library_version);
-    lines.push(b'\n');
+    let [input, output] = client.traffic.each_ref().map(|bytes| bytes.load(relaxed));
+    let requests = client.requests.load(relaxed);
+    lines.extend_from_slice(
+        format!(" tot-net-in={input} tot-net-out={output} tot-cmds={requests}\n").as_bytes(),
+    );
 }
 
-fn flags(client: &Client) -> String {
+pub(super) fn flags(client: &Client) -> String {
     let letters = [
         (Mark::Monitor, 'O'),
         (Mark::Subscribed, 'P'),
         (Mark::Multi, 'x'),
         (Mark::Blocked, 'b'),
+        (Mark::Tracking, 't'),
+        (Mark::BrokenRedirect, 'R'),
+        (Mark::Broadcast, 'B'),
         (Mark::DirtyExec, 'd'),
         (Mark::CloseAfterReply, 'c'),
         (Mark::UnixSocket, 'U'),

@@ -7,7 +7,8 @@ use crate::spec::{Categories, Command, Flags, Group, command};
 pub(super) const PING: Command = command("ping", -1, ping)
     .flags(Flags::FAST)
     .acl(Categories::CONNECTION)
-    .docs(Group::Connection, "1.0.0", "O(1)", "Ping the server");
+    .docs(Group::Connection, "1.0.0", "O(1)", "Ping the server")
+    .syntax("[message]");
 
 fn ping(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.args.len() > 2 {
@@ -30,7 +31,8 @@ fn ping(call: &mut Call<'_, '_>) -> Result<(), Error> {
 pub(super) const ECHO: Command = command("echo", 2, echo)
     .flags(Flags::LOADING.or(Flags::STALE).or(Flags::FAST))
     .acl(Categories::CONNECTION)
-    .docs(Group::Connection, "1.0.0", "O(1)", "Echo the given string");
+    .docs(Group::Connection, "1.0.0", "O(1)", "Echo the given string")
+    .syntax("message");
 
 fn echo(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.bulk(call.args[1]);

@@ -7,12 +7,9 @@ use crate::parse::Word;
 use crate::session::ReplyMode;
 use crate::spec::{Command, Group};
 
-pub(super) const REPLY: Command = ordinary("reply", "client|reply", 3, reply).docs(
-    Group::Connection,
-    "3.2.0",
-    "O(1)",
-    "Instruct the server whether to reply to commands",
-);
+pub(super) const REPLY: Command = ordinary("reply", "client|reply", 3, reply)
+    .docs(Group::Connection, "3.2.0", "O(1)", "Instruct the server whether to reply to commands")
+    .syntax("on_off_skip<ON|OFF|SKIP>");
 
 /// Answers in every case: the session withholds what the new mode does not want.
 fn reply(call: &mut Call<'_, '_>) -> Result<(), Error> {

@@ -21,15 +21,17 @@ const fn fcall_command(name: &'static str, handler: Handler, summary: &'static s
     )
 }
 
-pub(super) const FCALL: Command =
-    fcall_command("fcall", fcall, "Invoke a function").flags(Flags::MAY_REPLICATE);
+pub(super) const FCALL: Command = fcall_command("fcall", fcall, "Invoke a function")
+    .flags(Flags::MAY_REPLICATE)
+    .syntax("function numkeys:int [key...] [arg...]");
 
 fn fcall(call: &mut Call<'_, '_>) -> Result<(), Error> {
     run(call, false)
 }
 
-pub(super) const FCALL_RO: Command =
-    fcall_command("fcall_ro", fcall_ro, "Invoke a read-only function").flags(Flags::READONLY);
+pub(super) const FCALL_RO: Command = fcall_command("fcall_ro", fcall_ro, "Invoke a read-only function")
+    .flags(Flags::READONLY)
+    .syntax("function numkeys:int [key...] [arg...]");
 
 fn fcall_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     run(call, true)

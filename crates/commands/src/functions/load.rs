@@ -57,7 +57,8 @@ pub(super) const LOAD: Command = command("load", -3, load)
         "7.0.0",
         "O(1) (considering compilation time is redundant)",
         "Create a function with the given arguments (name, code, description)",
-    );
+    )
+    .syntax("[REPLACE] function-code");
 
 fn load(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (code, options) = call.args[2..].split_last().ok_or(Error::Syntax)?;
@@ -77,7 +78,8 @@ pub(super) const RESTORE: Command = command("restore", -3, restore)
         "7.0.0",
         "O(N) where N is the number of functions on the payload",
         "Restore all the functions on the given payload",
-    );
+    )
+    .syntax("serialized-value [policy<FLUSH|APPEND|REPLACE>]");
 
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let policy = match call.args[3..] {

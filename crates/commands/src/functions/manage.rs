@@ -31,7 +31,9 @@ const fn subcommand(
 }
 
 pub(super) const DELETE: Command =
-    subcommand("delete", "function|delete", 3, delete, "O(1)", "Delete a function by name").flags(CHANGES);
+    subcommand("delete", "function|delete", 3, delete, "O(1)", "Delete a function by name")
+        .flags(CHANGES)
+        .syntax("library-name");
 
 fn delete(call: &mut Call<'_, '_>) -> Result<(), Error> {
     loop {
@@ -80,7 +82,8 @@ pub(super) const FLUSH: Command = subcommand(
     "O(N) where N is the number of functions deleted",
     "Deleting all functions",
 )
-.flags(CHANGES);
+.flags(CHANGES)
+.syntax("[async<ASYNC|SYNC>]");
 
 fn flush(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.args[2..] {
@@ -103,7 +106,8 @@ pub(super) const KILL: Command = subcommand(
     "O(1)",
     "Kill the function currently in execution.",
 )
-.flags(Flags::NOSCRIPT.or(Flags::ALLOW_BUSY));
+.flags(Flags::NOSCRIPT.or(Flags::ALLOW_BUSY))
+.syntax("[target<function|CLIENT client(ID client-id:int)>^7.2.4]");
 
 pub(super) const LIST: Command = subcommand(
     "list",
@@ -113,7 +117,8 @@ pub(super) const LIST: Command = subcommand(
     "O(N) where N is the number of functions",
     "List information about all the functions",
 )
-.flags(Flags::NOSCRIPT);
+.flags(Flags::NOSCRIPT)
+.syntax("[LIBRARYNAME library-name-pattern] [WITHCODE]");
 
 fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (mut pattern, mut with_code) = (None, false);

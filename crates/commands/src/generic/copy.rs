@@ -17,7 +17,8 @@ pub(super) const COPY: Command = command("copy", -3, copy)
         "6.2.0",
         "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
         "Copy a key",
-    );
+    )
+    .syntax("source@0 destination@1 [DB destination-db:int] [REPLACE]");
 
 fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (from, to) = (call.args[1], call.args[2]);
@@ -56,7 +57,8 @@ pub(super) const MOVE: Command = command("move", 3, move_to_database)
     .flags(Flags::WRITE.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::KEYSPACE)
-    .docs(Group::Generic, "1.0.0", "O(1)", "Move a key to another database");
+    .docs(Group::Generic, "1.0.0", "O(1)", "Move a key to another database")
+    .syntax("key db:int");
 
 fn move_to_database(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

@@ -15,7 +15,8 @@ pub(super) const SWAPDB: Command = command("swapdb", 3, swapdb)
         "4.0.0",
         "O(N) where N is the count of clients watching or blocking on keys from both databases.",
         "Swaps two Redis databases",
-    );
+    )
+    .syntax("index1:int index2:int");
 
 fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let number = |at: usize| integer(call.args[at]).and_then(|number| i32::try_from(number).ok());
@@ -28,6 +29,7 @@ fn swapdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     if first != second {
         call.txn.swap(first, second);
+        call.txn.untrack_all();
     }
     call.reply.ok();
     Ok(())
@@ -40,32 +42,46 @@ const fn flush(name: &'static str, handler: crate::spec::Handler) -> Command {
         .acl(Categories::KEYSPACE.or(Categories::DANGEROUS))
 }
 
-pub(super) const FLUSHDB: Command = flush("flushdb", flushdb).docs(
-    Group::Server,
-    "1.0.0",
-    "O(N) where N is the number of keys in the selected database",
-    "Remove all keys from the current database",
-);
+pub(super) const FLUSHDB: Command = flush("flushdb", flushdb)
+    .docs(
+        Group::Server,
+        "1.0.0",
+        "O(N) where N is the number of keys in the selected database",
+        "Remove all keys from the current database",
+    )
+    .syntax("[async<ASYNC^4.0.0|SYNC^6.2.0>]")
+    .history(&[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ]);
 
 fn flushdb(call: &mut Call<'_, '_>) -> Result<(), Error> {
     check_mode(call)?;
     call.txn.flush(call.db);
+    call.txn.untrack_all();
     call.reply.ok();
     Ok(())
 }
 
-pub(super) const FLUSHALL: Command = flush("flushall", flushall).docs(
-    Group::Server,
-    "1.0.0",
-    "O(N) where N is the total number of keys in all databases",
-    "Remove all keys from all databases",
-);
+pub(super) const FLUSHALL: Command = flush("flushall", flushall)
+    .docs(
+        Group::Server,
+        "1.0.0",
+        "O(N) where N is the total number of keys in all databases",
+        "Remove all keys from all databases",
+    )
+    .syntax("[async<ASYNC^4.0.0|SYNC^6.2.0>]")
+    .history(&[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ]);
 
 fn flushall(call: &mut Call<'_, '_>) -> Result<(), Error> {
     check_mode(call)?;
     for db in 0..call.env.engine.keyspace.databases() {
         call.txn.flush(db);
     }
+    call.txn.untrack_all();
     call.reply.ok();
     Ok(())
 }

@@ -1,30 +1,42 @@
 //! DEBUG, as far as tests of clients need it.
 
 mod digest;
+mod inside;
 mod protocol;
+mod reload;
+
+pub(crate) use inside::form;
 
 use perigee_keyspace::Deadline;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::call::Call;
-use crate::config::Param;
 use crate::error::Error;
-use crate::generic::object::references;
 use crate::help;
 use crate::parse::{Word, integer, not_negative};
 use crate::spec::{Command, Flags, Group, Scope, command};
 
 pub(super) const DEBUG: Command = command("debug", -2, debug)
-    .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE))
-    .scope(Scope::AllIf(|args| {
-        ["OBJECT", "DIGEST", "DIGEST-VALUE", "POPULATE"].iter().any(|name| Word(args[1]).is(name))
-    }))
-    .docs(Group::Server, "1.0.0", "Depends on subcommand.", "A container for debugging commands");
+    .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE).or(Flags::PROTECTED))
+    .scope(Scope::AllIf(|args| WHOLE.iter().any(|name| Word(args[1]).is(name))))
+    .docs(Group::Server, "1.0.0", "Depends on subcommand.", "A container for debugging commands")
+    .internal();
+
+/// They look at keys, at all of them perhaps.
+const WHOLE: &[&str] = &[
+    "OBJECT",
+    "LISTPACK",
+    "QUICKLIST",
+    "HTSTATS",
+    "HTSTATS-KEY",
+    "RELOAD",
+    "DIGEST",
+    "DIGEST-VALUE",
+    "POPULATE",
+];
 
 fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    if !is_allowed(call) {
-        return Err(NOT_ALLOWED);
-    }
     let word = Word(call.args[1]);
     match call.args.len() {
         2 if word.is("HELP") => {
@@ -41,6 +53,10 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
                     "    unit tests to simulate Redis errors.",
                     "LOG <message>",
                     "    Write <message> to the server log.",
+                    "HTSTATS <dbid>",
+                    "    Return hash table statistics of the specified Redis database.",
+                    "HTSTATS-KEY <key>",
+                    "    Like HTSTATS but for the hash table stored at <key>'s value.",
                     "OBJECT <key>",
                     "    Show low level info about `key` and associated value.",
                     "POPULATE <count> [<prefix>] [<size>]",
@@ -52,10 +68,22 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
                     "    Reply with a test value of the specified type. <type> can be: string,",
                     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
                     "    true, false.",
+                    "RELOAD [MERGE]",
+                    "    Write all values as a snapshot has them, and read them again.",
                     "SET-ACTIVE-EXPIRE <0|1>",
                     "    Setting it to 0 disables expiring keys in background when they are not",
                     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
                     "    default.",
+                    "QUICKLIST-PACKED-THRESHOLD <size>",
+                    "    Sets the threshold for elements to be inserted as plain vs packed nodes",
+                    "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+                    "SLEEP <seconds>",
+                    "    Stop a worker for <seconds>. Decimals allowed.",
+                    "LISTPACK <key>",
+                    "    Show low level info about the listpack encoding of <key>.",
+                    "QUICKLIST <key> [<0|1>]",
+                    "    Show low level info about the quicklist encoding of <key>.",
+                    "    The optional argument (0 by default) sets the level of detail",
                 ],
             );
             Ok(())
@@ -80,7 +108,14 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
         3..=5 if word.is("POPULATE") => populate(call),
         3 if word.is("PROTOCOL") => protocol::protocol(call),
-        3 if word.is("OBJECT") => object(call),
+        3 if word.is("OBJECT") => inside::object(call),
+        3 if word.is("LISTPACK") => inside::listpack(call),
+        3..=4 if word.is("QUICKLIST") => inside::quicklist(call),
+        3 if word.is("QUICKLIST-PACKED-THRESHOLD") => inside::set_packed_threshold(call),
+        3 if word.is("HTSTATS") => inside::hash_tables(call),
+        3 if word.is("HTSTATS-KEY") => inside::hash_table_of_key(call),
+        _ if word.is("RELOAD") => reload::reload(call),
+        3 if word.is("SLEEP") => sleep(call),
         3 if word.is("SET-ACTIVE-EXPIRE") => {
             let active = integer(call.args[2]).unwrap_or(0) != 0;
             call.env.engine.expiry_paused.store(!active, Ordering::Relaxed);
@@ -91,17 +126,14 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
 }
 
-fn object(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let entry = call.txn.peek(call.db, call.args[2]).ok_or(Error::NoSuchKey)?;
-    let (now_ms, idle_s) = (call.txn.now_ms(), entry.idle_s(call.txn.now_ms()));
-    let text = format!(
-        "Value at:{:p} refcount:{} encoding:{} lru:{} lru_seconds_idle:{idle_s}",
-        std::ptr::from_ref(entry),
-        references(entry),
-        entry.value().encoding(),
-        (now_ms / 1000 - u64::from(idle_s)) & 0xff_ffff,
-    );
-    call.reply.simple(text.as_bytes());
+/// Stops the worker, so that its clients wait as all of Redis's do; the other workers go on.
+#[expect(clippy::disallowed_methods, reason = "to stand still is what it is asked for")]
+fn sleep(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    let seconds = std::str::from_utf8(call.args[2]).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    if let Ok(duration) = Duration::try_from_secs_f64(seconds) {
+        std::thread::sleep(duration);
+    }
+    call.reply.ok();
     Ok(())
 }
 
@@ -124,16 +156,3 @@ fn populate(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.ok();
     Ok(())
 }
-
-fn is_allowed(call: &Call<'_, '_>) -> bool {
-    let config = &call.env.engine.config;
-    match config.show(Param::EnableDebugCommand as usize).as_str() {
-        "yes" => true,
-        "local" => call.session.client.is_local(),
-        _ => false,
-    }
-}
-
-const NOT_ALLOWED: Error = Error::Text(
-    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
-);

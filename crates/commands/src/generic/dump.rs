@@ -3,7 +3,6 @@
 use perigee_keyspace::Deadline;
 
 use crate::call::Call;
-use crate::config::Param;
 use crate::effects::Event;
 use crate::error::Error;
 use crate::parse::integer;
@@ -16,7 +15,8 @@ pub(super) const DUMP: Command =
         "2.6.0",
         "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
         "Return a serialized version of the value stored at the specified key.",
-    );
+    )
+    .syntax("key");
 
 fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -25,11 +25,7 @@ fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match entry {
         Some(entry) => {
             let mut body = Vec::new();
-            payload::write_value(
-                &mut body,
-                entry.value(),
-                call.env.engine.config.is_on(Param::RdbCompression),
-            );
+            payload::write_value(&mut body, entry.value(), super::debug::form(call));
             call.reply.bulk(&payload::seal(body));
         }
         None => call.reply.null(),
@@ -37,16 +33,38 @@ fn dump(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const RESTORE: Command = command("restore", -4, restore)
-    .flags(Flags::WRITE.or(Flags::DENYOOM))
-    .keys(Keys::at(1))
-    .acl(Categories::KEYSPACE.or(Categories::DANGEROUS))
-    .docs(
-        Group::Generic,
-        "2.6.0",
-        "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
-        "Create a key using the provided serialized value, previously obtained using DUMP.",
-    );
+pub(super) const RESTORE: Command = restoring("restore").docs(
+    Group::Generic,
+    "2.6.0",
+    RESTORE_COST,
+    "Create a key using the provided serialized value, previously obtained using DUMP.",
+);
+
+pub(super) const RESTORE_ASKING: Command = restoring("restore-asking")
+    .flags(Flags::ASKING)
+    .docs(Group::Server, "3.0.0", RESTORE_COST, "An internal command for migrating keys in a cluster")
+    .internal();
+
+const fn restoring(name: &'static str) -> Command {
+    command(name, -4, restore)
+        .flags(Flags::WRITE.or(Flags::DENYOOM))
+        .keys(Keys::at(1))
+        .acl(Categories::KEYSPACE.or(Categories::DANGEROUS))
+        .syntax(
+            "key ttl:int serialized-value [REPLACE^3.0.0] [ABSTTL^5.0.0] [IDLETIME seconds:int^5.0.0] \
+             [FREQ frequency:int^5.0.0]",
+        )
+        .history(&[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ])
+}
+
+const RESTORE_COST: &str = "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the \
+    number of Redis objects composing the value and M their average size. For small string values the time complexity is thus \
+    O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting \
+    values into sorted sets is O(log(N)).";
 
 fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

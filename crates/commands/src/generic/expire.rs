@@ -19,25 +19,33 @@ pub(super) const EXPIRE: Command = expiry(
     "1.0.0",
     |call| expire(call, Unit::Seconds, Base::Now),
     "Set a key's time to live in seconds",
-);
+)
+.syntax("key seconds:int [condition<NX|XX|GT|LT>^7.0.0]")
+.history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]);
 pub(super) const PEXPIRE: Command = expiry(
     "pexpire",
     "2.6.0",
     |call| expire(call, Unit::Milliseconds, Base::Now),
     "Set a key's time to live in milliseconds",
-);
+)
+.syntax("key milliseconds:int [condition<NX|XX|GT|LT>^7.0.0]")
+.history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]);
 pub(super) const EXPIREAT: Command = expiry(
     "expireat",
     "1.2.0",
     |call| expire(call, Unit::Seconds, Base::Epoch),
     "Set the expiration for a key as a UNIX timestamp",
-);
+)
+.syntax("key unix-time-seconds:time [condition<NX|XX|GT|LT>^7.0.0]")
+.history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]);
 pub(super) const PEXPIREAT: Command = expiry(
     "pexpireat",
     "2.6.0",
     |call| expire(call, Unit::Milliseconds, Base::Epoch),
     "Set the expiration for a key as a UNIX timestamp specified in milliseconds",
-);
+)
+.syntax("key unix-time-milliseconds:time [condition<NX|XX|GT|LT>^7.0.0]")
+.history(&[("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`.")]);
 
 fn expire(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> {
     let key = call.args[1];

@@ -13,7 +13,9 @@ pub(super) const EXISTS: Command = command("exists", -2, exists)
         "1.0.0",
         "O(N) where N is the number of keys to check.",
         "Determine if a key exists",
-    );
+    )
+    .syntax("key...")
+    .history(&[("3.0.3", "Accepts multiple `key` arguments.")]);
 
 fn exists(call: &mut Call<'_, '_>) -> Result<(), Error> {
     count(call, |call, key| call.txn.peek(call.db, key).is_some());
@@ -29,7 +31,8 @@ pub(super) const TOUCH: Command = command("touch", -2, touch)
         "3.2.1",
         "O(N) where N is the number of keys that will be touched.",
         "Alters the last access time of a key(s). Returns the number of existing keys specified.",
-    );
+    )
+    .syntax("key...");
 
 fn touch(call: &mut Call<'_, '_>) -> Result<(), Error> {
     count(call, |call, key| call.txn.contains(call.db, key));
@@ -51,7 +54,8 @@ pub(super) const TYPE: Command = command("type", 2, type_of)
     .flags(Flags::READONLY.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::KEYSPACE)
-    .docs(Group::Generic, "1.0.0", "O(1)", "Determine the type stored at key");
+    .docs(Group::Generic, "1.0.0", "O(1)", "Determine the type stored at key")
+    .syntax("key");
 
 fn type_of(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let name = call.txn.peek(call.db, call.args[1]).map(|entry| entry.value().type_name());

@@ -16,30 +16,23 @@ pub(super) const OBJECT: Command = container("object", SUBCOMMANDS).docs(
 );
 
 static SUBCOMMANDS: &[Command] = &[
-    inspection("encoding", "object|encoding", encoding).docs(
-        Group::Generic,
-        "2.2.3",
-        "O(1)",
-        "Inspect the internal encoding of a Redis object",
-    ),
-    inspection("freq", "object|freq", freq).docs(
-        Group::Generic,
-        "4.0.0",
-        "O(1)",
-        "Get the logarithmic access frequency counter of a Redis object",
-    ),
-    inspection("idletime", "object|idletime", idletime).docs(
-        Group::Generic,
-        "2.2.3",
-        "O(1)",
-        "Get the time since a Redis object was last accessed",
-    ),
-    inspection("refcount", "object|refcount", refcount).docs(
-        Group::Generic,
-        "2.2.3",
-        "O(1)",
-        "Get the number of references to the value of the key",
-    ),
+    inspection("encoding", "object|encoding", encoding)
+        .docs(Group::Generic, "2.2.3", "O(1)", "Inspect the internal encoding of a Redis object")
+        .syntax("key"),
+    inspection("freq", "object|freq", freq)
+        .docs(
+            Group::Generic,
+            "4.0.0",
+            "O(1)",
+            "Get the logarithmic access frequency counter of a Redis object",
+        )
+        .syntax("key"),
+    inspection("idletime", "object|idletime", idletime)
+        .docs(Group::Generic, "2.2.3", "O(1)", "Get the time since a Redis object was last accessed")
+        .syntax("key"),
+    inspection("refcount", "object|refcount", refcount)
+        .docs(Group::Generic, "2.2.3", "O(1)", "Get the number of references to the value of the key")
+        .syntax("key"),
     command("help", 2, help)
         .full("object|help")
         .flags(Flags::LOADING.or(Flags::STALE))

@@ -14,7 +14,8 @@ pub(super) const DEL: Command = command("del", -2, del)
         "1.0.0",
         "O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
         "Delete a key",
-    );
+    )
+    .syntax("key...");
 
 pub(super) const UNLINK: Command = command("unlink", -2, del)
     .flags(Flags::WRITE.or(Flags::FAST))
@@ -25,7 +26,8 @@ pub(super) const UNLINK: Command = command("unlink", -2, del)
         "4.0.0",
         "O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.",
         "Delete a key asynchronously in another thread. Otherwise it is just as DEL, but non blocking.",
-    );
+    )
+    .syntax("key...");
 
 fn del(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut removed = 0;

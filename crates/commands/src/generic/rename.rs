@@ -9,7 +9,8 @@ pub(super) const RENAME: Command = command("rename", 3, rename)
     .flags(Flags::WRITE)
     .keys(Keys::range(1, 1, 1))
     .acl(Categories::KEYSPACE)
-    .docs(Group::Generic, "1.0.0", "O(1)", "Rename a key");
+    .docs(Group::Generic, "1.0.0", "O(1)", "Rename a key")
+    .syntax("key newkey@1");
 
 fn rename(call: &mut Call<'_, '_>) -> Result<(), Error> {
     move_to_new_name(call, true)?;
@@ -21,7 +22,13 @@ pub(super) const RENAMENX: Command = command("renamenx", 3, renamenx)
     .flags(Flags::WRITE.or(Flags::FAST))
     .keys(Keys::range(1, 1, 1))
     .acl(Categories::KEYSPACE)
-    .docs(Group::Generic, "1.0.0", "O(1)", "Rename a key, only if the new key does not exist");
+    .docs(Group::Generic, "1.0.0", "O(1)", "Rename a key, only if the new key does not exist")
+    .syntax("key newkey@1")
+    .history(&[(
+        "3.2.0",
+        "The command no longer returns an error when source and destination names are the \
+        same.",
+    )]);
 
 fn renamenx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let renamed = move_to_new_name(call, false)?;

@@ -21,7 +21,12 @@ pub(super) const SORT: Command = command("sort", -2, |call| sort(call, true))
     .keys(Keys::Custom(keys))
     .scope(Scope::AllIf(names_other_keys))
     .acl(CATEGORIES)
-    .docs(Group::Generic, "1.0.0", COMPLEXITY, "Sort the elements in a list, set or sorted set");
+    .docs(Group::Generic, "1.0.0", COMPLEXITY, "Sort the elements in a list, set or sorted set")
+    .syntax(
+        "key [BY pattern:pattern@1] [LIMIT offset_count(offset:int count:int)] \
+        [GET pattern:pattern@1+] [order<ASC|DESC>] [sorting=ALPHA] \
+        [STORE destination@2]",
+    );
 
 pub(super) const SORT_RO: Command = command("sort_ro", -2, |call| sort(call, false))
     .flags(Flags::READONLY.or(Flags::MOVABLE_KEYS))
@@ -33,6 +38,10 @@ pub(super) const SORT_RO: Command = command("sort_ro", -2, |call| sort(call, fal
         "7.0.0",
         COMPLEXITY,
         "Sort the elements in a list, set or sorted set. Read-only variant of SORT.",
+    )
+    .syntax(
+        "key [BY pattern:pattern@1] [LIMIT offset_count(offset:int count:int)] \
+        [GET pattern:pattern@1+] [order<ASC|DESC>] [sorting=ALPHA]",
     );
 
 const CATEGORIES: Categories =

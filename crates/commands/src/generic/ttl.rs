@@ -23,25 +23,31 @@ pub(super) const TTL: Command = remaining(
     "1.0.0",
     |call| reply_deadline(call, |deadline, now_ms| to_seconds(deadline - now_ms)),
     "Get the time to live for a key in seconds",
-);
+)
+.syntax("key")
+.history(&[("2.8.0", "Added the -2 reply.")]);
 pub(super) const PTTL: Command = remaining(
     "pttl",
     "2.6.0",
     |call| reply_deadline(call, |deadline, now_ms| deadline - now_ms),
     "Get the time to live for a key in milliseconds",
-);
+)
+.syntax("key")
+.history(&[("2.8.0", "Added the -2 reply.")]);
 pub(super) const EXPIRETIME: Command = remaining(
     "expiretime",
     "7.0.0",
     |call| reply_deadline(call, |deadline, _| to_seconds(deadline)),
     "Get the expiration Unix timestamp for a key",
-);
+)
+.syntax("key");
 pub(super) const PEXPIRETIME: Command = remaining(
     "pexpiretime",
     "7.0.0",
     |call| reply_deadline(call, |deadline, _| deadline),
     "Get the expiration Unix timestamp for a key in milliseconds",
-);
+)
+.syntax("key");
 
 fn reply_deadline(call: &mut Call<'_, '_>, show: fn(u64, u64) -> u64) -> Result<(), Error> {
     let found = call.txn.peek(call.db, call.args[1]);
@@ -64,7 +70,8 @@ pub(super) const PERSIST: Command = command("persist", 2, persist)
     .flags(Flags::WRITE.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::KEYSPACE)
-    .docs(Group::Generic, "2.2.0", "O(1)", "Remove the expiration from a key");
+    .docs(Group::Generic, "2.2.0", "O(1)", "Remove the expiration from a key")
+    .syntax("key");
 
 fn persist(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

@@ -17,7 +17,8 @@ pub(super) const KEYS: Command = command("keys", 2, keys)
         "1.0.0",
         "O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.",
         "Find all keys matching the given pattern",
-    );
+    )
+    .syntax("pattern:pattern");
 
 fn keys(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let pattern = call.args[1];
@@ -35,7 +36,11 @@ pub(super) const SCAN: Command = command("scan", -2, scan).flags(Flags::READONLY
     "2.8.0",
     "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
     "Incrementally iterate the keys space",
-);
+)
+    .syntax("cursor:int [MATCH pattern:pattern] [COUNT count:int] [TYPE type^6.0.0]")
+    .history(&[
+        ("6.0.0", "Added the `TYPE` subcommand."),
+    ]);
 
 fn scan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = scan::cursor(call.args[1])?;

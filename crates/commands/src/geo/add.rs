@@ -18,7 +18,12 @@ pub(super) const GEOADD: Command = command("geoadd", -5, geoadd)
         "3.2.0",
         "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
         "Add one or more geospatial items in the geospatial index represented using a sorted set",
-    );
+    )
+    .syntax(
+        "key [condition<NX|XX>^6.2.0] [change=CH^6.2.0] \
+        longitude_latitude_member(longitude:double latitude:double member)...",
+    )
+    .history(&[("6.2.0", "Added the `CH`, `NX` and `XX` options.")]);
 
 fn geoadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

@@ -13,12 +13,9 @@ const fn reading(name: &'static str, arity: i8, handler: Handler) -> Command {
     command(name, arity, handler).flags(Flags::READONLY).keys(Keys::at(1)).acl(Categories::GEO)
 }
 
-pub(super) const GEODIST: Command = reading("geodist", -4, geodist).docs(
-    Group::Geo,
-    "3.2.0",
-    "O(log(N))",
-    "Returns the distance between two members of a geospatial index",
-);
+pub(super) const GEODIST: Command = reading("geodist", -4, geodist)
+    .docs(Group::Geo, "3.2.0", "O(log(N))", "Returns the distance between two members of a geospatial index")
+    .syntax("key member1 member2 [unit<M|KM|FT|MI>]");
 
 fn geodist(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let unit = match call.args.get(4..).unwrap_or_default() {
@@ -57,12 +54,14 @@ pub(super) fn position_of(zset: &ZSet, member: &[u8]) -> Option<Position> {
     zset.score(member).map(|score| Cell::of_score(score).position())
 }
 
-pub(super) const GEOHASH: Command = reading("geohash", -2, geohash).docs(
-    Group::Geo,
-    "3.2.0",
-    "O(log(N)) for each member requested, where N is the number of elements in the sorted set.",
-    "Returns members of a geospatial index as standard geohash strings",
-);
+pub(super) const GEOHASH: Command = reading("geohash", -2, geohash)
+    .docs(
+        Group::Geo,
+        "3.2.0",
+        "O(log(N)) for each member requested, where N is the number of elements in the sorted set.",
+        "Returns members of a geospatial index as standard geohash strings",
+    )
+    .syntax("key member...");
 
 fn geohash(call: &mut Call<'_, '_>) -> Result<(), Error> {
     each_member(call, |reply, position| match position {
@@ -71,12 +70,14 @@ fn geohash(call: &mut Call<'_, '_>) -> Result<(), Error> {
     })
 }
 
-pub(super) const GEOPOS: Command = reading("geopos", -2, geopos).docs(
-    Group::Geo,
-    "3.2.0",
-    "O(N) where N is the number of members requested.",
-    "Returns longitude and latitude of members of a geospatial index",
-);
+pub(super) const GEOPOS: Command = reading("geopos", -2, geopos)
+    .docs(
+        Group::Geo,
+        "3.2.0",
+        "O(N) where N is the number of members requested.",
+        "Returns longitude and latitude of members of a geospatial index",
+    )
+    .syntax("key member...");
 
 fn geopos(call: &mut Call<'_, '_>) -> Result<(), Error> {
     each_member(call, |reply, position| match position {

@@ -28,7 +28,15 @@ pub(super) const GEOSEARCH: Command =
         "6.2.0",
         SEARCH_COST,
         "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle.",
-    );
+    )
+    .syntax("key from<FROMMEMBER member|\
+        FROMLONLAT longitude_latitude(longitude:double latitude:double)> \
+        by<circle(BYRADIUS radius:double unit<M|KM|FT|MI>)|\
+        box(BYBOX width:double height:double unit<M|KM|FT|MI>)> [order<ASC|DESC>] \
+        [count(COUNT count:int [ANY])] [WITHCOORD] [WITHDIST] [WITHHASH]")
+    .history(&[
+        ("7.0.0", "Added support for uppercase unit names."),
+    ]);
 
 pub(super) const GEOSEARCHSTORE: Command =
     entry("geosearchstore", -8, |call| search(call, Kind::Search { stores: true }))
@@ -39,7 +47,15 @@ pub(super) const GEOSEARCHSTORE: Command =
             "6.2.0",
             SEARCH_COST,
             "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle, and store the result in another key.",
-        );
+        )
+    .syntax("destination@0 source@1 from<FROMMEMBER member|\
+        FROMLONLAT longitude_latitude(longitude:double latitude:double)> \
+        by<circle(BYRADIUS radius:double unit<M|KM|FT|MI>)|\
+        box(BYBOX width:double height:double unit<M|KM|FT|MI>)> [order<ASC|DESC>] \
+        [count(COUNT count:int [ANY])] [STOREDIST]")
+    .history(&[
+        ("7.0.0", "Added support for uppercase unit names."),
+    ]);
 
 pub(super) const GEORADIUS: Command =
     entry("georadius", -6, |call| search(call, Kind::Radius { may_store: true }))
@@ -50,12 +66,26 @@ pub(super) const GEORADIUS: Command =
             "3.2.0",
             RADIUS_COST,
             "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a point",
-        );
+        )
+    .syntax("key longitude:double latitude:double radius:double unit<M|KM|FT|MI> [WITHCOORD] \
+        [WITHDIST] [WITHHASH] [count(COUNT count:int [ANY^6.2.0])] [order<ASC|DESC>] \
+        [STORE key@1] [STOREDIST key@2]")
+    .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")
+    .history(&[
+        ("6.2.0", "Added the `ANY` option for `COUNT`."),
+        ("7.0.0", "Added support for uppercase unit names."),
+    ]);
 
 pub(super) const GEORADIUS_RO: Command =
     entry("georadius_ro", -6, |call| search(call, Kind::Radius { may_store: false }))
         .flags(Flags::READONLY)
-        .docs(Group::Geo, "3.2.10", RADIUS_COST, "A read-only variant for GEORADIUS");
+        .docs(Group::Geo, "3.2.10", RADIUS_COST, "A read-only variant for GEORADIUS")
+        .syntax(
+            "key longitude:double latitude:double radius:double unit<M|KM|FT|MI> [WITHCOORD] \
+        [WITHDIST] [WITHHASH] [count(COUNT count:int [ANY^6.2.0])] [order<ASC|DESC>]",
+        )
+        .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")
+        .history(&[("6.2.0", "Added the `ANY` option for `COUNT`.")]);
 
 pub(super) const GEORADIUSBYMEMBER: Command =
     entry("georadiusbymember", -5, |call| search(call, Kind::RadiusByMember { may_store: true }))
@@ -66,12 +96,23 @@ pub(super) const GEORADIUSBYMEMBER: Command =
             "3.2.0",
             RADIUS_COST,
             "Query a sorted set representing a geospatial index to fetch members matching a given maximum distance from a member",
-        );
+        )
+    .syntax("key member radius:double unit<M|KM|FT|MI> [WITHCOORD] [WITHDIST] [WITHHASH] \
+        [count(COUNT count:int [ANY])] [order<ASC|DESC>] [STORE key@1] [STOREDIST key@2]")
+    .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments")
+    .history(&[
+        ("7.0.0", "Added support for uppercase unit names."),
+    ]);
 
 pub(super) const GEORADIUSBYMEMBER_RO: Command =
     entry("georadiusbymember_ro", -5, |call| search(call, Kind::RadiusByMember { may_store: false }))
         .flags(Flags::READONLY)
-        .docs(Group::Geo, "3.2.10", RADIUS_COST, "A read-only variant for GEORADIUSBYMEMBER");
+        .docs(Group::Geo, "3.2.10", RADIUS_COST, "A read-only variant for GEORADIUSBYMEMBER")
+        .syntax(
+            "key member radius:double unit<M|KM|FT|MI> [WITHCOORD] [WITHDIST] [WITHHASH] \
+        [count(COUNT count:int [ANY])] [order<ASC|DESC>]",
+        )
+        .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments");
 
 fn search(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     let (args, source) = (call.args, call.args[kind.source()]);

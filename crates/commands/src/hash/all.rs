@@ -7,26 +7,17 @@ use crate::spec::{Command, Flags, Group};
 
 const COMPLEXITY: &str = "O(N) where N is the size of the hash.";
 
-pub(super) const HGETALL: Command = on_hash("hgetall", 2, |call| answer(call, Part::Both), READ).docs(
-    Group::Hash,
-    "2.0.0",
-    COMPLEXITY,
-    "Get all the fields and values in a hash",
-);
-pub(super) const HKEYS: Command = on_hash(
-    "hkeys",
-    2,
-    |call| answer(call, Part::Fields),
-    READ.or(Flags::SORT_FOR_SCRIPT),
-)
-.docs(Group::Hash, "2.0.0", COMPLEXITY, "Get all the fields in a hash");
-pub(super) const HVALS: Command = on_hash(
-    "hvals",
-    2,
-    |call| answer(call, Part::Values),
-    READ.or(Flags::SORT_FOR_SCRIPT),
-)
-.docs(Group::Hash, "2.0.0", COMPLEXITY, "Get all the values in a hash");
+pub(super) const HGETALL: Command = on_hash("hgetall", 2, |call| answer(call, Part::Both), READ)
+    .docs(Group::Hash, "2.0.0", COMPLEXITY, "Get all the fields and values in a hash")
+    .syntax("key");
+pub(super) const HKEYS: Command =
+    on_hash("hkeys", 2, |call| answer(call, Part::Fields), READ.or(Flags::SORT_FOR_SCRIPT))
+        .docs(Group::Hash, "2.0.0", COMPLEXITY, "Get all the fields in a hash")
+        .syntax("key");
+pub(super) const HVALS: Command =
+    on_hash("hvals", 2, |call| answer(call, Part::Values), READ.or(Flags::SORT_FOR_SCRIPT))
+        .docs(Group::Hash, "2.0.0", COMPLEXITY, "Get all the values in a hash")
+        .syntax("key");
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {

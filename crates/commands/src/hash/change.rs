@@ -11,7 +11,11 @@ pub(super) const HSET: Command = on_hash("hset", -4, hset, FAST_WRITE.or(Flags::
     "2.0.0",
     "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
     "Set the string value of a hash field",
-);
+)
+    .syntax("key field_value(field value)...")
+    .history(&[
+        ("4.0.0", "Accepts multiple `field` and `value` arguments."),
+    ]);
 
 fn hset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let added = insert_pairs(call, "hset")?;
@@ -19,12 +23,15 @@ fn hset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HMSET: Command = on_hash("hmset", -4, hmset, FAST_WRITE.or(Flags::DENYOOM)).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(N) where N is the number of fields being set.",
-    "Set multiple hash fields to multiple values",
-);
+pub(super) const HMSET: Command = on_hash("hmset", -4, hmset, FAST_WRITE.or(Flags::DENYOOM))
+    .docs(
+        Group::Hash,
+        "2.0.0",
+        "O(N) where N is the number of fields being set.",
+        "Set multiple hash fields to multiple values",
+    )
+    .syntax("key field_value(field value)...")
+    .deprecated("4.0.0", "`HSET` with multiple field-value pairs");
 
 fn hmset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     insert_pairs(call, "hmset")?;
@@ -46,12 +53,9 @@ fn insert_pairs(call: &mut Call<'_, '_>, name: &'static str) -> Result<i64, Erro
     Ok(added)
 }
 
-pub(super) const HSETNX: Command = on_hash("hsetnx", 4, hsetnx, FAST_WRITE.or(Flags::DENYOOM)).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(1)",
-    "Set the value of a hash field, only if the field does not exist",
-);
+pub(super) const HSETNX: Command = on_hash("hsetnx", 4, hsetnx, FAST_WRITE.or(Flags::DENYOOM))
+    .docs(Group::Hash, "2.0.0", "O(1)", "Set the value of a hash field, only if the field does not exist")
+    .syntax("key field value");
 
 fn hsetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut hash = call.txn.hash_entry(call.db, call.args[1])?;
@@ -67,12 +71,15 @@ fn hsetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HDEL: Command = on_hash("hdel", -3, hdel, FAST_WRITE).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(N) where N is the number of fields to be removed.",
-    "Delete one or more hash fields",
-);
+pub(super) const HDEL: Command = on_hash("hdel", -3, hdel, FAST_WRITE)
+    .docs(
+        Group::Hash,
+        "2.0.0",
+        "O(N) where N is the number of fields to be removed.",
+        "Delete one or more hash fields",
+    )
+    .syntax("key field...")
+    .history(&[("2.4.0", "Accepts multiple `field` arguments.")]);
 
 fn hdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some(mut hash) = call.txn.hash_mut(call.db, call.args[1])? else {

@@ -8,12 +8,9 @@ use crate::long_double::LongDouble;
 use crate::parse::integer;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const HINCRBY: Command = on_hash("hincrby", 4, hincrby, FAST_WRITE.or(Flags::DENYOOM)).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(1)",
-    "Increment the integer value of a hash field by the given number",
-);
+pub(super) const HINCRBY: Command = on_hash("hincrby", 4, hincrby, FAST_WRITE.or(Flags::DENYOOM))
+    .docs(Group::Hash, "2.0.0", "O(1)", "Increment the integer value of a hash field by the given number")
+    .syntax("key field increment:int");
 
 fn hincrby(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let amount = call.integer(3)?;
@@ -30,13 +27,10 @@ fn hincrby(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HINCRBYFLOAT: Command = on_hash(
-    "hincrbyfloat",
-    4,
-    hincrbyfloat,
-    FAST_WRITE.or(Flags::DENYOOM),
-)
-.docs(Group::Hash, "2.6.0", "O(1)", "Increment the float value of a hash field by the given amount");
+pub(super) const HINCRBYFLOAT: Command =
+    on_hash("hincrbyfloat", 4, hincrbyfloat, FAST_WRITE.or(Flags::DENYOOM))
+        .docs(Group::Hash, "2.6.0", "O(1)", "Increment the float value of a hash field by the given amount")
+        .syntax("key field increment:double");
 
 fn hincrbyfloat(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let amount = LongDouble::parse(call.args[3]).ok_or(Error::NotFloat)?;

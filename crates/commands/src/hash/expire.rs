@@ -22,21 +22,31 @@ pub(super) const HEXPIRE: Command = expiry(
     "hexpire",
     |call| expire(call, Unit::Seconds, Base::Now),
     "Set expiry for hash field using relative time to expire (seconds)",
-);
+)
+.syntax("key seconds:int [condition<NX|XX|GT|LT>] FIELDS fields(numfields:int field...)");
 pub(super) const HPEXPIRE: Command = expiry(
     "hpexpire",
     |call| expire(call, Unit::Milliseconds, Base::Now),
     "Set expiry for hash field using relative time to expire (milliseconds)",
-);
+)
+.syntax("key milliseconds:int [condition<NX|XX|GT|LT>] FIELDS fields(numfields:int field...)");
 pub(super) const HEXPIREAT: Command = expiry(
     "hexpireat",
     |call| expire(call, Unit::Seconds, Base::Epoch),
     "Set expiry for hash field using an absolute Unix timestamp (seconds)",
+)
+.syntax(
+    "key unix-time-seconds:time [condition<NX|XX|GT|LT>] FIELDS \
+        fields(numfields:int field...)",
 );
 pub(super) const HPEXPIREAT: Command = expiry(
     "hpexpireat",
     |call| expire(call, Unit::Milliseconds, Base::Epoch),
     "Set expiry for hash field using an absolute Unix timestamp (milliseconds)",
+)
+.syntax(
+    "key unix-time-milliseconds:time [condition<NX|XX|GT|LT>] FIELDS \
+        fields(numfields:int field...)",
 );
 
 const NO_FIELD: i64 = -2;

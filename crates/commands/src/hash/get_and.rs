@@ -11,12 +11,17 @@ use crate::spec::{Command, Group};
 
 const COMPLEXITY: &str = "O(N) where N is the number of specified fields";
 
-pub(super) const HGETEX: Command = on_hash("hgetex", -5, hgetex, FAST_WRITE).docs(
-    Group::Hash,
-    "8.0.0",
-    COMPLEXITY,
-    "Get the value of one or more fields of a given hash key, and optionally set their expiration.",
-);
+pub(super) const HGETEX: Command = on_hash("hgetex", -5, hgetex, FAST_WRITE)
+    .docs(
+        Group::Hash,
+        "8.0.0",
+        COMPLEXITY,
+        "Get the value of one or more fields of a given hash key, and optionally set their expiration.",
+    )
+    .syntax(
+        "key [expiration<EX seconds:int|PX milliseconds:int|EXAT unix-time-seconds:time|\
+        PXAT unix-time-milliseconds:time|PERSIST>] FIELDS fields(numfields:int field...)",
+    );
 
 #[derive(Clone, Copy)]
 enum Change {
@@ -80,12 +85,9 @@ fn parse_change(call: &Call<'_, '_>) -> Result<(Change, usize), Error> {
     }
 }
 
-pub(super) const HGETDEL: Command = on_hash("hgetdel", -5, hgetdel, FAST_WRITE).docs(
-    Group::Hash,
-    "8.0.0",
-    COMPLEXITY,
-    "Returns the value of a field and deletes it from the hash.",
-);
+pub(super) const HGETDEL: Command = on_hash("hgetdel", -5, hgetdel, FAST_WRITE)
+    .docs(Group::Hash, "8.0.0", COMPLEXITY, "Returns the value of a field and deletes it from the hash.")
+    .syntax("key FIELDS fields(numfields:int field...)");
 
 fn hgetdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

@@ -9,12 +9,14 @@ use crate::parse::signed_count;
 use crate::sample::{self, OUT_OF_RANGE, check_repeats};
 use crate::spec::{Command, Group};
 
-pub(super) const HRANDFIELD: Command = on_hash("hrandfield", -2, hrandfield, READ).docs(
-    Group::Hash,
-    "6.2.0",
-    "O(N) where N is the number of fields returned",
-    "Get one or multiple random fields from a hash",
-);
+pub(super) const HRANDFIELD: Command = on_hash("hrandfield", -2, hrandfield, READ)
+    .docs(
+        Group::Hash,
+        "6.2.0",
+        "O(N) where N is the number of fields returned",
+        "Get one or multiple random fields from a hash",
+    )
+    .syntax("key [options(count:int [WITHVALUES])]");
 
 fn hrandfield(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = call.args.get(2).map(|count| signed_count(count)).transpose()?;

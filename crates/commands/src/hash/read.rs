@@ -8,8 +8,9 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::spec::{Command, Group};
 
-pub(super) const HGET: Command =
-    on_hash("hget", 3, hget, FAST_READ).docs(Group::Hash, "2.0.0", "O(1)", "Get the value of a hash field");
+pub(super) const HGET: Command = on_hash("hget", 3, hget, FAST_READ)
+    .docs(Group::Hash, "2.0.0", "O(1)", "Get the value of a hash field")
+    .syntax("key field");
 
 fn hget(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match lookup(call.env, call.txn, call.db, call.args[1])?.and_then(|hash| hash.get(call.args[2])) {
@@ -19,12 +20,14 @@ fn hget(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HMGET: Command = on_hash("hmget", -3, hmget, FAST_READ).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(N) where N is the number of fields being requested.",
-    "Get the values of all the given hash fields",
-);
+pub(super) const HMGET: Command = on_hash("hmget", -3, hmget, FAST_READ)
+    .docs(
+        Group::Hash,
+        "2.0.0",
+        "O(N) where N is the number of fields being requested.",
+        "Get the values of all the given hash fields",
+    )
+    .syntax("key field...");
 
 fn hmget(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let hash = lookup(call.env, call.txn, call.db, call.args[1])?;
@@ -39,12 +42,9 @@ fn hmget(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HLEN: Command = on_hash("hlen", 2, hlen, FAST_READ).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(1)",
-    "Get the number of fields in a hash",
-);
+pub(super) const HLEN: Command = on_hash("hlen", 2, hlen, FAST_READ)
+    .docs(Group::Hash, "2.0.0", "O(1)", "Get the number of fields in a hash")
+    .syntax("key");
 
 fn hlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let len = lookup(call.env, call.txn, call.db, call.args[1])?.map_or(0, |hash| hash.len());
@@ -52,12 +52,9 @@ fn hlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HSTRLEN: Command = on_hash("hstrlen", 3, hstrlen, FAST_READ).docs(
-    Group::Hash,
-    "3.2.0",
-    "O(1)",
-    "Get the length of the value of a hash field",
-);
+pub(super) const HSTRLEN: Command = on_hash("hstrlen", 3, hstrlen, FAST_READ)
+    .docs(Group::Hash, "3.2.0", "O(1)", "Get the length of the value of a hash field")
+    .syntax("key field");
 
 fn hstrlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let len = lookup(call.env, call.txn, call.db, call.args[1])?
@@ -67,12 +64,9 @@ fn hstrlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const HEXISTS: Command = on_hash("hexists", 3, hexists, FAST_READ).docs(
-    Group::Hash,
-    "2.0.0",
-    "O(1)",
-    "Determine if a hash field exists",
-);
+pub(super) const HEXISTS: Command = on_hash("hexists", 3, hexists, FAST_READ)
+    .docs(Group::Hash, "2.0.0", "O(1)", "Determine if a hash field exists")
+    .syntax("key field");
 
 fn hexists(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let exists =

@@ -11,7 +11,8 @@ pub(super) const HSCAN: Command = on_hash("hscan", -3, hscan, READ).docs(
     "2.8.0",
     "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
     "Incrementally iterate hash fields and associated values",
-);
+)
+    .syntax("key cursor:int [MATCH pattern:pattern] [COUNT count:int] [NOVALUES^7.4.0]");
 
 fn hscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = scan::cursor(call.args[2])?;

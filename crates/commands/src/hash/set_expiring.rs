@@ -9,12 +9,18 @@ use crate::expiry::unit_of;
 use crate::parse::integer;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const HSETEX: Command = on_hash("hsetex", -6, hsetex, FAST_WRITE.or(Flags::DENYOOM)).docs(
-    Group::Hash,
-    "8.0.0",
-    "O(N) where N is the number of fields being set.",
-    "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
-);
+pub(super) const HSETEX: Command = on_hash("hsetex", -6, hsetex, FAST_WRITE.or(Flags::DENYOOM))
+    .docs(
+        Group::Hash,
+        "8.0.0",
+        "O(N) where N is the number of fields being set.",
+        "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
+    )
+    .syntax(
+        "key [key-condition<NX|XX>] [condition<FNX|FXX>] [expiration<EX seconds:int|PX milliseconds:int|\
+        EXAT unix-time-seconds:time|PXAT unix-time-milliseconds:time|KEEPTTL>] FIELDS \
+        fields(numfields:int data(field value)...)",
+    );
 
 fn hsetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -57,6 +63,8 @@ enum Expiry {
 }
 
 struct Options<'c> {
+    /// Whether the key must be there, or must not: NX and XX, of Valkey 9 (<https://valkey.io/commands/hsetex/>).
+    key_presence: Option<bool>,
     /// Whether all fields must be there, or none.
     presence: Option<bool>,
     expiry: Expiry,
@@ -65,17 +73,25 @@ struct Options<'c> {
 
 impl<'c> Options<'c> {
     fn parse(call: &Call<'c, '_>) -> Result<Self, Error> {
-        let (mut presence, mut expiry) = (None, Expiry::None);
+        let (mut key_presence, mut presence, mut expiry) = (None, None, Expiry::None);
         let mut words = call.options(2);
         while let Some(word) = words.next() {
             if word.is("FIELDS") {
-                return Ok(Options { presence, expiry, pairs: pairs(call, words.position())? });
+                let pairs = pairs(call, words.position())?;
+                return Ok(Options { key_presence, presence, expiry, pairs });
             }
             if word.is("FNX") || word.is("FXX") {
                 if presence.is_some() {
                     return Err(Error::Text("ERR Only one of FXX or FNX arguments can be specified"));
                 }
                 presence = Some(word.is("FXX"));
+                continue;
+            }
+            if word.is("NX") || word.is("XX") {
+                if key_presence.is_some() {
+                    return Err(Error::Syntax);
+                }
+                key_presence = Some(word.is("XX"));
                 continue;
             }
             let timed = unit_of(word);
@@ -96,9 +112,12 @@ impl<'c> Options<'c> {
         Err(Error::Text("ERR Mandatory argument FIELDS is missing or not at the right position"))
     }
 
-    /// Whether the fields are there, or not there, as they must be.
+    /// Whether the key and the fields are there, or not there, as they must be.
     fn is_met(&self, call: &Call<'_, '_>) -> Result<bool, Error> {
         let hash = call.txn.hash(call.db, call.args[1])?;
+        if self.key_presence.is_some_and(|wanted| hash.is_some() != wanted) {
+            return Ok(false);
+        }
         let is_there = |field: &[u8]| hash.is_some_and(|hash| hash.contains(field));
         Ok(self.presence.is_none_or(|wanted| self.pairs.iter().all(|[field, _]| is_there(field) == wanted)))
     }

@@ -21,25 +21,29 @@ pub(super) const HTTL: Command = on_fields(
     |call| reply_deadlines(call, |deadline, now_ms| to_seconds(deadline - now_ms)),
     FAST_READ,
     "Returns the TTL in seconds of a hash field.",
-);
+)
+.syntax("key FIELDS fields(numfields:int field...)");
 pub(super) const HPTTL: Command = on_fields(
     "hpttl",
     |call| reply_deadlines(call, |deadline, now_ms| deadline - now_ms),
     FAST_READ,
     "Returns the TTL in milliseconds of a hash field.",
-);
+)
+.syntax("key FIELDS fields(numfields:int field...)");
 pub(super) const HEXPIRETIME: Command = on_fields(
     "hexpiretime",
     |call| reply_deadlines(call, |deadline, _| to_seconds(deadline)),
     FAST_READ,
     "Returns the expiration time of a hash field as a Unix timestamp, in seconds.",
-);
+)
+.syntax("key FIELDS fields(numfields:int field...)");
 pub(super) const HPEXPIRETIME: Command = on_fields(
     "hpexpiretime",
     |call| reply_deadlines(call, |deadline, _| deadline),
     FAST_READ,
     "Returns the expiration time of a hash field as a Unix timestamp, in msec.",
-);
+)
+.syntax("key FIELDS fields(numfields:int field...)");
 
 const NO_FIELD: i64 = -2;
 const NO_DEADLINE: i64 = -1;
@@ -67,7 +71,8 @@ fn to_seconds(milliseconds: u64) -> u64 {
 }
 
 pub(super) const HPERSIST: Command =
-    on_fields("hpersist", hpersist, FAST_WRITE, "Removes the expiration time for each specified field");
+    on_fields("hpersist", hpersist, FAST_WRITE, "Removes the expiration time for each specified field")
+        .syntax("key FIELDS fields(numfields:int field...)");
 
 fn hpersist(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

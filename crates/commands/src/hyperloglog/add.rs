@@ -19,7 +19,8 @@ pub(super) const PFADD: Command = command("pfadd", -2, pfadd)
         "2.8.9",
         "O(1) to add every element.",
         "Adds the specified elements to the specified HyperLogLog.",
-    );
+    )
+    .syntax("key [element...]");
 
 fn pfadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

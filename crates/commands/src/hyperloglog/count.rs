@@ -17,7 +17,8 @@ pub(super) const PFCOUNT: Command = command("pfcount", -2, pfcount)
         "2.8.9",
         "O(1) with a very small average constant time when called with a single key. O(N) with N being the number of keys, and much bigger constant times, when called with multiple keys.",
         "Return the approximated cardinality of the set(s) observed by the HyperLogLog at key(s).",
-    );
+    )
+    .syntax("key...");
 
 fn pfcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = if call.args.len() == 2 { count_one(call)? } else { count_union(call)? };

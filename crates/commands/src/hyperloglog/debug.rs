@@ -17,7 +17,9 @@ pub(super) const PFDEBUG: Command = command("pfdebug", 3, pfdebug)
     .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::ADMIN))
     .keys(Keys::at(2))
     .acl(Categories::HYPERLOGLOG)
-    .docs(Group::Hyperloglog, "2.8.9", "N/A", "Internal commands for debugging HyperLogLog values");
+    .docs(Group::Hyperloglog, "2.8.9", "N/A", "Internal commands for debugging HyperLogLog values")
+    .syntax("subcommand key")
+    .internal();
 
 fn pfdebug(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (subcommand, key) = (Word(call.args[1]), call.args[2]);
@@ -81,7 +83,8 @@ fn decoded(sketch: &Sketch) -> String {
 pub(super) const PFSELFTEST: Command = command("pfselftest", 1, pfselftest)
     .flags(Flags::ADMIN)
     .acl(Categories::HYPERLOGLOG)
-    .docs(Group::Hyperloglog, "2.8.9", "N/A", "An internal command for testing HyperLogLog values");
+    .docs(Group::Hyperloglog, "2.8.9", "N/A", "An internal command for testing HyperLogLog values")
+    .internal();
 
 /// Counts a known number of elements in both encodings.
 fn pfselftest(call: &mut Call<'_, '_>) -> Result<(), Error> {

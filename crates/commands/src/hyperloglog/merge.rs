@@ -18,7 +18,8 @@ pub(super) const PFMERGE: Command = command("pfmerge", -2, pfmerge)
         "2.8.9",
         "O(N) to merge N HyperLogLogs, but with high constant times.",
         "Merge N different HyperLogLogs into a single one.",
-    );
+    )
+    .syntax("destkey@0 sourcekey@1...");
 
 fn pfmerge(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

@@ -12,7 +12,8 @@ pub(super) const LINSERT: Command = on_list("linsert", 5, linsert, Flags::WRITE.
     "2.2.0",
     "O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).",
     "Insert an element before or after another element in a list",
-);
+)
+    .syntax("key where<BEFORE|AFTER> pivot element");
 
 fn linsert(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let where_to = Word(call.args[2]);
@@ -38,12 +39,14 @@ fn linsert(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const LREM: Command = on_list("lrem", 4, lrem, Flags::WRITE).docs(
-    Group::List,
-    "1.0.0",
-    "O(N+M) where N is the length of the list and M is the number of elements removed.",
-    "Remove elements from a list",
-);
+pub(super) const LREM: Command = on_list("lrem", 4, lrem, Flags::WRITE)
+    .docs(
+        Group::List,
+        "1.0.0",
+        "O(N+M) where N is the length of the list and M is the number of elements removed.",
+        "Remove elements from a list",
+    )
+    .syntax("key count:int element");
 
 fn lrem(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = call.integer(2)?;
@@ -70,7 +73,8 @@ pub(super) const LSET: Command = on_list("lset", 4, lset, Flags::WRITE.or(Flags:
     "1.0.0",
     "O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).",
     "Set the value of an element in a list by its index",
-);
+)
+    .syntax("key index:int element");
 
 fn lset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let index = call.integer(2);
@@ -83,12 +87,14 @@ fn lset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const LTRIM: Command = on_list("ltrim", 4, ltrim, Flags::WRITE).docs(
-    Group::List,
-    "1.0.0",
-    "O(N) where N is the number of elements to be removed by the operation.",
-    "Trim a list to the specified range",
-);
+pub(super) const LTRIM: Command = on_list("ltrim", 4, ltrim, Flags::WRITE)
+    .docs(
+        Group::List,
+        "1.0.0",
+        "O(N) where N is the number of elements to be removed by the operation.",
+        "Trim a list to the specified range",
+    )
+    .syntax("key start:int stop:int");
 
 fn ltrim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);

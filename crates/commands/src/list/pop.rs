@@ -12,20 +12,16 @@ use crate::spec::{Command, Flags, Group};
 
 const COMPLEXITY: &str = "O(N) where N is the number of elements returned";
 
-pub(super) const LPOP: Command = on_list(
-    "lpop",
-    -2,
-    |call| pop(call, End::Left),
-    Flags::WRITE.or(Flags::FAST),
-)
-.docs(Group::List, "1.0.0", COMPLEXITY, "Remove and get the first elements in a list");
-pub(super) const RPOP: Command = on_list(
-    "rpop",
-    -2,
-    |call| pop(call, End::Right),
-    Flags::WRITE.or(Flags::FAST),
-)
-.docs(Group::List, "1.0.0", COMPLEXITY, "Remove and get the last elements in a list");
+pub(super) const LPOP: Command =
+    on_list("lpop", -2, |call| pop(call, End::Left), Flags::WRITE.or(Flags::FAST))
+        .docs(Group::List, "1.0.0", COMPLEXITY, "Remove and get the first elements in a list")
+        .syntax("key [count:int^6.2.0]")
+        .history(&[("6.2.0", "Added the `count` argument.")]);
+pub(super) const RPOP: Command =
+    on_list("rpop", -2, |call| pop(call, End::Right), Flags::WRITE.or(Flags::FAST))
+        .docs(Group::List, "1.0.0", COMPLEXITY, "Remove and get the last elements in a list")
+        .syntax("key [count:int^6.2.0]")
+        .history(&[("6.2.0", "Added the `count` argument.")]);
 
 fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let count = match call.args[2..] {

@@ -14,13 +14,15 @@ const fn popper(name: &'static str, arity: i8, handler: Handler, keys: Keys) -> 
     command(name, arity, handler).flags(Flags::WRITE).keys(keys).acl(Categories::LIST)
 }
 
-pub(super) const LMPOP: Command =
-    popper("lmpop", -4, lmpop, Keys::counted(1)).flags(Flags::MOVABLE_KEYS).docs(
+pub(super) const LMPOP: Command = popper("lmpop", -4, lmpop, Keys::counted(1))
+    .flags(Flags::MOVABLE_KEYS)
+    .docs(
         Group::List,
         "7.0.0",
         "O(N+M) where N is the number of provided keys and M is the number of elements returned.",
         "Pop elements from a list",
-    );
+    )
+    .syntax("numkeys:int key... where<LEFT|RIGHT> [COUNT count:int]");
 
 fn lmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, 1)?;
@@ -30,13 +32,15 @@ fn lmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const BLMPOP: Command =
-    popper("blmpop", -5, blmpop, Keys::counted(2)).flags(Flags::BLOCKING.or(Flags::MOVABLE_KEYS)).docs(
+pub(super) const BLMPOP: Command = popper("blmpop", -5, blmpop, Keys::counted(2))
+    .flags(Flags::BLOCKING.or(Flags::MOVABLE_KEYS))
+    .docs(
         Group::List,
         "7.0.0",
         "O(N+M) where N is the number of provided keys and M is the number of elements returned.",
         "Pop elements from a list, or block until one is available",
-    );
+    )
+    .syntax("timeout:double numkeys:int key... where<LEFT|RIGHT> [COUNT count:int]");
 
 fn blmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, 2)?;
@@ -50,7 +54,9 @@ pub(super) const BLPOP: Command = popper("blpop", -3, |call| pop(call, End::Left
         "2.0.0",
         "O(N) where N is the number of provided keys.",
         "Remove and get the first element in a list, or block until one is available",
-    );
+    )
+    .syntax("key... timeout:double")
+    .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]);
 
 pub(super) const BRPOP: Command = popper("brpop", -3, |call| pop(call, End::Right), Keys::range(1, -2, 1))
     .flags(Flags::NOSCRIPT.or(Flags::BLOCKING))
@@ -59,7 +65,9 @@ pub(super) const BRPOP: Command = popper("brpop", -3, |call| pop(call, End::Righ
         "2.0.0",
         "O(N) where N is the number of provided keys.",
         "Remove and get the last element in a list, or block until one is available",
-    );
+    )
+    .syntax("key... timeout:double")
+    .history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]);
 
 fn pop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let timeout_at = call.args.len() - 1;
@@ -70,7 +78,7 @@ fn pop_or_block(call: &mut Call<'_, '_>, options: &Options, timeout_at: usize) -
     let deadline_ms = deadline(call, timeout_at)?;
     if !pop_first(call, options)? {
         let keys = options.keys.clone().collect();
-        call.block(Block { keys, deadline_ms });
+        call.block(Block { keys, deadline_ms, ..Block::default() });
     }
     Ok(())
 }

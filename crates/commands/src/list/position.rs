@@ -13,7 +13,8 @@ pub(super) const LPOS: Command = on_list("lpos", -3, lpos, Flags::READONLY).docs
     "6.0.6",
     "O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.",
     "Return the index of matching elements on a list",
-);
+)
+    .syntax("key element [RANK rank:int] [COUNT num-matches:int] [MAXLEN len:int]");
 
 fn lpos(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let search = Search::parse(call)?;

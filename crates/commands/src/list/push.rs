@@ -18,21 +18,29 @@ const fn pusher(name: &'static str, handler: Handler, since: &'static str, summa
 }
 
 pub(super) const LPUSH: Command =
-    pusher("lpush", |call| push(call, End::Left), "1.0.0", "Prepend one or multiple elements to a list");
+    pusher("lpush", |call| push(call, End::Left), "1.0.0", "Prepend one or multiple elements to a list")
+        .syntax("key element...")
+        .history(&[("2.4.0", "Accepts multiple `element` arguments.")]);
 pub(super) const RPUSH: Command =
-    pusher("rpush", |call| push(call, End::Right), "1.0.0", "Append one or multiple elements to a list");
+    pusher("rpush", |call| push(call, End::Right), "1.0.0", "Append one or multiple elements to a list")
+        .syntax("key element...")
+        .history(&[("2.4.0", "Accepts multiple `element` arguments.")]);
 pub(super) const LPUSHX: Command = pusher(
     "lpushx",
     |call| push_if_present(call, End::Left),
     "2.2.0",
     "Prepend an element to a list, only if the list exists",
-);
+)
+.syntax("key element...")
+.history(&[("4.0.0", "Accepts multiple `element` arguments.")]);
 pub(super) const RPUSHX: Command = pusher(
     "rpushx",
     |call| push_if_present(call, End::Right),
     "2.2.0",
     "Append an element to a list, only if the list exists",
-);
+)
+.syntax("key element...")
+.history(&[("4.0.0", "Accepts multiple `element` arguments.")]);
 
 fn push(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let mut list = call.txn.list_entry(call.db, call.args[1])?;

@@ -5,12 +5,9 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const LLEN: Command = on_list("llen", 2, llen, Flags::READONLY.or(Flags::FAST)).docs(
-    Group::List,
-    "1.0.0",
-    "O(1)",
-    "Get the length of a list",
-);
+pub(super) const LLEN: Command = on_list("llen", 2, llen, Flags::READONLY.or(Flags::FAST))
+    .docs(Group::List, "1.0.0", "O(1)", "Get the length of a list")
+    .syntax("key");
 
 fn llen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let list = call.txn.list(call.db, call.args[1])?;
@@ -24,7 +21,8 @@ pub(super) const LINDEX: Command = on_list("lindex", 3, lindex, Flags::READONLY)
     "1.0.0",
     "O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).",
     "Get an element from a list by its index",
-);
+)
+    .syntax("key index:int");
 
 fn lindex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let list = call.txn.list(call.db, call.args[1])?;
@@ -45,7 +43,8 @@ pub(super) const LRANGE: Command = on_list("lrange", 4, lrange, Flags::READONLY)
     "1.0.0",
     "O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.",
     "Get a range of elements from a list",
-);
+)
+    .syntax("key start:int stop:int");
 
 fn lrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);

@@ -19,44 +19,51 @@ const fn blocking_mover(name: &'static str, arity: i8, handler: Handler) -> Comm
     mover(name, arity, handler).flags(Flags::NOSCRIPT.or(Flags::BLOCKING))
 }
 
-pub(super) const LMOVE: Command = mover("lmove", 5, lmove).docs(
-    Group::List,
-    "6.2.0",
-    "O(1)",
-    "Pop an element from a list, push it to another list and return it",
-);
+pub(super) const LMOVE: Command = mover("lmove", 5, lmove)
+    .docs(Group::List, "6.2.0", "O(1)", "Pop an element from a list, push it to another list and return it")
+    .syntax("source@0 destination@1 wherefrom<LEFT|RIGHT> whereto<LEFT|RIGHT>");
 
 fn lmove(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (from, to) = (End::parse(call.args[3])?, End::parse(call.args[4])?);
     answer(call, from, to)
 }
 
-pub(super) const RPOPLPUSH: Command = mover("rpoplpush", 3, |call| answer(call, End::Right, End::Left)).docs(
-    Group::List,
-    "1.2.0",
-    "O(1)",
-    "Remove the last element in a list, prepend it to another list and return it",
-);
+pub(super) const RPOPLPUSH: Command = mover("rpoplpush", 3, |call| answer(call, End::Right, End::Left))
+    .docs(
+        Group::List,
+        "1.2.0",
+        "O(1)",
+        "Remove the last element in a list, prepend it to another list and return it",
+    )
+    .syntax("source@0 destination@1")
+    .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments");
 
-pub(super) const BLMOVE: Command = blocking_mover("blmove", 6, blmove).docs(
-    Group::List,
-    "6.2.0",
-    "O(1)",
-    "Pop an element from a list, push it to another list and return it; or block until one is available",
-);
+pub(super) const BLMOVE: Command = blocking_mover("blmove", 6, blmove)
+    .docs(
+        Group::List,
+        "6.2.0",
+        "O(1)",
+        "Pop an element from a list, push it to another list and return it; or block until one is available",
+    )
+    .syntax("source@0 destination@1 wherefrom<LEFT|RIGHT> whereto<LEFT|RIGHT> timeout:double");
 
 fn blmove(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (from, to) = (End::parse(call.args[3])?, End::parse(call.args[4])?);
     answer_or_block(call, from, to, 5)
 }
 
-pub(super) const BRPOPLPUSH: Command =
-    blocking_mover("brpoplpush", 4, |call| answer_or_block(call, End::Right, End::Left, 3)).docs(
-        Group::List,
-        "2.2.0",
-        "O(1)",
-        "Pop an element from a list, push it to another list and return it; or block until one is available",
-    );
+pub(super) const BRPOPLPUSH: Command = blocking_mover("brpoplpush", 4, |call| {
+    answer_or_block(call, End::Right, End::Left, 3)
+})
+.docs(
+    Group::List,
+    "2.2.0",
+    "O(1)",
+    "Pop an element from a list, push it to another list and return it; or block until one is available",
+)
+.syntax("source@0 destination@1 timeout:double")
+.deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")
+.history(&[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")]);
 
 fn answer(call: &mut Call<'_, '_>, from: End, to: End) -> Result<(), Error> {
     if !transfer(call, from, to)? {
@@ -72,7 +79,7 @@ fn answer_or_block(call: &mut Call<'_, '_>, from: End, to: End, timeout_at: usiz
     }
     // The answer differs: where nobody may wait it is LMOVE's, after a wait it is that of every blocking command.
     if call.may_block() {
-        call.block(Block { keys: vec![1], deadline_ms });
+        call.block(Block { keys: vec![1], deadline_ms, ..Block::default() });
     } else {
         call.reply.null();
     }

@@ -143,9 +143,14 @@ fn hash(fields: impl Iterator<Item = Option<(Bytes, Bytes)>>, limits: &Limits) -
 }
 
 fn zset(members: impl Iterator<Item = Option<(Bytes, f64)>>, limits: &Limits) -> Option<Value> {
-    let mut zset = ZSet::default();
-    for pair in members {
-        let (member, score) = pair.filter(|(_, score)| !score.is_nan())?;
+    let members: Vec<(Bytes, f64)> = members.collect::<Option<_>>()?;
+    let longest = members.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
+    // In its final form from the start: a small one does not keep the sign of zeros.
+    let mut zset = ZSet::with_form_of(members.len(), longest, limits);
+    for (member, score) in members {
+        if score.is_nan() {
+            return None;
+        }
         let outcome = zset.insert_or_update(&member, score, limits, &mut NoLog);
         (outcome == Outcome::Added).then_some(())?;
     }

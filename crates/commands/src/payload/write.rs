@@ -5,14 +5,32 @@ use perigee_keyspace::{Hash, List, Set, StrRef, ValueRef, ZSet};
 use perigee_resp::format_double;
 
 use super::kinds::*;
+use super::nodes::{Node, NodeLimits, for_each_node};
 use super::streams;
 use super::strings::{write_integer, write_length, write_string};
 
-/// Appends the value, long strings in it compressed if that is allowed.
-pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>, compress: bool) {
+/// What a value may be written as.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Form {
+    /// Long strings are compressed.
+    pub compress: bool,
+    /// The nodes of lists.
+    pub nodes: NodeLimits,
+}
+
+/// Compressed or not; the rest by default.
+impl From<bool> for Form {
+    fn from(compress: bool) -> Self {
+        Form { compress, ..Form::default() }
+    }
+}
+
+/// Appends the value.
+pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>, form: impl Into<Form>) {
+    let Form { compress, nodes } = form.into();
     match value {
         ValueRef::Str(value) => string(out, value, compress),
-        ValueRef::List(value) => list(out, value, compress),
+        ValueRef::List(value) => list(out, value, compress, nodes),
         ValueRef::Set(value) => set(out, value, compress),
         ValueRef::Hash(value) => hash(out, value, compress),
         ValueRef::ZSet(value) => zset(out, value, compress),
@@ -31,41 +49,22 @@ fn string(out: &mut Vec<u8>, value: StrRef<'_>, compress: bool) {
     }
 }
 
-/// A quicklist whose nodes are as full as Redis's are when elements are added at the end.
-fn list(out: &mut Vec<u8>, list: &List, compress: bool) {
+fn list(out: &mut Vec<u8>, list: &List, compress: bool, limits: NodeLimits) {
     let mut nodes = Vec::new();
     let mut count = 0;
-    let mut node = Listpack::default();
-    let mut write_node = |kind, bytes: &[u8]| {
+    for_each_node(list, limits, |node| {
+        let (kind, bytes) = match &node {
+            Node::Plain(element) => (PLAIN, *element),
+            Node::Packed(listpack) => (PACKED, &**listpack),
+        };
         write_length(&mut nodes, kind);
         write_string(&mut nodes, bytes, compress);
         count += 1;
-    };
-    for element in list.iter() {
-        let large = element.len() >= LARGE_ELEMENT;
-        if !node.is_empty() && (large || node.size() + element.len() + ELEMENT_OVERHEAD > NODE_BYTES) {
-            write_node(PACKED, &std::mem::take(&mut node).finish());
-        }
-        if large {
-            write_node(PLAIN, element);
-        } else {
-            node.push(element);
-        }
-    }
-    if !node.is_empty() {
-        write_node(PACKED, &node.finish());
-    }
+    });
     out.push(LIST_QUICKLIST_2);
     write_length(out, count);
     out.extend_from_slice(&nodes);
 }
-
-/// What a node of several elements holds at most, by the default of `list-max-listpack-size`.
-const NODE_BYTES: usize = 8192;
-/// What Redis reckons with for an element beside its bytes.
-const ELEMENT_OVERHEAD: usize = 8;
-/// An element of so many bytes is a node of its own.
-const LARGE_ELEMENT: usize = 1 << 30;
 
 fn set(out: &mut Vec<u8>, set: &Set, compress: bool) {
     if let Some(integers) = set.ints() {

@@ -16,42 +16,53 @@ const fn listen(name: &'static str, arity: i8, handler: crate::spec::Handler) ->
     command(name, arity, handler).flags(LISTEN_FLAGS)
 }
 
-const SUBSCRIBE: Command = listen("subscribe", -2, |call| join(call, Kind::Channel)).docs(
-    Group::Pubsub,
-    "2.0.0",
-    "O(N) where N is the number of channels to subscribe to.",
-    "Listen for messages published to the given channels",
-);
-const PSUBSCRIBE: Command = listen("psubscribe", -2, |call| join(call, Kind::Pattern)).docs(
-    Group::Pubsub,
-    "2.0.0",
-    "O(N) where N is the number of patterns the client is already subscribed to.",
-    "Listen for messages published to channels matching the given patterns",
-);
-const SSUBSCRIBE: Command = listen("ssubscribe", -2, |call| join(call, Kind::Shard)).docs(
-    Group::Pubsub,
-    "7.0.0",
-    "O(N) where N is the number of shard channels to subscribe to.",
-    "Listen for messages published to the given shard channels",
-);
-const UNSUBSCRIBE: Command = listen("unsubscribe", -1, |call| leave(call, Kind::Channel)).docs(
-    Group::Pubsub,
-    "2.0.0",
-    "O(N) where N is the number of clients already subscribed to a channel.",
-    "Stop listening for messages posted to the given channels",
-);
+const SUBSCRIBE: Command = listen("subscribe", -2, |call| join(call, Kind::Channel))
+    .docs(
+        Group::Pubsub,
+        "2.0.0",
+        "O(N) where N is the number of channels to subscribe to.",
+        "Listen for messages published to the given channels",
+    )
+    .syntax("channel...");
+const PSUBSCRIBE: Command = listen("psubscribe", -2, |call| join(call, Kind::Pattern))
+    .docs(
+        Group::Pubsub,
+        "2.0.0",
+        "O(N) where N is the number of patterns the client is already subscribed to.",
+        "Listen for messages published to channels matching the given patterns",
+    )
+    .syntax("pattern(pattern:pattern)...");
+const SSUBSCRIBE: Command = listen("ssubscribe", -2, |call| join(call, Kind::Shard))
+    .docs(
+        Group::Pubsub,
+        "7.0.0",
+        "O(N) where N is the number of shard channels to subscribe to.",
+        "Listen for messages published to the given shard channels",
+    )
+    .syntax("shardchannel...");
+const UNSUBSCRIBE: Command = listen("unsubscribe", -1, |call| leave(call, Kind::Channel))
+    .docs(
+        Group::Pubsub,
+        "2.0.0",
+        "O(N) where N is the number of clients already subscribed to a channel.",
+        "Stop listening for messages posted to the given channels",
+    )
+    .syntax("[channel...]");
 const PUNSUBSCRIBE: Command = listen("punsubscribe", -1, |call| leave(call, Kind::Pattern)).docs(
     Group::Pubsub,
     "2.0.0",
     "O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
     "Stop listening for messages posted to channels matching the given patterns",
-);
-const SUNSUBSCRIBE: Command = listen("sunsubscribe", -1, |call| leave(call, Kind::Shard)).docs(
-    Group::Pubsub,
-    "7.0.0",
-    "O(N) where N is the number of clients already subscribed to a shard channel.",
-    "Stop listening for messages posted to the given shard channels",
-);
+)
+    .syntax("[pattern:pattern...]");
+const SUNSUBSCRIBE: Command = listen("sunsubscribe", -1, |call| leave(call, Kind::Shard))
+    .docs(
+        Group::Pubsub,
+        "7.0.0",
+        "O(N) where N is the number of clients already subscribed to a shard channel.",
+        "Stop listening for messages posted to the given shard channels",
+    )
+    .syntax("[shardchannel...]");
 
 fn words(kind: Kind) -> (&'static [u8], &'static [u8]) {
     match kind {
@@ -106,7 +117,8 @@ const PUBLISH: Command = command("publish", 3, publish)
         "2.0.0",
         "O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).",
         "Post a message to a channel",
-    );
+    )
+    .syntax("channel message");
 
 fn publish(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let receivers = call.env.engine.pubsub.receivers(Kind::Channel, call.args[1]);
@@ -122,7 +134,8 @@ const SPUBLISH: Command = command("spublish", 3, spublish)
         "7.0.0",
         "O(N) where N is the number of clients subscribed to the receiving shard channel.",
         "Post a message to a shard channel",
-    );
+    )
+    .syntax("shardchannel message");
 
 fn spublish(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let receivers = call.env.engine.pubsub.receivers(Kind::Shard, call.args[1]);
@@ -151,14 +164,16 @@ const CHANNELS: Command = inspect("channels", "pubsub|channels", -2, |call| chan
     "2.8.0",
     "O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)",
     "List active channels",
-);
+)
+    .syntax("[pattern:pattern]");
 const SHARDCHANNELS: Command = inspect("shardchannels", "pubsub|shardchannels", -2, |call| channels(call, Kind::Shard))
     .docs(
         Group::Pubsub,
         "7.0.0",
         "O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).",
         "List active shard channels",
-    );
+    )
+    .syntax("[pattern:pattern]");
 
 fn channels(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     if call.args.len() > 3 {
@@ -182,19 +197,23 @@ fn numpat(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const NUMSUB: Command = inspect("numsub", "pubsub|numsub", -2, |call| numsub(call, Kind::Channel)).docs(
-    Group::Pubsub,
-    "2.8.0",
-    "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
-    "Get the count of subscribers for channels",
-);
-const SHARDNUMSUB: Command =
-    inspect("shardnumsub", "pubsub|shardnumsub", -2, |call| numsub(call, Kind::Shard)).docs(
+const NUMSUB: Command = inspect("numsub", "pubsub|numsub", -2, |call| numsub(call, Kind::Channel))
+    .docs(
         Group::Pubsub,
-        "7.0.0",
-        "O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels",
-        "Get the count of subscribers for shard channels",
-    );
+        "2.8.0",
+        "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
+        "Get the count of subscribers for channels",
+    )
+    .syntax("[channel...]");
+const SHARDNUMSUB: Command =
+    inspect("shardnumsub", "pubsub|shardnumsub", -2, |call| numsub(call, Kind::Shard))
+        .docs(
+            Group::Pubsub,
+            "7.0.0",
+            "O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels",
+            "Get the count of subscribers for shard channels",
+        )
+        .syntax("[shardchannel...]");
 
 fn numsub(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     call.reply.array(2 * (call.args.len() - 2));

@@ -35,8 +35,9 @@ const fn eval_command(
     )
 }
 
-const EVAL: Command =
-    eval_command("eval", eval, "2.6.0", "Execute a Lua script server side").flags(EVAL_FLAGS);
+const EVAL: Command = eval_command("eval", eval, "2.6.0", "Execute a Lua script server side")
+    .flags(EVAL_FLAGS)
+    .syntax("script numkeys:int [key...] [arg...]");
 
 fn eval(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let Some(mode) = debug::mode(call) {
@@ -48,7 +49,8 @@ fn eval(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 const EVAL_RO: Command =
     eval_command("eval_ro", eval_ro, "7.0.0", "Execute a read-only Lua script server side")
-        .flags(READ_ONLY_FLAGS);
+        .flags(READ_ONLY_FLAGS)
+        .syntax("script numkeys:int [key...] [arg...]");
 
 const READ_ONLY_FLAGS: Flags = Flags::NOSCRIPT
     .or(Flags::STALE)
@@ -67,7 +69,8 @@ fn eval_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 const EVALSHA: Command = eval_command("evalsha", evalsha, "2.6.0", "Execute a Lua script server side")
     .flags(EVAL_FLAGS)
-    .scope(Scope::Keys);
+    .scope(Scope::Keys)
+    .syntax("sha1 numkeys:int [key...] [arg...]");
 
 fn evalsha(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = script_by_sha1(call)?;
@@ -76,7 +79,8 @@ fn evalsha(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 const EVALSHA_RO: Command =
     eval_command("evalsha_ro", evalsha_ro, "7.0.0", "Execute a read-only Lua script server side")
-        .flags(READ_ONLY_FLAGS);
+        .flags(READ_ONLY_FLAGS)
+        .syntax("sha1 numkeys:int [key...] [arg...]");
 
 fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = script_by_sha1(call)?;
@@ -187,7 +191,8 @@ const EXISTS: Command = command("exists", -3, script_exists)
         "2.6.0",
         "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
         "Check existence of scripts in the script cache.",
-    );
+    )
+    .syntax("sha1...");
 
 fn script_exists(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.array(call.args.len() - 2);
@@ -206,7 +211,9 @@ const FLUSH: Command = command("flush", -2, script_flush)
         "2.6.0",
         "O(N) with N being the number of scripts in cache",
         "Remove all the scripts from the script cache.",
-    );
+    )
+    .syntax("[async<ASYNC|SYNC>^6.2.0]")
+    .history(&[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")]);
 
 fn script_flush(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let valid = match call.args {
@@ -226,7 +233,8 @@ const KILL: Command = command("kill", -2, script_kill)
     .full("script|kill")
     .flags(Flags::NOSCRIPT.or(Flags::ALLOW_BUSY))
     .acl(Categories::SCRIPTING)
-    .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.");
+    .docs(Group::Scripting, "2.6.0", "O(1)", "Kill the script currently in execution.")
+    .syntax("[target<sha1|name|CLIENT client(ID client-id:int)>^7.2.4]");
 
 fn script_kill(call: &mut Call<'_, '_>) -> Result<(), Error> {
     kill(call, false)
@@ -265,7 +273,8 @@ const LOAD: Command = command("load", 3, script_load)
         "2.6.0",
         "O(N) with N being the length in bytes of the script body.",
         "Load the specified Lua script into the script cache.",
-    );
+    )
+    .syntax("script");
 
 fn script_load(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = match call.env.engine.scripts.find_source(call.args[2]) {
@@ -281,7 +290,8 @@ const SHOW: Command = command("show", 3, script_show)
     .full("script|show")
     .flags(Flags::NOSCRIPT)
     .acl(Categories::SCRIPTING)
-    .docs(Group::Scripting, "8.0.0", "O(1)", "Show the text of a script in the script cache");
+    .docs(Group::Scripting, "8.0.0", "O(1)", "Show the text of a script in the script cache")
+    .syntax("sha1");
 
 fn script_show(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = call.env.engine.scripts.find(call.args[2]).ok_or(NO_SCRIPT)?;

@@ -24,7 +24,8 @@ pub(super) const DEBUG: Command = command("debug", 3, script_debug)
     .full("script|debug")
     .flags(Flags::NOSCRIPT)
     .acl(Categories::SCRIPTING)
-    .docs(Group::Scripting, "3.2.0", "O(1)", "Set the debug mode for executed scripts.");
+    .docs(Group::Scripting, "3.2.0", "O(1)", "Set the debug mode for executed scripts.")
+    .syntax("mode<YES|SYNC|NO>");
 
 fn script_debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.session.in_exec {

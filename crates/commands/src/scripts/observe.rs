@@ -37,13 +37,17 @@ fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const STATS: Command =
-    command("stats", -2, stats).full("script|stats").flags(Flags::NOSCRIPT).acl(Categories::SCRIPTING).docs(
+pub(super) const STATS: Command = command("stats", -2, stats)
+    .full("script|stats")
+    .flags(Flags::NOSCRIPT)
+    .acl(Categories::SCRIPTING)
+    .docs(
         Group::Scripting,
         "7.2.4",
         "O(N) with N being the number of scripts in cache, O(1) for one of them",
         "Show how scripts ran: calls, errors, times, memory",
-    );
+    )
+    .syntax("[target<sha1|name|RESET>]");
 
 fn stats(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let all = || with_functions(call.env.engine);

@@ -19,7 +19,8 @@ pub(super) const PROFILE: Command = command("profile", 4, script_profile)
         "7.2.4",
         "O(1), GET: O(N) with N being the number of different stacks",
         "Sample where a script spends its time",
-    );
+    )
+    .syntax("target<sha1|name> action<ON|OFF|GET>");
 
 fn script_profile(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let script = call.env.engine.scripts.find_named(call.args[2]).ok_or(NO_SCRIPT)?;

@@ -1,5 +1,6 @@
 //! COMMAND: what the command table says, to clients.
 
+mod docs;
 mod entry;
 mod hints;
 mod keys;
@@ -23,7 +24,7 @@ pub(super) const COMMAND: Command = with_subcommands(
         "O(N) where N is the total number of Redis commands",
         "Get array of Redis command details",
     ),
-    &[COUNT, DOCS, keys::GETKEYS, keys::GETKEYSANDFLAGS, HELP, INFO, list::LIST],
+    &[COUNT, docs::DOCS, keys::GETKEYS, keys::GETKEYSANDFLAGS, HELP, INFO, list::LIST],
 );
 
 const fn with_subcommands(mut command: Command, subcommands: &'static [Command]) -> Command {
@@ -44,12 +45,15 @@ const COUNT: Command = shown("count", "command|count", 2, |call| {
 })
 .docs(Group::Server, "2.8.13", "O(1)", "Get total number of Redis commands");
 
-const INFO: Command = shown("info", "command|info", -2, info).docs(
-    Group::Server,
-    "2.8.13",
-    "O(N) where N is the number of commands to look up",
-    "Get array of specific Redis command details, or all when no argument is given.",
-);
+const INFO: Command = shown("info", "command|info", -2, info)
+    .docs(
+        Group::Server,
+        "2.8.13",
+        "O(N) where N is the number of commands to look up",
+        "Get array of specific Redis command details, or all when no argument is given.",
+    )
+    .syntax("[command-name...]")
+    .history(&[("7.0.0", "Allowed to be called with no argument to get info on all commands.")]);
 
 fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.args.len() == 2 {
@@ -62,27 +66,6 @@ fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
             Some((name, entry)) => entry::reply(call.reply, &name, entry.command),
             None => call.reply.null(),
         }
-    }
-    Ok(())
-}
-
-const DOCS: Command = shown("docs", "command|docs", -2, docs).docs(
-    Group::Server,
-    "7.0.0",
-    "O(N) where N is the number of commands to look up",
-    "Get array of specific Redis command documentation",
-);
-
-fn docs(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let table = &call.env.engine.commands;
-    let found: Vec<(Vec<u8>, Entry)> = match &call.args[2..] {
-        [] => table.all().into_iter().map(|(name, entry)| (name.to_vec(), entry)).collect(),
-        names => names.iter().filter_map(|name| find(table, name)).collect(),
-    };
-    call.reply.map(found.len());
-    for (name, entry) in found {
-        call.reply.bulk(&name);
-        entry::reply_docs(call.reply, entry.command);
     }
     Ok(())
 }

@@ -23,12 +23,15 @@ const fn operator(name: &'static str, full: &'static str, arity: i8, handler: Ha
         .flags(Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE))
 }
 
-const GET: Command = operator("get", "config|get", -3, get).docs(
-    Group::Server,
-    "2.0.0",
-    "O(N) when N is the number of configuration parameters provided",
-    "Get the values of configuration parameters",
-);
+const GET: Command = operator("get", "config|get", -3, get)
+    .docs(
+        Group::Server,
+        "2.0.0",
+        "O(N) when N is the number of configuration parameters provided",
+        "Get the values of configuration parameters",
+    )
+    .syntax("parameter(parameter)...")
+    .history(&[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")]);
 
 fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut found: Vec<(String, usize)> = Vec::new();
@@ -62,12 +65,15 @@ fn names() -> impl Iterator<Item = (String, usize)> {
     })
 }
 
-const SET: Command = operator("set", "config|set", -4, set).docs(
-    Group::Server,
-    "2.0.0",
-    "O(N) when N is the number of configuration parameters provided",
-    "Set configuration parameters to the given values",
-);
+const SET: Command = operator("set", "config|set", -4, set)
+    .docs(
+        Group::Server,
+        "2.0.0",
+        "O(N) when N is the number of configuration parameters provided",
+        "Set configuration parameters to the given values",
+    )
+    .syntax("parameter_value(parameter value)...")
+    .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")]);
 
 fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if !call.args.len().is_multiple_of(2) {

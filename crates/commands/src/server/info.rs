@@ -15,7 +15,9 @@ pub(super) const INFO: Command = command("info", -1, info)
     .flags(Flags::LOADING.or(Flags::STALE))
     .scope(Scope::AllIf(|args| Wanted::parse(args).includes("keyspace")))
     .acl(Categories::DANGEROUS)
-    .docs(Group::Server, "1.0.0", "O(1)", "Get information and statistics about the server");
+    .docs(Group::Server, "1.0.0", "O(1)", "Get information and statistics about the server")
+    .syntax("[section...]")
+    .history(&[("7.0.0", "Added support for taking multiple section arguments.")]);
 
 fn info(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wanted = Wanted::parse(call.args);

@@ -39,12 +39,9 @@ fn latest(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-const HISTORY: Command = operator("history", "latency|history", 3, history).docs(
-    Group::Server,
-    "2.8.13",
-    "O(1)",
-    "Return timestamp-latency samples for the event.",
-);
+const HISTORY: Command = operator("history", "latency|history", 3, history)
+    .docs(Group::Server, "2.8.13", "O(1)", "Return timestamp-latency samples for the event.")
+    .syntax("event");
 
 fn history(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let found = call.env.engine.latency.of(call.args[2]);
@@ -63,14 +60,17 @@ const RESET: Command = operator("reset", "latency|reset", -2, |call| {
     call.reply.int(count as i64);
     Ok(())
 })
-.docs(Group::Server, "2.8.13", "O(1)", "Reset latency data for one or more events.");
+.docs(Group::Server, "2.8.13", "O(1)", "Reset latency data for one or more events.")
+.syntax("[event...]");
 
-const HISTOGRAM: Command = operator("histogram", "latency|histogram", -2, histogram).docs(
-    Group::Server,
-    "7.0.0",
-    "O(N) where N is the number of commands with latency information being retrieved.",
-    "Return the cumulative distribution of latencies of a subset of commands or all.",
-);
+const HISTOGRAM: Command = operator("histogram", "latency|histogram", -2, histogram)
+    .docs(
+        Group::Server,
+        "7.0.0",
+        "O(N) where N is the number of commands with latency information being retrieved.",
+        "Return the cumulative distribution of latencies of a subset of commands or all.",
+    )
+    .syntax("[command...]");
 
 fn histogram(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let engine = call.env.engine;
@@ -133,12 +133,9 @@ fn steps(distribution: &Distribution) -> Vec<(u64, u64)> {
     steps.into_iter().map(|(ns, count): (u64, u64)| (ns / 1000, count)).collect()
 }
 
-const GRAPH: Command = operator("graph", "latency|graph", 3, graph).docs(
-    Group::Server,
-    "2.8.13",
-    "O(1)",
-    "Return a latency graph for the event.",
-);
+const GRAPH: Command = operator("graph", "latency|graph", 3, graph)
+    .docs(Group::Server, "2.8.13", "O(1)", "Return a latency graph for the event.")
+    .syntax("event");
 
 fn graph(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some((event, history)) = call.env.engine.latency.of(call.args[2]) else {

@@ -18,13 +18,17 @@ pub(super) const MEMORY: Command = container(
 )
 .docs(Group::Server, "4.0.0", "Depends on subcommand.", "A container for memory diagnostics commands");
 
-const USAGE: Command =
-    command("usage", -3, usage).full("memory|usage").flags(Flags::READONLY).keys(Keys::at(2)).docs(
+const USAGE: Command = command("usage", -3, usage)
+    .full("memory|usage")
+    .flags(Flags::READONLY)
+    .keys(Keys::at(2))
+    .docs(
         Group::Server,
         "4.0.0",
         "O(N) where N is the number of samples.",
         "Estimate the memory usage of a key",
-    );
+    )
+    .syntax("key [SAMPLES count:int]");
 
 /// Elements of a collection that are looked at, unless the request says otherwise.
 const SAMPLES: usize = 5;

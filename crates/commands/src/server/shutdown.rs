@@ -18,7 +18,11 @@ pub(super) const SHUTDOWN: Command = command("shutdown", -1, shutdown)
         "1.0.0",
         "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
         "Synchronously save the dataset to disk and then shut down the server",
-    );
+    )
+    .syntax("[nosave_save<NOSAVE|SAVE>] [NOW^7.0.0] [FORCE^7.0.0] [ABORT^7.0.0]")
+    .history(&[
+        ("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),
+    ]);
 
 /// Answers only if it does not happen: otherwise the connection ends.
 fn shutdown(call: &mut Call<'_, '_>) -> Result<(), Error> {

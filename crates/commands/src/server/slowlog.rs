@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group, Handler, command, container};
+use crate::stats::SlowEntry;
 
 pub(super) const SLOWLOG: Command = container("slowlog", &[GET, HELP, LEN, RESET]).docs(
     Group::Server,
@@ -15,12 +16,15 @@ const fn operator(name: &'static str, full: &'static str, arity: i8, handler: Ha
     command(name, arity, handler).full(full).flags(Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE))
 }
 
-const GET: Command = operator("get", "slowlog|get", -2, get).docs(
-    Group::Server,
-    "2.2.12",
-    "O(N) where N is the number of entries returned",
-    "Get the slow log's entries",
-);
+const GET: Command = operator("get", "slowlog|get", -2, get)
+    .docs(
+        Group::Server,
+        "2.2.12",
+        "O(N) where N is the number of entries returned",
+        "Get the slow log's entries",
+    )
+    .syntax("[count:int]")
+    .history(&[("4.0.0", "Added client IP address, port and name to the reply.")]);
 
 fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = match call.args {
@@ -32,18 +36,23 @@ fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
         _ => return Err(Error::unknown_subcommand_or_arity(call.args)),
     };
     let entries = call.env.engine.slowlog.latest(usize::try_from(count).unwrap_or(usize::MAX));
+    reply_entries(call, &entries);
+    Ok(())
+}
+
+/// Answers with entries of a log.
+pub(super) fn reply_entries(call: &mut Call<'_, '_>, entries: &[SlowEntry]) {
     call.reply.array(entries.len());
     for entry in entries {
         call.reply.array(6);
         call.reply.int(entry.id as i64);
         call.reply.int(entry.at_s as i64);
-        call.reply.int(entry.duration_us as i64);
+        call.reply.int(entry.value as i64);
         call.reply.array(entry.args.len());
         entry.args.iter().for_each(|arg| call.reply.bulk(arg));
         call.reply.bulk(entry.address.as_bytes());
         call.reply.bulk(&entry.client_name);
     }
-    Ok(())
 }
 
 const LEN: Command = operator("len", "slowlog|len", 2, |call| {

@@ -1,4 +1,4 @@
-//! Small questions: TIME, ROLE, WAIT, LASTSAVE, LOLWUT.
+//! Small questions: TIME, ROLE, LASTSAVE, LOLWUT.
 
 use std::sync::atomic::Ordering;
 
@@ -35,26 +35,6 @@ fn role(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const WAIT: Command =
-    command("wait", 3, wait).flags(Flags::NOSCRIPT).acl(Categories::CONNECTION).docs(
-        Group::Generic,
-        "3.0.0",
-        "O(1)",
-        "Wait for the synchronous replication of all the write commands sent in the context of the current connection",
-    );
-
-/// Answers at once: there are no replicas that could confirm anything later.
-fn wait(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    call.integer(1)?;
-    let timeout =
-        call.integer(2).map_err(|_| Error::Text("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(Error::Text("ERR timeout is negative"));
-    }
-    call.reply.int(0);
-    Ok(())
-}
-
 pub(super) const LASTSAVE: Command = command("lastsave", 1, lastsave)
     .flags(Flags::LOADING.or(Flags::STALE).or(Flags::FAST))
     .acl(Categories::ADMIN.or(Categories::DANGEROUS))
@@ -66,12 +46,10 @@ fn lastsave(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const LOLWUT: Command = command("lolwut", -1, lolwut).flags(Flags::READONLY.or(Flags::FAST)).docs(
-    Group::Server,
-    "5.0.0",
-    "",
-    "Display some computer art and the Redis version",
-);
+pub(super) const LOLWUT: Command = command("lolwut", -1, lolwut)
+    .flags(Flags::READONLY.or(Flags::FAST))
+    .docs(Group::Server, "5.0.0", "", "Display some computer art and the Redis version")
+    .syntax("[VERSION version:int]");
 
 fn lolwut(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let [_, option, _, ..] = call.args

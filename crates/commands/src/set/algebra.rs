@@ -24,8 +24,9 @@ const fn writer(name: &'static str, handler: Handler) -> Command {
     on_set(name, -3, handler, Flags::WRITE.or(Flags::DENYOOM)).keys(Keys::from(1))
 }
 
-pub(super) const SINTER: Command =
-    reader("sinter", sinter).docs(Group::Set, "1.0.0", INTER_COMPLEXITY, "Intersect multiple sets");
+pub(super) const SINTER: Command = reader("sinter", sinter)
+    .docs(Group::Set, "1.0.0", INTER_COMPLEXITY, "Intersect multiple sets")
+    .syntax("key...");
 
 fn sinter(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let sets = lookup(call.env, call.txn, call.db, &call.args[1..])?;
@@ -35,13 +36,15 @@ fn sinter(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SINTERCARD: Command =
-    on_set("sintercard", -3, sintercard, READ.or(Flags::MOVABLE_KEYS)).keys(Keys::counted(1)).docs(
+pub(super) const SINTERCARD: Command = on_set("sintercard", -3, sintercard, READ.or(Flags::MOVABLE_KEYS))
+    .keys(Keys::counted(1))
+    .docs(
         Group::Set,
         "7.0.0",
         INTER_COMPLEXITY,
         "Intersect multiple sets and return the cardinality of the result",
-    );
+    )
+    .syntax("numkeys:int key... [LIMIT limit:int]");
 
 fn sintercard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let number = integer(call.args[1]).filter(|&number| number > 0).ok_or(NO_KEYS)?;
@@ -66,12 +69,14 @@ fn sintercard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SINTERSTORE: Command = writer("sinterstore", sinterstore).docs(
-    Group::Set,
-    "1.0.0",
-    INTER_COMPLEXITY,
-    "Intersect multiple sets and store the resulting set in a key",
-);
+pub(super) const SINTERSTORE: Command = writer("sinterstore", sinterstore)
+    .docs(
+        Group::Set,
+        "1.0.0",
+        INTER_COMPLEXITY,
+        "Intersect multiple sets and store the resulting set in a key",
+    )
+    .syntax("destination@0 key@1...");
 
 fn sinterstore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let result =
@@ -81,7 +86,7 @@ fn sinterstore(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 pub(super) const SUNION: Command =
-    reader("sunion", sunion).docs(Group::Set, "1.0.0", COMPLEXITY, "Add multiple sets");
+    reader("sunion", sunion).docs(Group::Set, "1.0.0", COMPLEXITY, "Add multiple sets").syntax("key...");
 
 fn sunion(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let sets = lookup(call.env, call.txn, call.db, &call.args[1..])?;
@@ -96,12 +101,9 @@ fn sunion(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SUNIONSTORE: Command = writer("sunionstore", sunionstore).docs(
-    Group::Set,
-    "1.0.0",
-    COMPLEXITY,
-    "Add multiple sets and store the resulting set in a key",
-);
+pub(super) const SUNIONSTORE: Command = writer("sunionstore", sunionstore)
+    .docs(Group::Set, "1.0.0", COMPLEXITY, "Add multiple sets and store the resulting set in a key")
+    .syntax("destination@0 key@1...");
 
 fn sunionstore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let result = build(&call.txn.limits(), union(&lookup(call.env, call.txn, call.db, &call.args[2..])?));
@@ -110,7 +112,7 @@ fn sunionstore(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 pub(super) const SDIFF: Command =
-    reader("sdiff", sdiff).docs(Group::Set, "1.0.0", COMPLEXITY, "Subtract multiple sets");
+    reader("sdiff", sdiff).docs(Group::Set, "1.0.0", COMPLEXITY, "Subtract multiple sets").syntax("key...");
 
 fn sdiff(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let sets = lookup(call.env, call.txn, call.db, &call.args[1..])?;
@@ -120,12 +122,9 @@ fn sdiff(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SDIFFSTORE: Command = writer("sdiffstore", sdiffstore).docs(
-    Group::Set,
-    "1.0.0",
-    COMPLEXITY,
-    "Subtract multiple sets and store the resulting set in a key",
-);
+pub(super) const SDIFFSTORE: Command = writer("sdiffstore", sdiffstore)
+    .docs(Group::Set, "1.0.0", COMPLEXITY, "Subtract multiple sets and store the resulting set in a key")
+    .syntax("destination@0 key@1...");
 
 fn sdiffstore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let result =

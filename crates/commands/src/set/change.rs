@@ -11,7 +11,11 @@ pub(super) const SADD: Command = on_set("sadd", -3, sadd, FAST_WRITE.or(Flags::D
     "1.0.0",
     "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
     "Add one or more members to a set",
-);
+)
+    .syntax("key member...")
+    .history(&[
+        ("2.4.0", "Accepts multiple `member` arguments."),
+    ]);
 
 fn sadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut set = call.txn.set_entry(call.db, call.args[1])?;
@@ -24,12 +28,15 @@ fn sadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SREM: Command = on_set("srem", -3, srem, FAST_WRITE).docs(
-    Group::Set,
-    "1.0.0",
-    "O(N) where N is the number of members to be removed.",
-    "Remove one or more members from a set",
-);
+pub(super) const SREM: Command = on_set("srem", -3, srem, FAST_WRITE)
+    .docs(
+        Group::Set,
+        "1.0.0",
+        "O(N) where N is the number of members to be removed.",
+        "Remove one or more members from a set",
+    )
+    .syntax("key member...")
+    .history(&[("2.4.0", "Accepts multiple `member` arguments.")]);
 
 fn srem(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some(mut set) = call.txn.set_mut(call.db, call.args[1])? else {
@@ -46,12 +53,10 @@ fn srem(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SMOVE: Command = on_set("smove", 4, smove, FAST_WRITE).keys(Keys::range(1, 1, 1)).docs(
-    Group::Set,
-    "1.0.0",
-    "O(1)",
-    "Move a member from one set to another",
-);
+pub(super) const SMOVE: Command = on_set("smove", 4, smove, FAST_WRITE)
+    .keys(Keys::range(1, 1, 1))
+    .docs(Group::Set, "1.0.0", "O(1)", "Move a member from one set to another")
+    .syntax("source@0 destination@1 member");
 
 fn smove(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (source, destination, member) = (call.args[1], call.args[2], call.args[3]);

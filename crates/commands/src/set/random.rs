@@ -11,12 +11,15 @@ use crate::parse::{not_negative, signed_count};
 use crate::sample;
 use crate::spec::{Command, Group};
 
-pub(super) const SPOP: Command = on_set("spop", -2, spop, FAST_WRITE).docs(
-    Group::Set,
-    "1.0.0",
-    "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
-    "Remove and return one or multiple random members from a set",
-);
+pub(super) const SPOP: Command = on_set("spop", -2, spop, FAST_WRITE)
+    .docs(
+        Group::Set,
+        "1.0.0",
+        "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
+        "Remove and return one or multiple random members from a set",
+    )
+    .syntax("key [count:int^3.2.0]")
+    .history(&[("3.2.0", "Added the `count` argument.")]);
 
 fn spop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = match call.args[2..] {
@@ -55,12 +58,15 @@ fn pop_at(set: &mut Edit<'_, '_, Set>, at: usize, reply: &mut dyn Reply) {
     set.remove_at(at);
 }
 
-pub(super) const SRANDMEMBER: Command = on_set("srandmember", -2, srandmember, READ).docs(
-    Group::Set,
-    "1.0.0",
-    "Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.",
-    "Get one or multiple random members from a set",
-);
+pub(super) const SRANDMEMBER: Command = on_set("srandmember", -2, srandmember, READ)
+    .docs(
+        Group::Set,
+        "1.0.0",
+        "Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.",
+        "Get one or multiple random members from a set",
+    )
+    .syntax("key [count:int^2.6.0]")
+    .history(&[("2.6.0", "Added the optional `count` argument.")]);
 
 fn srandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let count = match call.args[2..] {

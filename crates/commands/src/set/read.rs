@@ -8,12 +8,9 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const SMEMBERS: Command = on_set("smembers", 2, smembers, READ.or(Flags::SORT_FOR_SCRIPT)).docs(
-    Group::Set,
-    "1.0.0",
-    "O(N) where N is the set cardinality.",
-    "Get all the members in a set",
-);
+pub(super) const SMEMBERS: Command = on_set("smembers", 2, smembers, READ.or(Flags::SORT_FOR_SCRIPT))
+    .docs(Group::Set, "1.0.0", "O(N) where N is the set cardinality.", "Get all the members in a set")
+    .syntax("key");
 
 fn smembers(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let set = lookup(call.env, call.txn, call.db, call.args[1])?;
@@ -24,12 +21,9 @@ fn smembers(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SISMEMBER: Command = on_set("sismember", 3, sismember, FAST_READ).docs(
-    Group::Set,
-    "1.0.0",
-    "O(1)",
-    "Determine if a given value is a member of a set",
-);
+pub(super) const SISMEMBER: Command = on_set("sismember", 3, sismember, FAST_READ)
+    .docs(Group::Set, "1.0.0", "O(1)", "Determine if a given value is a member of a set")
+    .syntax("key member");
 
 fn sismember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let is_member =
@@ -38,12 +32,14 @@ fn sismember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SMISMEMBER: Command = on_set("smismember", -3, smismember, FAST_READ).docs(
-    Group::Set,
-    "6.2.0",
-    "O(N) where N is the number of elements being checked for membership",
-    "Returns the membership associated with the given elements for a set",
-);
+pub(super) const SMISMEMBER: Command = on_set("smismember", -3, smismember, FAST_READ)
+    .docs(
+        Group::Set,
+        "6.2.0",
+        "O(N) where N is the number of elements being checked for membership",
+        "Returns the membership associated with the given elements for a set",
+    )
+    .syntax("key member...");
 
 fn smismember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let set = lookup(call.env, call.txn, call.db, call.args[1])?;
@@ -55,12 +51,9 @@ fn smismember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SCARD: Command = on_set("scard", 2, scard, FAST_READ).docs(
-    Group::Set,
-    "1.0.0",
-    "O(1)",
-    "Get the number of members in a set",
-);
+pub(super) const SCARD: Command = on_set("scard", 2, scard, FAST_READ)
+    .docs(Group::Set, "1.0.0", "O(1)", "Get the number of members in a set")
+    .syntax("key");
 
 fn scard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let len = lookup(call.env, call.txn, call.db, call.args[1])?.map_or(0, |set| set.len());

@@ -16,7 +16,17 @@ pub(super) const XADD: Command = on_stream("xadd", -5, xadd, Flags::WRITE.or(Fla
         "5.0.0",
         "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
         "Appends a new entry to a stream",
-    );
+    )
+    .syntax(
+        "key [NOMKSTREAM^6.2.0] [condition<KEEPREF|DELREF|ACKED>^8.2.0] \
+        [trim(strategy<MAXLEN|MINID^6.2.0> [operator<equal='='|\
+        approximately='~'>] threshold [LIMIT count:int^6.2.0])] id_or_auto<auto_id='*'|id> \
+        field_value(field value)...",
+    )
+    .history(&[
+        ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+        ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+    ]);
 
 fn xadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut words = call.options(2);

@@ -13,7 +13,10 @@ pub(super) const XCLAIM: Command = on_stream("xclaim", -6, xclaim, Flags::WRITE.
     "5.0.0",
     "O(log N) with N being the number of messages in the PEL of the consumer group.",
     "Changes (or acquires) ownership of a message in a consumer group, as if the message was delivered to the specified consumer.",
-);
+)
+    .syntax("key group consumer min-idle-time id... [IDLE ms:int] \
+        [TIME unix-time-milliseconds:time] [RETRYCOUNT count:int] [FORCE] [JUSTID] \
+        [LASTID id]");
 
 fn xclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -115,7 +118,12 @@ pub(super) const XAUTOCLAIM: Command =
         "6.2.0",
         "O(1) if COUNT is small.",
         "Changes (or acquires) ownership of messages in a consumer group, as if the messages were delivered to the specified consumer.",
-    );
+    )
+    .syntax("key group consumer min-idle-time start [COUNT count:int] [JUSTID]")
+    .history(&[
+        ("7.0.0", "Added an element to the reply array, containing deleted entries the command cleared \
+        from the PEL"),
+    ]);
 
 fn xautoclaim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     /// So many entries are looked at for each one that is wanted.

@@ -18,7 +18,8 @@ pub(super) const XDEL: Command = on_stream("xdel", -3, xdel, DELETER).docs(
     "5.0.0",
     "O(1) for each single item to delete in the stream, regardless of the stream size.",
     "Removes the specified entries from the stream. Returns the number of items actually deleted, that may be different from the number of IDs passed in case certain IDs do not exist.",
-);
+)
+    .syntax("key id...");
 
 fn xdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -37,12 +38,14 @@ fn xdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const XDELEX: Command = on_stream("xdelex", -5, xdelex, DELETER).docs(
-    Group::Stream,
-    "8.2.0",
-    "O(1) for each single item to delete in the stream, regardless of the stream size.",
-    "Deletes entries from a stream, with a choice of what becomes of references to them",
-);
+pub(super) const XDELEX: Command = on_stream("xdelex", -5, xdelex, DELETER)
+    .docs(
+        Group::Stream,
+        "8.2.0",
+        "O(1) for each single item to delete in the stream, regardless of the stream size.",
+        "Deletes entries from a stream, with a choice of what becomes of references to them",
+    )
+    .syntax("key [condition<KEEPREF|DELREF|ACKED>] IDS ids(numids:int id...)");
 
 fn xdelex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, 2)?;
@@ -62,7 +65,8 @@ pub(super) const XACKDEL: Command = on_stream("xackdel", -6, xackdel, DELETER).d
     "8.2.0",
     "O(1) for each message ID processed.",
     "Acknowledges entries for a consumer group and deletes them, with a choice of what becomes of other references",
-);
+)
+    .syntax("key group [condition<KEEPREF|DELREF|ACKED>] IDS ids(numids:int id...)");
 
 fn xackdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, 3)?;

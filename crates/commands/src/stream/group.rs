@@ -12,24 +12,27 @@ use crate::spec::{Categories, Command, Flags, Group, Handler, Keys, command, con
 pub(super) const XGROUP: Command = container(
     "xgroup",
     &[
-        on_group("create", "xgroup|create", -5, create, Flags::WRITE.or(Flags::DENYOOM)).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(1)",
-            "Create a consumer group.",
-        ),
-        on_group("setid", "xgroup|setid", -5, setid, Flags::WRITE).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(1)",
-            "Set a consumer group to an arbitrary last delivered ID value.",
-        ),
-        on_group("destroy", "xgroup|destroy", 4, destroy, Flags::WRITE).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(N) where N is the number of entries in the group's pending entries list (PEL).",
-            "Destroy a consumer group.",
-        ),
+        on_group("create", "xgroup|create", -5, create, Flags::WRITE.or(Flags::DENYOOM))
+            .docs(Group::Stream, "5.0.0", "O(1)", "Create a consumer group.")
+            .syntax("key groupname id<id|new_id='$'> [MKSTREAM] [ENTRIESREAD entries_read:int]")
+            .history(&[("7.0.0", "Added the `entries_read` named argument.")]),
+        on_group("setid", "xgroup|setid", -5, setid, Flags::WRITE)
+            .docs(
+                Group::Stream,
+                "5.0.0",
+                "O(1)",
+                "Set a consumer group to an arbitrary last delivered ID value.",
+            )
+            .syntax("key groupname id<id|new_id='$'> [ENTRIESREAD entries_read:int]")
+            .history(&[("7.0.0", "Added the optional `entries_read` argument.")]),
+        on_group("destroy", "xgroup|destroy", 4, destroy, Flags::WRITE)
+            .docs(
+                Group::Stream,
+                "5.0.0",
+                "O(N) where N is the number of entries in the group's pending entries list (PEL).",
+                "Destroy a consumer group.",
+            )
+            .syntax("key groupname"),
         on_group(
             "createconsumer",
             "xgroup|createconsumer",
@@ -37,13 +40,11 @@ pub(super) const XGROUP: Command = container(
             createconsumer,
             Flags::WRITE.or(Flags::DENYOOM),
         )
-        .docs(Group::Stream, "6.2.0", "O(1)", "Create a consumer in a consumer group."),
-        on_group("delconsumer", "xgroup|delconsumer", 5, delconsumer, Flags::WRITE).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(1)",
-            "Delete a consumer from a consumer group.",
-        ),
+        .docs(Group::Stream, "6.2.0", "O(1)", "Create a consumer in a consumer group.")
+        .syntax("key groupname consumername"),
+        on_group("delconsumer", "xgroup|delconsumer", 5, delconsumer, Flags::WRITE)
+            .docs(Group::Stream, "5.0.0", "O(1)", "Delete a consumer from a consumer group.")
+            .syntax("key groupname consumername"),
         command("help", 2, help)
             .full("xgroup|help")
             .flags(Flags::LOADING.or(Flags::STALE))

@@ -13,24 +13,24 @@ use crate::spec::{Categories, Command, Flags, Group, Handler, Keys, command, con
 pub(super) const XINFO: Command = container(
     "xinfo",
     &[
-        on_key("stream", "xinfo|stream", -3, stream).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(1)",
-            "Get information about a stream",
-        ),
-        on_key("groups", "xinfo|groups", 3, groups).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(1)",
-            "List the consumer groups of a stream",
-        ),
-        on_key("consumers", "xinfo|consumers", 4, consumers).docs(
-            Group::Stream,
-            "5.0.0",
-            "O(1)",
-            "List the consumers in a consumer group",
-        ),
+        on_key("stream", "xinfo|stream", -3, stream)
+            .docs(Group::Stream, "5.0.0", "O(1)", "Get information about a stream")
+            .syntax("key [FULL full([COUNT count:int])]")
+            .history(&[
+                ("6.0.0", "Added the `FULL` modifier."),
+                (
+                    "7.0.0",
+                    "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, \
+        `entries-read` and `lag` fields",
+                ),
+            ]),
+        on_key("groups", "xinfo|groups", 3, groups)
+            .docs(Group::Stream, "5.0.0", "O(1)", "List the consumer groups of a stream")
+            .syntax("key")
+            .history(&[("7.0.0", "Added the `entries-read` and `lag` fields")]),
+        on_key("consumers", "xinfo|consumers", 4, consumers)
+            .docs(Group::Stream, "5.0.0", "O(1)", "List the consumers in a consumer group")
+            .syntax("key groupname"),
         command("help", 2, help)
             .full("xinfo|help")
             .flags(Flags::LOADING.or(Flags::STALE))

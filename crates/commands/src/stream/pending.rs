@@ -13,7 +13,8 @@ pub(super) const XACK: Command = on_stream("xack", -4, xack, Flags::WRITE.or(Fla
     "5.0.0",
     "O(1) for each message ID processed.",
     "Marks a pending message as correctly processed, effectively removing it from the pending entries list of the consumer group. Return value of the command is the number of messages successfully acknowledged, that is, the IDs we were actually able to resolve in the PEL.",
-);
+)
+    .syntax("key group id...");
 
 fn xack(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -39,7 +40,11 @@ pub(super) const XPENDING: Command = on_stream("xpending", -3, xpending, Flags::
     "5.0.0",
     "O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.",
     "Return information and entries from a stream consumer group pending entries list, that are messages fetched but never acknowledged.",
-);
+)
+    .syntax("key group [filters([IDLE min-idle-time:int^6.2.0] start end count:int [consumer])]")
+    .history(&[
+        ("6.2.0", "Added the `IDLE` option and exclusive range intervals."),
+    ]);
 
 fn xpending(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.args.len() {

@@ -7,12 +7,9 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const XLEN: Command = on_stream("xlen", 2, xlen, Flags::READONLY.or(Flags::FAST)).docs(
-    Group::Stream,
-    "5.0.0",
-    "O(1)",
-    "Return the number of entries in a stream",
-);
+pub(super) const XLEN: Command = on_stream("xlen", 2, xlen, Flags::READONLY.or(Flags::FAST))
+    .docs(Group::Stream, "5.0.0", "O(1)", "Return the number of entries in a stream")
+    .syntax("key");
 
 fn xlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let stream = look_up(call.env, call.txn, call.db, call.args[1])?;
@@ -23,12 +20,15 @@ fn xlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
 const COMPLEXITY: &str = "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).";
 const COMPLEXITY_REV: &str = "O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).";
 
-pub(super) const XRANGE: Command = on_stream("xrange", -4, xrange, Flags::READONLY).docs(
-    Group::Stream,
-    "5.0.0",
-    COMPLEXITY,
-    "Return a range of elements in a stream, with IDs matching the specified IDs interval",
-);
+pub(super) const XRANGE: Command = on_stream("xrange", -4, xrange, Flags::READONLY)
+    .docs(
+        Group::Stream,
+        "5.0.0",
+        COMPLEXITY,
+        "Return a range of elements in a stream, with IDs matching the specified IDs interval",
+    )
+    .syntax("key start end [COUNT count:int]")
+    .history(&[("6.2.0", "Added exclusive ranges.")]);
 
 fn xrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let start = id::parse_start(call.args[2])?;
@@ -41,7 +41,11 @@ pub(super) const XREVRANGE: Command = on_stream("xrevrange", -4, xrevrange, Flag
     "5.0.0",
     COMPLEXITY_REV,
     "Return a range of elements in a stream, with IDs matching the specified IDs interval, in reverse order (from greater to smaller IDs) compared to XRANGE",
-);
+)
+    .syntax("key end start [COUNT count:int]")
+    .history(&[
+        ("6.2.0", "Added exclusive ranges."),
+    ]);
 
 fn xrevrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let start = id::parse_start(call.args[3])?;

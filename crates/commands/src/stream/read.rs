@@ -1,5 +1,6 @@
 //! XREAD and XREADGROUP: what is there at once, and waiting for what is to come.
 
+mod claim;
 mod options;
 mod serve;
 
@@ -9,7 +10,7 @@ use smallvec::SmallVec;
 
 use self::options::{Options, Start};
 use super::{consumer_of, id, look_up, no_group, reply_entry, tell_created};
-use crate::blocking::Block;
+use crate::blocking::{Again, Block};
 use crate::call::Call;
 use crate::error::Error;
 use crate::session::{OwnedArgs, Role};
@@ -26,7 +27,8 @@ pub(super) const XREAD: Command = reader("xread", -4, xread, Flags::READONLY.or(
     "5.0.0",
     "For each stream mentioned: O(N) with N being the number of elements being returned, it means that XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time in order to serve the M clients blocked on the stream getting new data.",
     "Return never seen elements in multiple streams, with IDs greater than the ones reported by the caller for each stream. Can block.",
-);
+)
+    .syntax("[COUNT count:int] [BLOCK milliseconds:int] STREAMS streams(key... id...)");
 
 fn xread(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, false)?;
@@ -49,7 +51,7 @@ fn xread(call: &mut Call<'_, '_>) -> Result<(), Error> {
         .map(|((key, _), start)| (key, *start))
         .collect();
     if found.is_empty() {
-        wait(call, &options, |at| Some(starts[at]));
+        wait(call, &options, |at| Some(starts[at]), None);
         return Ok(());
     }
     announce(call.reply, found.len());
@@ -67,7 +69,9 @@ pub(super) const XREADGROUP: Command = reader("xreadgroup", -7, xreadgroup, Flag
     "5.0.0",
     "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
     "Return new entries from a stream using a consumer group, or access the history of the pending entries for a given consumer. Can block.",
-);
+)
+    .syntax("GROUP group_consumer(group consumer) [COUNT count:int] [BLOCK milliseconds:int] \
+        [CLAIM min-idle-time:int^8.4.0] [NOACK] STREAMS streams(key... id...)");
 
 fn xreadgroup(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call, true)?;
@@ -112,7 +116,14 @@ fn xreadgroup(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
     }
     if count == 0 {
-        wait(call, &options, |_| None);
+        let again_ms = options.claim_ms.and_then(|min_idle_ms| {
+            let due = reads.iter().filter_map(|read| {
+                let stream = call.txn.stream(call.db, read.key).ok()??;
+                Some(claim::next_due(stream.group_at(read.group), min_idle_ms, call.now_ms()))
+            });
+            due.min()
+        });
+        wait(call, &options, |_| None, again_ms);
     }
     Ok(())
 }
@@ -131,7 +142,12 @@ fn is_ready(call: &Call<'_, '_>, options: &Options<'_>, reads: &[GroupRead<'_>])
         return true;
     }
     let Ok(Some(stream)) = call.txn.stream(call.db, read.key) else { return false };
-    let mut position = stream.group_at(read.group).last_id;
+    let group = stream.group_at(read.group);
+    let idle = options.claim_ms.map(|min_idle_ms| claim::claimable(group, min_idle_ms, call.now_ms()));
+    if idle.is_some_and(|idle| idle.iter().any(|(id, _)| stream.get(*id).is_some())) {
+        return true;
+    }
+    let mut position = group.last_id;
     for _ in before.iter().filter(|other| other.key == read.key && other.start == Start::New) {
         let Some(start) = position.next() else { return false };
         position =
@@ -145,7 +161,8 @@ fn has_after(stream: &Stream, id: StreamId) -> bool {
     stream.last_id() > id && stream.last().is_some_and(|last| last.id > id)
 }
 
-/// Answers with the entries that the group has not read yet, and makes them pending. Answers how many.
+/// Answers with the entries that the group has not read yet, after those that are claimed, and makes them pending. Answers how
+/// many.
 fn deliver(
     reply: &mut dyn Reply,
     stream: &mut Edit<'_, '_, Stream>,
@@ -154,18 +171,27 @@ fn deliver(
     options: &Options<'_>,
 ) -> usize {
     let delivered_ms = stream.now_ms();
+    let claimed = match options.claim_ms {
+        Some(min_idle_ms) => claim::claim(stream, group, consumer, min_idle_ms, options.count),
+        None => Vec::new(),
+    };
     let mut ids: SmallVec<[StreamId; 16]> = SmallVec::new();
     let start = stream.group_at(group).last_id.next();
-    match start.map(|start| stream.range(start, StreamId::MAX)) {
-        None => reply.array(0),
-        Some(range) => {
-            let len = range.count_up_to(options.count);
-            reply.array(len);
-            for entry in range.take(len) {
-                reply_entry(reply, &entry);
-                ids.push(entry.id);
+    let range = start.map(|start| stream.range(start, StreamId::MAX));
+    let len = range.as_ref().map_or(0, |range| range.count_up_to(options.count - claimed.len()));
+    reply.array(claimed.len() + len);
+    for before in &claimed {
+        claim::reply_delivered(reply, stream, *before, delivered_ms);
+    }
+    for entry in range.into_iter().flatten().take(len) {
+        match options.claim_ms {
+            None => reply_entry(reply, &entry),
+            Some(_) => {
+                let never = PendingEntry { consumer, delivered_ms, deliveries: 0 };
+                claim::reply_delivered(reply, stream, (entry.id, never), delivered_ms);
             }
         }
+        ids.push(entry.id);
     }
     for &id in &ids {
         stream.advance_group(group, id);
@@ -173,7 +199,7 @@ fn deliver(
             stream.put_pending(group, id, PendingEntry { consumer, delivered_ms, deliveries: 1 });
         }
     }
-    ids.len()
+    claimed.len() + ids.len()
 }
 
 /// Answers with the entries after an ID that are pending for the consumer.
@@ -205,8 +231,14 @@ fn reply_history(
     }
 }
 
-/// Waits if that is wanted. `start` gives the IDs to read on from, where the request does not say them itself.
-fn wait(call: &mut Call<'_, '_>, options: &Options<'_>, start: impl Fn(usize) -> Option<StreamId>) {
+/// Waits if that is wanted. `start` gives the IDs to read on from, where the request does not say them itself; `again_ms`, when to look
+/// again though nothing was added.
+fn wait(
+    call: &mut Call<'_, '_>,
+    options: &Options<'_>,
+    start: impl Fn(usize) -> Option<StreamId>,
+    again_ms: Option<u64>,
+) {
     let Some(deadline_ms) = options.block else {
         call.reply.null_array();
         return;
@@ -220,8 +252,8 @@ fn wait(call: &mut Call<'_, '_>, options: &Options<'_>, start: impl Fn(usize) ->
         }
     }
     let keys = (options.first..options.first + options.len).collect();
-    let block = Block { keys, deadline_ms };
-    call.block_as(block, OwnedArgs::new(&request));
+    let block = Block { keys, deadline_ms, ..Block::default() };
+    call.block_as(block, Again { request: Some(OwnedArgs::new(&request)), at_ms: again_ms });
 }
 
 /// Announces so many streams.

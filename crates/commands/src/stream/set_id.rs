@@ -8,13 +8,14 @@ use crate::effects::Event;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const XSETID: Command = on_stream(
-    "xsetid",
-    -3,
-    xsetid,
-    Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST),
-)
-.docs(Group::Stream, "5.0.0", "O(1)", "An internal command for replicating stream values");
+pub(super) const XSETID: Command =
+    on_stream("xsetid", -3, xsetid, Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST))
+        .docs(Group::Stream, "5.0.0", "O(1)", "An internal command for replicating stream values")
+        .syntax(
+            "key last-id [ENTRIESADDED entries_added:int^7.0.0] \
+        [MAXDELETEDID max_deleted_entry_id^7.0.0]",
+        )
+        .history(&[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")]);
 
 fn xsetid(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let last_id = id::parse(call.args[2], 0)?;

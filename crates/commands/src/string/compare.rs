@@ -13,12 +13,14 @@ const fn on_string(name: &'static str, arity: i8, handler: Handler, flags: Flags
     command(name, arity, handler).flags(flags.or(Flags::FAST)).keys(Keys::at(1)).acl(Categories::STRING)
 }
 
-pub(super) const DIGEST: Command = on_string("digest", 2, digest, Flags::READONLY).docs(
-    Group::String,
-    "8.4.0",
-    "O(N) where N is the length of the string value.",
-    "Get the XXH3 hash of a string value",
-);
+pub(super) const DIGEST: Command = on_string("digest", 2, digest, Flags::READONLY)
+    .docs(
+        Group::String,
+        "8.4.0",
+        "O(N) where N is the length of the string value.",
+        "Get the XXH3 hash of a string value",
+    )
+    .syntax("key");
 
 fn digest(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -36,12 +38,17 @@ fn digest_of(value: StrRef<'_>) -> String {
     format!("{:016x}", xxh3_64(value.as_bytes(&mut Default::default())))
 }
 
-pub(super) const DELEX: Command = on_string("delex", -2, delex, Flags::WRITE).docs(
-    Group::String,
-    "8.4.0",
-    "O(1) for IFEQ/IFNE, O(N) for IFDEQ/IFDNE where N is the length of the string value.",
-    "Conditionally removes the specified key based on value or digest comparison.",
-);
+pub(super) const DELEX: Command = on_string("delex", -2, delex, Flags::WRITE)
+    .docs(
+        Group::String,
+        "8.4.0",
+        "O(1) for IFEQ/IFNE, O(N) for IFDEQ/IFDNE where N is the length of the string value.",
+        "Conditionally removes the specified key based on value or digest comparison.",
+    )
+    .syntax(
+        "key \
+        [condition<IFEQ ifeq-value|IFNE ifne-value|IFDEQ ifdeq-digest|IFDNE ifdne-digest>]",
+    );
 
 fn delex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -64,12 +71,9 @@ fn delex(call: &mut Call<'_, '_>) -> Result<(), Error> {
 const NO_STRING: Error = Error::Text("ERR Key should be of string type if conditions are specified");
 const INVALID_CONDITION: Error = Error::Text("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
 
-pub(super) const DELIFEQ: Command = on_string("delifeq", 3, delifeq, Flags::WRITE).docs(
-    Group::String,
-    "9.0.0",
-    "O(1)",
-    "Delete key if value matches string.",
-);
+pub(super) const DELIFEQ: Command = on_string("delifeq", 3, delifeq, Flags::WRITE)
+    .docs(Group::String, "9.0.0", "O(1)", "Delete key if value matches string.")
+    .syntax("key value");
 
 fn delifeq(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let value = call.txn.string(call.db, call.args[1])?;

@@ -21,13 +21,15 @@ const fn counter(
 }
 
 pub(super) const INCR: Command =
-    counter("incr", 2, |call| add(call, 1), "Increment the integer value of a key by one");
+    counter("incr", 2, |call| add(call, 1), "Increment the integer value of a key by one").syntax("key");
 pub(super) const DECR: Command =
-    counter("decr", 2, |call| add(call, -1), "Decrement the integer value of a key by one");
+    counter("decr", 2, |call| add(call, -1), "Decrement the integer value of a key by one").syntax("key");
 pub(super) const INCRBY: Command =
-    counter("incrby", 3, incrby, "Increment the integer value of a key by the given amount");
+    counter("incrby", 3, incrby, "Increment the integer value of a key by the given amount")
+        .syntax("key increment:int");
 pub(super) const DECRBY: Command =
-    counter("decrby", 3, decrby, "Decrement the integer value of a key by the given number");
+    counter("decrby", 3, decrby, "Decrement the integer value of a key by the given number")
+        .syntax("key decrement:int");
 
 fn incrby(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let amount = call.integer(2)?;

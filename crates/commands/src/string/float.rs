@@ -12,7 +12,8 @@ pub(super) const INCRBYFLOAT: Command = command("incrbyfloat", 3, incrbyfloat)
     .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::STRING)
-    .docs(Group::String, "2.6.0", "O(1)", "Increment the float value of a key by the given amount");
+    .docs(Group::String, "2.6.0", "O(1)", "Increment the float value of a key by the given amount")
+    .syntax("key increment:double");
 
 fn incrbyfloat(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

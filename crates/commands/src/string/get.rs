@@ -12,7 +12,8 @@ pub(super) const GET: Command = command("get", 2, get)
     .flags(Flags::READONLY.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::STRING)
-    .docs(Group::String, "1.0.0", "O(1)", "Get the value of a key");
+    .docs(Group::String, "1.0.0", "O(1)", "Get the value of a key")
+    .syntax("key");
 
 fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
     reply_current(call, call.args[1])?;
@@ -35,7 +36,9 @@ pub(super) const GETSET: Command = command("getset", 3, getset)
     .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::STRING)
-    .docs(Group::String, "1.0.0", "O(1)", "Set the string value of a key and return its old value");
+    .docs(Group::String, "1.0.0", "O(1)", "Set the string value of a key and return its old value")
+    .syntax("key value")
+    .deprecated("6.2.0", "`SET` with the `!GET` argument");
 
 fn getset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -48,7 +51,8 @@ pub(super) const GETDEL: Command = command("getdel", 2, getdel)
     .flags(Flags::WRITE.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::STRING)
-    .docs(Group::String, "6.2.0", "O(1)", "Get the value of a key and delete the key");
+    .docs(Group::String, "6.2.0", "O(1)", "Get the value of a key and delete the key")
+    .syntax("key");
 
 fn getdel(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];
@@ -63,7 +67,11 @@ pub(super) const GETEX: Command = command("getex", -2, getex)
     .flags(Flags::WRITE.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::STRING)
-    .docs(Group::String, "6.2.0", "O(1)", "Get the value of a key and optionally set its expiration");
+    .docs(Group::String, "6.2.0", "O(1)", "Get the value of a key and optionally set its expiration")
+    .syntax(
+        "key [expiration<EX seconds:int|PX milliseconds:int|EXAT unix-time-seconds:time|\
+        PXAT unix-time-milliseconds:time|PERSIST>]",
+    );
 
 fn getex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let key = call.args[1];

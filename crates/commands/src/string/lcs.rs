@@ -5,13 +5,17 @@ use crate::config::Param;
 use crate::error::Error;
 use crate::spec::{Categories, Command, Flags, Group, Keys, command};
 
-pub(super) const LCS: Command =
-    command("lcs", -3, lcs).flags(Flags::READONLY).keys(Keys::range(1, 1, 1)).acl(Categories::STRING).docs(
+pub(super) const LCS: Command = command("lcs", -3, lcs)
+    .flags(Flags::READONLY)
+    .keys(Keys::range(1, 1, 1))
+    .acl(Categories::STRING)
+    .docs(
         Group::String,
         "7.0.0",
         "O(N*M) where N and M are the lengths of s1 and s2, respectively",
         "Find longest common substring",
-    );
+    )
+    .syntax("key1@0 key2@0 [LEN] [IDX] [MINMATCHLEN len:int] [WITHMATCHLEN]");
 
 fn lcs(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (mut a_scratch, mut b_scratch) = Default::default();

@@ -18,7 +18,8 @@ pub(super) const MGET: Command = command("mget", -2, mget)
         "1.0.0",
         "O(N) where N is the number of keys to retrieve.",
         "Get the values of all the given keys",
-    );
+    )
+    .syntax("key...");
 
 fn mget(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.array(call.args.len() - 1);
@@ -42,7 +43,8 @@ pub(super) const MSET: Command = command("mset", -3, mset)
         "1.0.1",
         "O(N) where N is the number of keys to set.",
         "Set multiple keys to multiple values",
-    );
+    )
+    .syntax("key_value(key value)...");
 
 fn mset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     store_all(call, pairs(call, "mset")?);
@@ -59,7 +61,8 @@ pub(super) const MSETNX: Command = command("msetnx", -3, msetnx)
         "1.0.1",
         "O(N) where N is the number of keys to set.",
         "Set multiple keys to multiple values, only if none of the keys exist",
-    );
+    )
+    .syntax("key_value(key value)...");
 
 fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let pairs = pairs(call, "msetnx")?;
@@ -80,7 +83,10 @@ pub(super) const MSETEX: Command = command("msetex", -4, msetex)
         "8.4.0",
         "O(N) where N is the number of keys to set.",
         "Atomically sets multiple string keys with a shared expiration in a single operation. Supports flexible argument parsing where condition and expiration flags can appear in any order.",
-    );
+    )
+    .syntax("numkeys:int data(key value)... [condition<NX|XX>] [expiration<EX seconds:int|\
+        PX milliseconds:int|EXAT unix-time-seconds:time|PXAT unix-time-milliseconds:time|\
+        KEEPTTL>]");
 
 fn msetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let number = pair_count(call.args).ok_or(Error::Text("ERR invalid numkeys value"))?;

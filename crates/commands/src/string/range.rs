@@ -17,7 +17,8 @@ pub(super) const APPEND: Command = command("append", 3, append)
         "2.0.0",
         "O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
         "Append a value to a key",
-    );
+    )
+    .syntax("key value");
 
 fn append(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, key, tail] = call.args else { return Err(Error::Syntax) };
@@ -49,8 +50,9 @@ const fn substring(name: &'static str, since: &'static str) -> Command {
         )
 }
 
-pub(super) const GETRANGE: Command = substring("getrange", "2.4.0");
-pub(super) const SUBSTR: Command = substring("substr", "1.0.0");
+pub(super) const GETRANGE: Command = substring("getrange", "2.4.0").syntax("key start:int end:int");
+pub(super) const SUBSTR: Command =
+    substring("substr", "1.0.0").syntax("key start:int end:int").deprecated("2.0.0", "`GETRANGE`");
 
 fn getrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (first, last) = (call.integer(2)?, call.integer(3)?);
@@ -82,7 +84,8 @@ pub(super) const SETRANGE: Command = command("setrange", 4, setrange)
         "2.2.0",
         "O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
         "Overwrite part of a string at key starting at the specified offset",
-    );
+    )
+    .syntax("key offset:int value");
 
 fn setrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (key, part) = (call.args[1], call.args[3]);
@@ -105,7 +108,8 @@ pub(super) const STRLEN: Command = command("strlen", 2, strlen)
     .flags(Flags::READONLY.or(Flags::FAST))
     .keys(Keys::at(1))
     .acl(Categories::STRING)
-    .docs(Group::String, "2.2.0", "O(1)", "Get the length of the value stored in a key");
+    .docs(Group::String, "2.2.0", "O(1)", "Get the length of the value stored in a key")
+    .syntax("key");
 
 fn strlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let found = call.txn.string(call.db, call.args[1])?.map(StrRef::len);

@@ -16,20 +16,31 @@ const fn setter(name: &'static str, arity: i8, handler: crate::spec::Handler) ->
         .acl(Categories::STRING)
 }
 
-pub(super) const SET: Command =
-    setter("set", -3, set).docs(Group::String, "1.0.0", "O(1)", "Set the string value of a key");
+pub(super) const SET: Command = setter("set", -3, set)
+    .docs(Group::String, "1.0.0", "O(1)", "Set the string value of a key")
+    .syntax(
+        "key value [condition<NX|XX|IFEQ ifeq-value^8.4.0|IFNE ifne-value^8.4.0|\
+        IFDEQ ifdeq-digest^8.4.0|IFDNE ifdne-digest^8.4.0>^2.6.12] [GET^6.2.0] \
+        [expiration<EX seconds:int^2.6.12|PX milliseconds:int^2.6.12|\
+        EXAT unix-time-seconds:time^6.2.0|PXAT unix-time-milliseconds:time^6.2.0|\
+        KEEPTTL^6.0.0>]",
+    )
+    .history(&[
+        ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+        ("6.0.0", "Added the `KEEPTTL` option."),
+        ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+        ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+    ]);
 
 fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call)?;
     options.run(call)
 }
 
-pub(super) const SETNX: Command = setter("setnx", 3, setnx).flags(Flags::FAST).docs(
-    Group::String,
-    "1.0.0",
-    "O(1)",
-    "Set the value of a key, only if the key does not exist",
-);
+pub(super) const SETNX: Command = setter("setnx", 3, setnx)
+    .flags(Flags::FAST)
+    .docs(Group::String, "1.0.0", "O(1)", "Set the value of a key, only if the key does not exist")
+    .syntax("key value");
 
 fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let vacant = !call.txn.contains(call.db, call.args[1]);
@@ -40,15 +51,13 @@ fn setnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const SETEX: Command = setter("setex", 4, |call| set_with_expiry(call, Unit::Seconds)).docs(
-    Group::String,
-    "2.0.0",
-    "O(1)",
-    "Set the value and expiration of a key",
-);
+pub(super) const SETEX: Command = setter("setex", 4, |call| set_with_expiry(call, Unit::Seconds))
+    .docs(Group::String, "2.0.0", "O(1)", "Set the value and expiration of a key")
+    .syntax("key seconds:int value");
 
 pub(super) const PSETEX: Command = setter("psetex", 4, |call| set_with_expiry(call, Unit::Milliseconds))
-    .docs(Group::String, "2.6.0", "O(1)", "Set the value and expiration in milliseconds of a key");
+    .docs(Group::String, "2.6.0", "O(1)", "Set the value and expiration in milliseconds of a key")
+    .syntax("key milliseconds:int value");
 
 fn set_with_expiry(call: &mut Call<'_, '_>, unit: Unit) -> Result<(), Error> {
     let deadline = deadline(call, call.args[2], unit, Base::Now)?;

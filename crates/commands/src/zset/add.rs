@@ -10,12 +10,23 @@ use crate::effects::Event;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group};
 
-pub(super) const ZADD: Command = writing("zadd", -4, zadd).flags(Flags::DENYOOM.or(Flags::FAST)).docs(
-    Group::SortedSet,
-    "1.2.0",
-    "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
-    "Add one or more members to a sorted set, or update its score if it already exists",
-);
+pub(super) const ZADD: Command = writing("zadd", -4, zadd)
+    .flags(Flags::DENYOOM.or(Flags::FAST))
+    .docs(
+        Group::SortedSet,
+        "1.2.0",
+        "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
+        "Add one or more members to a sorted set, or update its score if it already exists",
+    )
+    .syntax(
+        "key [condition<NX|XX>^3.0.2] [comparison<GT|LT>^6.2.0] [change=CH^3.0.2] \
+        [increment=INCR^3.0.2] score_member(score:double member)...",
+    )
+    .history(&[
+        ("2.4.0", "Accepts multiple elements."),
+        ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+        ("6.2.0", "Added the `GT` and `LT` options."),
+    ]);
 
 fn zadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (options, at) = Options::parse(call.args)?;
@@ -51,13 +62,15 @@ fn zadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const ZINCRBY: Command =
-    writing("zincrby", 4, zincrby).flags(Flags::DENYOOM.or(Flags::FAST)).docs(
+pub(super) const ZINCRBY: Command = writing("zincrby", 4, zincrby)
+    .flags(Flags::DENYOOM.or(Flags::FAST))
+    .docs(
         Group::SortedSet,
         "1.2.0",
         "O(log(N)) where N is the number of elements in the sorted set.",
         "Increment the score of a member in a sorted set",
-    );
+    )
+    .syntax("key increment:int member");
 
 fn zincrby(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let amount = score(call.args[2])?;

@@ -20,19 +20,28 @@ pub(super) const ZUNION: Command = answering(
     |call| answer(call, Operation::Union, "zunion"),
     UNION_COST,
     "Add multiple sorted sets",
+)
+.syntax(
+    "numkeys:int key... [WEIGHTS weight:int...] [AGGREGATE aggregate<SUM|MIN|MAX>] \
+        [WITHSCORES]",
 );
 pub(super) const ZINTER: Command = answering(
     "zinter",
     |call| answer(call, Operation::Inter, "zinter"),
     INTER_COST,
     "Intersect multiple sorted sets",
+)
+.syntax(
+    "numkeys:int key... [WEIGHTS weight:int...] [AGGREGATE aggregate<SUM|MIN|MAX>] \
+        [WITHSCORES]",
 );
 pub(super) const ZDIFF: Command = answering(
     "zdiff",
     |call| answer(call, Operation::Diff, "zdiff"),
     DIFF_COST,
     "Subtract multiple sorted sets",
-);
+)
+.syntax("numkeys:int key... [WITHSCORES]");
 
 const fn answering(
     name: &'static str,
@@ -68,6 +77,10 @@ pub(super) const ZUNIONSTORE: Command = storing(
     "2.0.0",
     UNION_STORE_COST,
     "Add multiple sorted sets and store the resulting sorted set in a new key",
+)
+.syntax(
+    "destination@0 numkeys:int key@1... [WEIGHTS weight:int...] \
+        [AGGREGATE aggregate<SUM|MIN|MAX>]",
 );
 pub(super) const ZINTERSTORE: Command = storing(
     "zinterstore",
@@ -75,6 +88,10 @@ pub(super) const ZINTERSTORE: Command = storing(
     "2.0.0",
     INTER_COST,
     "Intersect multiple sorted sets and store the resulting sorted set in a new key",
+)
+.syntax(
+    "destination@0 numkeys:int key@1... [WEIGHTS weight:int...] \
+        [AGGREGATE aggregate<SUM|MIN|MAX>]",
 );
 pub(super) const ZDIFFSTORE: Command = storing(
     "zdiffstore",
@@ -82,7 +99,8 @@ pub(super) const ZDIFFSTORE: Command = storing(
     "6.2.0",
     DIFF_COST,
     "Subtract multiple sorted sets and store the resulting sorted set in a new key",
-);
+)
+.syntax("destination@0 numkeys:int key@1...");
 
 const fn storing(
     name: &'static str,
@@ -122,7 +140,8 @@ pub(super) const ZINTERCARD: Command = command("zintercard", -3, zintercard)
         "7.0.0",
         "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
         "Intersect multiple sorted sets and return the cardinality of the result",
-    );
+    )
+    .syntax("numkeys:int key... [LIMIT limit:int]");
 
 fn zintercard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let allowed = Allowed { arithmetic: false, scores: false, limit: true };

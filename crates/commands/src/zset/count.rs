@@ -11,14 +11,16 @@ pub(super) const ZCOUNT: Command = counting(
     |call| count(call, Bounds::score(call.args[2], call.args[3])?),
     "2.0.0",
     "Count the members in a sorted set with scores within the given values",
-);
+)
+.syntax("key min:double max:double");
 
 pub(super) const ZLEXCOUNT: Command = counting(
     "zlexcount",
     |call| count(call, Bounds::lex(call.args[2], call.args[3])?),
     "2.8.9",
     "Count the number of members in a sorted set between a given lexicographical range",
-);
+)
+.syntax("key min max");
 
 const fn counting(
     name: &'static str,

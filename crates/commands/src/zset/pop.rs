@@ -17,13 +17,15 @@ pub(super) const ZPOPMIN: Command = popping(
     "zpopmin",
     |call| zpop(call, End::Min),
     "Remove and return members with the lowest scores in a sorted set",
-);
+)
+.syntax("key [count:int]");
 
 pub(super) const ZPOPMAX: Command = popping(
     "zpopmax",
     |call| zpop(call, End::Max),
     "Remove and return members with the highest scores in a sorted set",
-);
+)
+.syntax("key [count:int]");
 
 const fn popping(name: &'static str, handler: Handler, summary: &'static str) -> Command {
     writing(name, -2, handler).flags(Flags::FAST).docs(
@@ -58,7 +60,8 @@ pub(super) const ZMPOP: Command = command("zmpop", -4, zmpop)
         "7.0.0",
         "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
         "Remove and return members with scores in a sorted set",
-    );
+    )
+    .syntax("numkeys:int key... where<MIN|MAX> [COUNT count:int]");
 
 fn zmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let request = Request::parse(call.args, 1)?;
@@ -72,13 +75,21 @@ pub(super) const BZPOPMIN: Command = waiting(
     "bzpopmin",
     |call| bzpop(call, End::Min),
     "Remove and return the member with the lowest score from one or more sorted sets, or block until one is available",
-);
+)
+    .syntax("key... timeout:double")
+    .history(&[
+        ("6.0.0", "`timeout` is interpreted as a double instead of an integer."),
+    ]);
 
 pub(super) const BZPOPMAX: Command = waiting(
     "bzpopmax",
     |call| bzpop(call, End::Max),
     "Remove and return the member with the highest score from one or more sorted sets, or block until one is available",
-);
+)
+    .syntax("key... timeout:double")
+    .history(&[
+        ("6.0.0", "`timeout` is interpreted as a double instead of an integer."),
+    ]);
 
 const fn waiting(name: &'static str, handler: Handler, summary: &'static str) -> Command {
     command(name, -3, handler)
@@ -99,7 +110,7 @@ fn bzpop(call: &mut Call<'_, '_>, end: End) -> Result<(), Error> {
     let keys = 1..timeout_at;
     if !take_first(call, keys.clone(), end, 1, Shape::KeyAndOne)? {
         let keys = keys.collect();
-        call.block(Block { keys, deadline_ms });
+        call.block(Block { keys, deadline_ms, ..Block::default() });
     }
     Ok(())
 }
@@ -113,14 +124,15 @@ pub(super) const BZMPOP: Command = command("bzmpop", -5, bzmpop)
         "7.0.0",
         "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
         "Remove and return members with scores in a sorted set or block until one is available",
-    );
+    )
+    .syntax("timeout:double numkeys:int key... where<MIN|MAX> [COUNT count:int]");
 
 fn bzmpop(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let request = Request::parse(call.args, 2)?;
     let deadline_ms = deadline(call, 1)?;
     if !take_first(call, request.keys.clone(), request.end, request.count, Shape::KeyAndPairs)? {
         let keys = request.keys.collect();
-        call.block(Block { keys, deadline_ms });
+        call.block(Block { keys, deadline_ms, ..Block::default() });
     }
     Ok(())
 }

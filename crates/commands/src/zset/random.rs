@@ -12,12 +12,14 @@ use crate::parse::{Options, signed_count};
 use crate::sample::{OUT_OF_RANGE, check_repeats, position, positions};
 use crate::spec::{Command, Group};
 
-pub(super) const ZRANDMEMBER: Command = reading("zrandmember", -2, zrandmember).docs(
-    Group::SortedSet,
-    "6.2.0",
-    "O(N) where N is the number of elements returned",
-    "Get one or multiple random elements from a sorted set",
-);
+pub(super) const ZRANDMEMBER: Command = reading("zrandmember", -2, zrandmember)
+    .docs(
+        Group::SortedSet,
+        "6.2.0",
+        "O(N) where N is the number of elements returned",
+        "Get one or multiple random elements from a sorted set",
+    )
+    .syntax("key [options(count:int [WITHSCORES])]");
 
 fn zrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let wish = Wish::parse(&call.args[2..])?;

@@ -15,7 +15,12 @@ pub(super) const ZRANGE: Command = reading("zrange", -4, |call| query(call, Form
     "1.2.0",
     "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
     "Return a range of members in a sorted set",
-);
+)
+    .syntax("key start stop [sortby<BYSCORE|BYLEX>^6.2.0] [REV^6.2.0] \
+        [LIMIT offset_count(offset:int count:int)^6.2.0] [WITHSCORES]")
+    .history(&[
+        ("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options."),
+    ]);
 
 pub(super) const ZREVRANGE: Command =
     reading("zrevrange", -4, |call| query(call, Form::fixed(By::Rank, true))).docs(
@@ -23,35 +28,50 @@ pub(super) const ZREVRANGE: Command =
         "1.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
         "Return a range of members in a sorted set, by index, with scores ordered from high to low",
-    );
+    )
+    .syntax("key start:int stop:int [WITHSCORES]")
+    .deprecated("6.2.0", "`ZRANGE` with the `REV` argument");
 
 pub(super) const ZRANGEBYSCORE: Command = limited(
     "zrangebyscore",
     |call| query(call, Form::fixed(By::Score, false)),
     "1.0.5",
     "Return a range of members in a sorted set, by score",
-);
+)
+.syntax(
+    "key min:double max:double [WITHSCORES^2.0.0] \
+        [LIMIT offset_count(offset:int count:int)]",
+)
+.deprecated("6.2.0", "`ZRANGE` with the `BYSCORE` argument")
+.history(&[("2.0.0", "Added the `WITHSCORES` modifier.")]);
 
 pub(super) const ZREVRANGEBYSCORE: Command = limited(
     "zrevrangebyscore",
     |call| query(call, Form::fixed(By::Score, true)),
     "2.2.0",
     "Return a range of members in a sorted set, by score, with scores ordered from high to low",
-);
+)
+.syntax("key max:double min:double [WITHSCORES] [LIMIT offset_count(offset:int count:int)]")
+.deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")
+.history(&[("2.1.6", "`min` and `max` can be exclusive.")]);
 
 pub(super) const ZRANGEBYLEX: Command = limited(
     "zrangebylex",
     |call| query(call, Form::fixed(By::Lex, false)),
     "2.8.9",
     "Return a range of members in a sorted set, by lexicographical range",
-);
+)
+.syntax("key min max [LIMIT offset_count(offset:int count:int)]")
+.deprecated("6.2.0", "`ZRANGE` with the `BYLEX` argument");
 
 pub(super) const ZREVRANGEBYLEX: Command = limited(
     "zrevrangebylex",
     |call| query(call, Form::fixed(By::Lex, true)),
     "2.8.9",
     "Return a range of members in a sorted set, by lexicographical range, ordered from higher to lower strings.",
-);
+)
+    .syntax("key max min [LIMIT offset_count(offset:int count:int)]")
+    .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments");
 
 const fn limited(
     name: &'static str,

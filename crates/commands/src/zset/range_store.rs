@@ -19,7 +19,9 @@ pub(super) const ZRANGESTORE: Command = writing("zrangestore", -5, zrangestore)
         "6.2.0",
         "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
         "Store a range of members from sorted set into another key",
-    );
+    )
+    .syntax("dst@0 src@1 min max [sortby<BYSCORE|BYLEX>] [REV] \
+        [LIMIT offset_count(offset:int count:int)]");
 
 fn zrangestore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (range, _) = Form::STORED.parse(&call.args[3..])?;

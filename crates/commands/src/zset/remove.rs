@@ -12,7 +12,11 @@ pub(super) const ZREM: Command = writing("zrem", -3, zrem).flags(Flags::FAST).do
     "1.2.0",
     "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
     "Remove one or more members from a sorted set",
-);
+)
+    .syntax("key member...")
+    .history(&[
+        ("2.4.0", "Accepts multiple elements."),
+    ]);
 
 fn zrem(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some(mut zset) = call.txn.zset_mut(call.db, call.args[1])? else {
@@ -34,21 +38,24 @@ pub(super) const ZREMRANGEBYRANK: Command = by_range(
     |call| remove(call, Bounds::rank(call.args[2], call.args[3])?, "zremrangebyrank"),
     "2.0.0",
     "Remove all members in a sorted set within the given indexes",
-);
+)
+.syntax("key start:int stop:int");
 
 pub(super) const ZREMRANGEBYSCORE: Command = by_range(
     "zremrangebyscore",
     |call| remove(call, Bounds::score(call.args[2], call.args[3])?, "zremrangebyscore"),
     "1.2.0",
     "Remove all members in a sorted set within the given scores",
-);
+)
+.syntax("key min:double max:double");
 
 pub(super) const ZREMRANGEBYLEX: Command = by_range(
     "zremrangebylex",
     |call| remove(call, Bounds::lex(call.args[2], call.args[3])?, "zremrangebylex"),
     "2.8.9",
     "Remove all members in a sorted set between the given lexicographical range",
-);
+)
+.syntax("key min max");
 
 const fn by_range(
     name: &'static str,

@@ -13,7 +13,8 @@ pub(super) const ZSCAN: Command = reading("zscan", -3, zscan).docs(
     "2.8.0",
     "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
     "Incrementally iterate sorted sets elements and associated scores",
-);
+)
+    .syntax("key cursor:int [MATCH pattern:pattern] [COUNT count:int]");
 
 fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = cursor(call.args[2])?;

@@ -5,12 +5,10 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::spec::{Command, Flags, Group, Handler};
 
-pub(super) const ZCARD: Command = reading("zcard", 2, zcard).flags(Flags::FAST).docs(
-    Group::SortedSet,
-    "1.2.0",
-    "O(1)",
-    "Get the number of members in a sorted set",
-);
+pub(super) const ZCARD: Command = reading("zcard", 2, zcard)
+    .flags(Flags::FAST)
+    .docs(Group::SortedSet, "1.2.0", "O(1)", "Get the number of members in a sorted set")
+    .syntax("key");
 
 fn zcard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
@@ -19,12 +17,10 @@ fn zcard(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const ZSCORE: Command = reading("zscore", 3, zscore).flags(Flags::FAST).docs(
-    Group::SortedSet,
-    "1.2.0",
-    "O(1)",
-    "Get the score associated with the given member in a sorted set",
-);
+pub(super) const ZSCORE: Command = reading("zscore", 3, zscore)
+    .flags(Flags::FAST)
+    .docs(Group::SortedSet, "1.2.0", "O(1)", "Get the score associated with the given member in a sorted set")
+    .syntax("key member");
 
 fn zscore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
@@ -36,12 +32,15 @@ fn zscore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const ZMSCORE: Command = reading("zmscore", -3, zmscore).flags(Flags::FAST).docs(
-    Group::SortedSet,
-    "6.2.0",
-    "O(N) where N is the number of members being requested.",
-    "Get the score associated with the given members in a sorted set",
-);
+pub(super) const ZMSCORE: Command = reading("zmscore", -3, zmscore)
+    .flags(Flags::FAST)
+    .docs(
+        Group::SortedSet,
+        "6.2.0",
+        "O(N) where N is the number of members being requested.",
+        "Get the score associated with the given members in a sorted set",
+    )
+    .syntax("key member...");
 
 fn zmscore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let zset = call.txn.zset(call.db, call.args[1])?;
@@ -57,13 +56,15 @@ fn zmscore(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 pub(super) const ZRANK: Command =
-    ranking("zrank", |call| rank(call, false), "Determine the index of a member in a sorted set");
+    ranking("zrank", |call| rank(call, false), "Determine the index of a member in a sorted set")
+        .syntax("key member [WITHSCORE^7.2.0]");
 
 pub(super) const ZREVRANK: Command = ranking(
     "zrevrank",
     |call| rank(call, true),
     "Determine the index of a member in a sorted set, with scores ordered from high to low",
-);
+)
+.syntax("key member [WITHSCORE^7.2.0]");
 
 /// With `WITHSCORE`, as from Redis 7.2 on; 7.0 knows no option and takes exactly two arguments.
 const fn ranking(name: &'static str, handler: Handler, summary: &'static str) -> Command {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::{News, Sealed, Txn};
+use super::{Sealed, Txn};
 use crate::journal::{Journal, Undo};
 use crate::reaper::Reaper;
 use crate::value::{Content, ValueMut};
@@ -12,6 +12,7 @@ impl Txn<'_> {
     /// transaction is dropped, so that what others are told of it can be told before anybody sees it.
     pub fn seal(&mut self) -> Sealed {
         self.remove_stale();
+        self.kept = None;
         if let Some(journal) = self.journal.take() {
             self.keyspace.reaper().drop_journal(journal);
         }
@@ -19,6 +20,7 @@ impl Txn<'_> {
         let Some(news) = self.news.take() else { return sealed };
         sealed.expired = news.expired;
         sealed.expired_fields = news.expired_fields;
+        self.seal_tracks(news.tracks, &mut sealed);
         for (at, audience) in news.touched {
             let shard = self.keyspace.shard_of(&at.1);
             let Some(interest) = self.held.shard(shard).interests.get(&at) else { continue };
@@ -58,13 +60,8 @@ impl Txn<'_> {
         journal.clear_covers();
         self.journal = Some(journal);
         self.changes = 0;
-        // What had expired before the journal was opened stays so.
-        let Some(mut news) = self.news.take() else { return };
-        news.expired_fields.truncate(self.expired_before);
-        if !news.expired_fields.is_empty() {
-            let expired_fields = std::mem::take(&mut news.expired_fields);
-            self.news = RefCell::new(Some(Box::new(News { expired_fields, ..News::default() })));
-        }
+        // What had happened before the journal was opened stays so.
+        self.news = RefCell::new(self.kept.clone());
     }
 
     fn undo(&mut self, db: u16, key: &[u8], undo: Undo) {

@@ -109,6 +109,7 @@ impl Txn<'_> {
         let at = (place.db, Box::<[u8]>::from(entry.key()));
         // That is neither an access nor a change of anybody's.
         let (changes, touches) = (self.changes, std::mem::replace(&mut self.touches, Touches::Nothing));
+        let author = std::mem::take(&mut self.author);
         let count = if emptied {
             self.remove_at(place);
             self.touched(at.0, &at.1);
@@ -116,7 +117,7 @@ impl Txn<'_> {
         } else {
             Edit::at(self, place, &at.1).map_or(0, |mut hash: Edit<'_, '_, Hash>| hash.remove_due(limit))
         };
-        (self.changes, self.touches) = (changes, touches);
+        (self.changes, self.touches, self.author) = (changes, touches, author);
         if count > 0 {
             self.news().expired_fields.push(ExpiredFields { at, count, emptied });
         }

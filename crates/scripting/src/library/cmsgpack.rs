@@ -4,10 +4,16 @@
 use std::ffi::c_int;
 
 use crate::library::Shared;
+use crate::library::fields::{Field, Name};
+use crate::library::text::{Cycles, Pace};
+use crate::library::walk::{self, LONG, Measured, Notation, Written};
+use crate::lua::{Operation, Turns};
 use crate::stack::{Kind, Outcome, Raise, Stack, register, truncate};
 
 const DEEPEST: usize = 16;
 const NIL: u8 = 0xc0;
+/// Values in one table: more, and the VM has no table for it.
+const LARGEST: usize = 1 << 26;
 
 pub(crate) unsafe fn push(stack: Stack, shared: *mut Shared) {
     stack.push_table(0, 8);
@@ -34,33 +40,94 @@ fn pack(stack: Stack, shared: &mut Shared) -> Outcome {
     if arguments == 0 {
         return Err(Raise::Argument(0, c"MessagePack pack needs input."));
     }
-    shared.output.clear();
-    shared.keys.clear();
-    for argument in 1..=arguments {
-        reserve(stack, shared, 1, "in function mp_check")?;
-        stack.push_value(argument);
-        write_value(stack, shared, 0)?;
-    }
-    shared.push_output(stack);
-    Ok(1)
+    walk::write(MessagePack, stack, shared, arguments)
 }
 
-/// Writes the value on top and pops it.
-fn write_value(stack: Stack, shared: &mut Shared, depth: usize) -> Result<(), Raise> {
-    shared.check_budget()?;
-    match stack.kind(-1) {
-        Kind::String => {
-            let bytes = stack.bytes(-1);
-            write_length(&mut shared.output, bytes.len(), Some((0xa0, 32)), Some(0xd9), 0xda);
-            shared.output.extend_from_slice(bytes);
+#[derive(Clone, Copy)]
+struct MessagePack;
+
+impl Notation for MessagePack {
+    #[inline]
+    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise> {
+        match stack.kind(-1) {
+            Kind::String => {
+                let text = stack.bytes(-1);
+                if text.len() > LONG {
+                    return Ok(Written::Text);
+                }
+                self.begin_text(shared, text.len());
+                shared.output.extend_from_slice(text);
+            }
+            Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(-1))),
+            Kind::Number => write_number(&mut shared.output, stack.number(-1)),
+            Kind::Table => return Ok(Written::Table),
+            _ => shared.output.push(NIL),
         }
-        Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(-1))),
-        Kind::Number => write_number(&mut shared.output, stack.number(-1)),
-        Kind::Table if depth < DEEPEST => write_table(stack, shared, depth)?,
-        _ => shared.output.push(NIL),
+        Ok(Written::Whole)
     }
-    stack.pop(1);
-    Ok(())
+
+    fn open(&self, stack: Stack, shared: &mut Shared, depth: usize) -> Result<bool, Raise> {
+        if depth > DEEPEST {
+            shared.output.push(NIL);
+            return Ok(false);
+        }
+        reserve(stack, shared, 5, "in function mp_encode_lua_table_as_map")?;
+        Ok(true)
+    }
+
+    #[inline]
+    fn measure(&self, key: f64, measured: &mut Measured) -> bool {
+        if key <= 0.0 || f64::from(key as i32) != key {
+            return false;
+        }
+        measured.largest = measured.largest.max(key as i32);
+        measured.count += 1;
+        true
+    }
+
+    /// The length of a table whose keys are 1 to n.
+    fn array_length(&self, _: Stack, _: &mut Shared, measured: Measured) -> Result<Option<c_int>, Raise> {
+        Ok((measured.largest == measured.count).then_some(measured.count))
+    }
+
+    fn begin_array(&self, shared: &mut Shared, length: c_int) {
+        write_length(&mut shared.output, length as usize, Some((0x90, 16)), None, 0xdc);
+    }
+
+    fn between(&self, _: &mut Shared) {}
+
+    fn end_array(&self, _: &mut Shared) {}
+
+    fn check_others(&self, _: Stack, _: &mut Shared, _: c_int) -> Result<(), Raise> {
+        Ok(())
+    }
+
+    fn begin_fields(&self, shared: &mut Shared, count: usize) {
+        write_length(&mut shared.output, count, Some((0x80, 16)), None, 0xde);
+    }
+
+    fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise> {
+        match field.name {
+            Name::Number(number) => write_number(&mut shared.output, number),
+            name @ Name::String { length, .. } => {
+                self.begin_text(shared, length);
+                shared.output.extend_from_slice(name.bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn end_fields(&self, _: &mut Shared) {}
+
+    fn begin_text(&self, shared: &mut Shared, length: usize) {
+        write_length(&mut shared.output, length, Some((0xa0, 32)), Some(0xd9), 0xda);
+    }
+
+    fn text(&self, shared: &mut Shared, part: &[u8]) {
+        shared.output.extend_from_slice(part);
+    }
+
+    fn end_text(&self, _: &mut Shared) {}
 }
 
 fn write_number(output: &mut Vec<u8>, value: f64) {
@@ -105,75 +172,6 @@ fn write_length(output: &mut Vec<u8>, length: usize, within: Option<(u8, usize)>
     }
 }
 
-fn write_table(stack: Stack, shared: &mut Shared, depth: usize) -> Result<(), Raise> {
-    reserve(stack, shared, 3, "in function mp_encode_lua_table_as_map")?;
-    let table = stack.top();
-    if let Some(length) = array_length(stack, table) {
-        write_length(&mut shared.output, length, Some((0x90, 16)), None, 0xdc);
-        for position in 1..=length {
-            stack.raw_get_position(table, position as c_int);
-            write_value(stack, shared, depth + 1)?;
-        }
-        return Ok(());
-    }
-    let base = shared.keys.len();
-    super::cjson::collect_keys(stack, shared, table);
-    let end = shared.keys.len();
-    let fields = end - base + count_other_keys(stack, table);
-    write_length(&mut shared.output, fields, Some((0x80, 16)), None, 0xde);
-    for index in base..end {
-        let key = shared.keys[index];
-        key.push(stack);
-        write_value(stack, shared, depth + 1)?;
-        key.push_value(stack, table);
-        write_value(stack, shared, depth + 1)?;
-    }
-    shared.keys.truncate(base);
-    stack.set_top(table);
-    if fields == end - base {
-        return Ok(());
-    }
-    stack.push_nil();
-    while stack.next(table) {
-        if matches!(stack.kind(-2), Kind::String | Kind::Number) {
-            stack.pop(1);
-            continue;
-        }
-        reserve(stack, shared, 2, "in function mp_encode_lua_table_as_map")?;
-        stack.push_value(-2);
-        write_value(stack, shared, depth + 1)?;
-        write_value(stack, shared, depth + 1)?;
-    }
-    Ok(())
-}
-
-/// The length of the table on top if its keys are 1 to n.
-fn array_length(stack: Stack, table: c_int) -> Option<usize> {
-    let (mut count, mut largest) = (0_usize, 0_i32);
-    stack.push_nil();
-    while stack.next(table) {
-        stack.pop(1);
-        let key = if stack.kind(-1) == Kind::Number { stack.number(-1) } else { 0.0 };
-        if key <= 0.0 || f64::from(key as i32) != key {
-            stack.pop(1);
-            return None;
-        }
-        largest = largest.max(key as i32);
-        count += 1;
-    }
-    (largest as usize == count).then_some(count)
-}
-
-fn count_other_keys(stack: Stack, table: c_int) -> usize {
-    let mut count = 0;
-    stack.push_nil();
-    while stack.next(table) {
-        stack.pop(1);
-        count += usize::from(!matches!(stack.kind(-1), Kind::String | Kind::Number));
-    }
-    count
-}
-
 fn unpack_one(stack: Stack, shared: &mut Shared) -> Outcome {
     let offset = stack.integer_or(2, 0)?;
     stack.set_top(1);
@@ -207,20 +205,76 @@ fn read_values(stack: Stack, shared: &mut Shared, limit: i64, offset: i64) -> Ou
         )));
     }
     let limit = if everything { i64::from(i32::MAX) } else { limit };
-    let mut reader = Reader { rest: &input[offset as usize..] };
-    let mut results: c_int = 0;
-    while !reader.rest.is_empty() && i64::from(results) < limit {
-        reader.push_value(stack, shared)?;
-        results += 1;
+    shared.levels.clear();
+    let mut reading = Reading { at: offset as usize, results: 0, limit, everything };
+    match reading.go_on(stack, shared, &mut Turns::of_function(stack))? {
+        Some(results) => Ok(results),
+        None => {
+            let levels = std::mem::take(&mut shared.levels);
+            shared.operation = Some(Box::new(LongReading { reading, levels, cycles: Cycles::default() }));
+            Err(Raise::Unfinished)
+        }
     }
-    if !everything {
+}
+
+/// Values that are read.
+struct Reading {
+    /// Where the rest of the input begins.
+    at: usize,
+    /// Values that are complete.
+    results: c_int,
+    limit: i64,
+    everything: bool,
+}
+
+/// The same in slices.
+struct LongReading {
+    reading: Reading,
+    levels: Vec<Level>,
+    cycles: Cycles,
+}
+
+impl Reading {
+    fn go_on(
+        &mut self,
+        stack: Stack,
+        shared: &mut Shared,
+        turns: &mut Turns,
+    ) -> Result<Option<c_int>, Raise> {
+        let input = stack.bytes(1);
+        let mut reader = Reader { rest: &input[self.at..] };
+        while !shared.levels.is_empty() || (!reader.rest.is_empty() && i64::from(self.results) < self.limit) {
+            let before = reader.rest.len();
+            if reader.push_next(stack, shared)? {
+                self.results += 1;
+            }
+            if turns.spend(1 + ((before - reader.rest.len()) / 64) as u32) {
+                self.at = input.len() - reader.rest.len();
+                return Ok(None);
+            }
+        }
+        if self.everything {
+            return Ok(Some(self.results));
+        }
         reserve(stack, shared, 1, "in function mp_unpack_full")?;
         let next = if reader.rest.is_empty() { -1.0 } else { (input.len() - reader.rest.len()) as f64 };
         stack.push_number(next);
         stack.insert(2);
-        results += 1;
+        Ok(Some(self.results + 1))
     }
-    Ok(results)
+}
+
+impl Operation for LongReading {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
+        if !self.cycles.make_room(stack, shared, 0, turns)? {
+            return Ok(None);
+        }
+        self.cycles = Cycles::default();
+        shared.levels = std::mem::take(&mut self.levels);
+        let done = self.reading.go_on(stack, shared, turns)?;
+        self.levels = std::mem::take(&mut shared.levels);
+        Ok(done)
+    }
 }
 
 /// A table that is being read. They stand in [`Shared::levels`], not in frames: input may nest as deep as the Lua stack
@@ -246,31 +300,30 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Pushes the next value, with everything in it.
-    fn push_value(&mut self, stack: Stack, shared: &mut Shared) -> Result<(), Raise> {
-        shared.levels.clear();
-        loop {
-            match self.push_item(stack, shared)? {
-                Item::Value => {}
-                Item::Array(length) => {
-                    reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
-                    open(stack, shared, length, Some(0));
-                    if length > 0 {
-                        continue;
-                    }
-                }
-                Item::Map(fields) => {
-                    reserve(stack, shared, 3, "in function mp_decode_to_lua_hash")?;
-                    open(stack, shared, fields * 2, None);
-                    if fields > 0 {
-                        continue;
-                    }
+    /// Pushes the next item and puts it where it belongs. True: it has completed a value that stands by itself.
+    #[inline]
+    fn push_next(&mut self, stack: Stack, shared: &mut Shared) -> Result<bool, Raise> {
+        match self.push_item(stack, shared)? {
+            Item::Value => {}
+            Item::Array(length) | Item::Map(length) if length.min(self.rest.len()) > LARGEST => {
+                return Err(Raise::NoRoom);
+            }
+            Item::Array(length) => {
+                reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
+                open(stack, shared, length, Some(0));
+                if length > 0 {
+                    return Ok(false);
                 }
             }
-            if close(stack, shared)? {
-                return Ok(());
+            Item::Map(fields) => {
+                reserve(stack, shared, 3, "in function mp_decode_to_lua_hash")?;
+                open(stack, shared, fields * 2, None);
+                if fields > 0 {
+                    return Ok(false);
+                }
             }
         }
+        close(stack, shared)
     }
 
     /// Takes one item from the input, and pushes it unless it is a table.

@@ -12,10 +12,12 @@ use crate::stack::{Raise, Stack};
 mod bit;
 mod cjson;
 mod cmsgpack;
+mod fields;
 mod number;
 mod random;
 mod structs;
 mod text;
+mod walk;
 
 pub use cjson::Config as JsonConfig;
 pub(crate) use number::write_general;
@@ -48,8 +50,9 @@ pub(crate) struct Shared {
     pub(crate) output: Vec<u8>,
     pub(crate) text: Vec<u8>,
     pub(crate) message: Vec<u8>,
-    pub(crate) keys: Vec<cjson::Key>,
+    pub(crate) walk: walk::Walk,
     pub(crate) levels: Vec<cmsgpack::Level>,
+    pub(crate) containers: Vec<cjson::Container>,
     pub(crate) run: RunState,
     pub(crate) output_limit_bytes: usize,
     pub(crate) bytecode: crate::sandbox::Bytecode,
@@ -71,8 +74,9 @@ impl Shared {
             output: Vec::new(),
             text: Vec::new(),
             message: Vec::new(),
-            keys: Vec::new(),
+            walk: walk::Walk::default(),
             levels: Vec::new(),
+            containers: Vec::new(),
             run: RunState::new(0),
             output_limit_bytes: usize::MAX,
             bytecode: crate::sandbox::Bytecode::default(),
@@ -147,9 +151,9 @@ impl Shared {
         self.output.shrink_to(KEPT_SCRATCH_BYTES);
         self.text.clear();
         self.text.shrink_to(KEPT_SCRATCH_BYTES);
-        self.keys.clear();
-        self.keys.shrink_to(KEPT_SCRATCH_BYTES / size_of::<cjson::Key>());
+        self.walk.release(KEPT_SCRATCH_BYTES);
         self.levels.clear();
+        self.containers.clear();
     }
 }
 

@@ -16,7 +16,7 @@ use super::arguments::Arguments;
 use super::debug::rest;
 use super::heap::{self, Heap};
 use super::libraries::{self, Entries};
-use super::operation::{Pending, Progress};
+use super::operation::{Failure, Pending, Progress};
 use super::preempt::{self, Limit, Stop};
 use super::results::{COUNTED, OnError};
 use super::{CURRENT, Slot, api, is_chunk, results};
@@ -350,19 +350,19 @@ impl Machine {
                 unsafe { pending.release(main) };
                 return Ended::Stopped(Stop::Limit(Limit::Memory));
             }
-            Progress::Failed(_) => {
+            Progress::Failed(error) => {
                 // SAFETY: as above; the block is the VM's.
-                let text = unsafe { (*self.sandbox.shared()).message.clone() };
-                self.slot().failure = Some((pending.coroutine, text));
+                let shared = unsafe { &mut *self.sandbox.shared() };
+                shared.release();
+                let (text, with_place) = (shared.message.clone(), !matches!(error, Raise::Bare));
+                self.slot().failure = Some(Failure { coroutine: pending.coroutine, text, with_place });
                 preempt::interrupt(main);
                 0
             }
         };
-        // SAFETY: the results lie on the main stack; the coroutine has room for what a C function may return.
+        // SAFETY: as above.
         unsafe {
-            ffi::lua_checkstack(thread.state, results + 8);
-            ffi::lua_xmove(main, thread.state, results);
-            ffi::lua_settop(main, 0);
+            pending.hand_over(results, thread.state);
             pending.release(main);
         }
         self.resume(thread, results, context)
@@ -416,11 +416,15 @@ impl Machine {
             std::panic::resume_unwind(panic);
         }
         let exceeded = slot.heap.take_exceeded();
-        slot.failure = None;
+        let failure = slot.failure.take();
         if let Some(stop) = slot.stop.take() {
             return Ended::Stopped(stop);
         } else if exceeded {
             return Ended::Stopped(Stop::Limit(Limit::Memory));
+        }
+        if let (ffi::LUA_OK, Some(failure)) = (status, failure) {
+            // What has failed was the last that the script did, so that no hook was called any more.
+            return Ended::Failed { text: [b"ERR ", failure.text.as_slice()].concat(), counted: false };
         }
         match status {
             ffi::LUA_OK => Ended::Returned,

@@ -55,7 +55,7 @@ pub(crate) struct Slot {
     /// What a suspended library function has still to do.
     pending: Option<Pending>,
     /// What such a function raises in this coroutine, when it goes on.
-    failure: Option<(*mut lua_State, Vec<u8>)>,
+    failure: Option<operation::Failure>,
     /// What `redis.abort` answers with: a reference into the registry.
     abort_reply: c_int,
     /// A panic on its way through Lua.

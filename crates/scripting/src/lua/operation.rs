@@ -19,8 +19,8 @@ use crate::watchdog::Pulse;
 /// Work that is done in pieces.
 pub(crate) trait Operation {
     /// Works until it is done, and then pushes the function's results and returns their number, or until the pace says
-    /// that it is time to stop: `None`. The function's arguments are at the bottom of the stack each time, and nothing
-    /// else. Whatever allocates in Lua is the last thing that it does.
+    /// that it is time to stop: `None`. On the stack are at first the function's arguments, and what was left there by the function; later
+    /// what the last slice has left.
     ///
     /// # Errors
     /// What the function raises.
@@ -30,8 +30,9 @@ pub(crate) trait Operation {
 /// An operation whose function's coroutine is suspended.
 pub(crate) struct Pending {
     operation: Box<dyn Operation>,
-    /// The function's arguments: references into the registry.
-    arguments: Vec<c_int>,
+    /// A stack for it, and the reference that keeps that.
+    stack: *mut lua_State,
+    reference: c_int,
     /// Who called the function.
     pub(super) coroutine: *mut lua_State,
 }
@@ -97,7 +98,6 @@ pub(crate) unsafe fn complete(stack: Stack, shared: *mut Shared) -> c_int {
     let state = stack.state();
     // SAFETY: the caller's; the operation is the block's, so that an error that unwinds this frame leaves it there.
     unsafe {
-        let count = stack.top();
         loop {
             match preempt::turn(state) {
                 Turn::GoOn => {}
@@ -107,7 +107,7 @@ pub(crate) unsafe fn complete(stack: Stack, shared: *mut Shared) -> c_int {
                 }
                 Turn::Suspend => {
                     if let Some(operation) = (*shared).operation.take() {
-                        return suspend(state, operation, count);
+                        return suspend(state, operation);
                     }
                 }
             }
@@ -128,69 +128,77 @@ pub(crate) unsafe fn complete(stack: Stack, shared: *mut Shared) -> c_int {
     }
 }
 
-unsafe fn suspend(state: *mut lua_State, operation: Box<dyn Operation>, count: c_int) -> c_int {
-    // SAFETY: the caller's; the limit is lifted, so that nothing raises before the operation is stored.
+unsafe fn suspend(state: *mut lua_State, operation: Box<dyn Operation>) -> c_int {
+    // SAFETY: the caller's; the limit is lifted, so that nothing raises before the operation is stored. The main stack has free slots
+    // while a coroutine runs; a fresh one has room for as many values as any C function has.
     unsafe {
         let slot = &mut *CURRENT.get();
         slot.heap.set_unlimited(true);
-        let arguments = (1..=count)
-            .map(|index| {
-                ffi::lua_pushvalue(state, index);
-                ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX)
-            })
-            .collect();
+        let stack = ffi::lua_newthread(slot.main);
+        let reference = ffi::luaL_ref(slot.main, ffi::LUA_REGISTRYINDEX);
+        let count = ffi::lua_gettop(state);
+        ffi::lua_checkstack(stack, count);
+        ffi::lua_xmove(state, stack, count);
         slot.heap.set_unlimited(false);
-        slot.pending = Some(Pending { operation, arguments, coroutine: state });
+        slot.pending = Some(Pending { operation, stack, reference, coroutine: state });
         ffi::lua_sethook(state, None, 0, 0);
         slot.preempted = true;
         ffi::lua_yield(state, 0)
     }
 }
 
+/// What a function that was suspended raises.
+pub(super) struct Failure {
+    /// Who called it.
+    pub(super) coroutine: *mut lua_State,
+    pub(super) text: Vec<u8>,
+    /// The place of the call stands before the text.
+    pub(super) with_place: bool,
+}
+
 /// How a slice of an operation ended.
 pub(super) enum Progress {
     Unfinished,
-    /// So many results are on the main stack.
+    /// So many results are on top of the operation's stack.
     Results(c_int),
     Failed(Raise),
 }
 
 impl Pending {
-    /// A slice of the work, with nothing on the main stack before it.
+    /// A slice of the work.
     ///
     /// # Safety
     /// No script code runs, the memory limit is lifted.
     pub(super) unsafe fn work(&mut self, slot: *mut Slot, shared: *mut Shared) -> Progress {
         // SAFETY: the caller's.
         unsafe {
-            let main = (*slot).main;
-            ffi::lua_checkstack(main, self.arguments.len() as c_int + 64);
-            for &reference in &self.arguments {
-                ffi::lua_rawgeti_(main, ffi::LUA_REGISTRYINDEX, reference);
-            }
             let mut turns = Turns::of_host(&(*slot).pulse);
-            match self.operation.work(Stack::new(main), &mut *shared, &mut turns) {
-                Ok(None) => {
-                    ffi::lua_settop(main, 0);
-                    Progress::Unfinished
-                }
+            match self.operation.work(Stack::new(self.stack), &mut *shared, &mut turns) {
+                Ok(None) => Progress::Unfinished,
                 Ok(Some(results)) => Progress::Results(results),
-                Err(error) => {
-                    ffi::lua_settop(main, 0);
-                    Progress::Failed(error)
-                }
+                Err(error) => Progress::Failed(error),
             }
         }
     }
 
-    /// Lets go of the arguments.
+    /// Hands the results over to a coroutine that waits for them.
+    ///
+    /// # Safety
+    /// As [`Pending::work`].
+    pub(super) unsafe fn hand_over(&self, results: c_int, to: *mut lua_State) {
+        // SAFETY: the results lie on top; the coroutine has room for what a C function may return.
+        unsafe {
+            ffi::lua_checkstack(to, results);
+            ffi::lua_xmove(self.stack, to, results);
+        }
+    }
+
+    /// Lets go of its stack.
     ///
     /// # Safety
     /// As [`Pending::work`].
     pub(super) unsafe fn release(self, main: *mut lua_State) {
-        for reference in self.arguments {
-            // SAFETY: made by luaL_ref in `suspend`.
-            unsafe { ffi::luaL_unref(main, ffi::LUA_REGISTRYINDEX, reference) };
-        }
+        // SAFETY: made by luaL_ref in `suspend`.
+        unsafe { ffi::luaL_unref(main, ffi::LUA_REGISTRYINDEX, self.reference) };
     }
 }

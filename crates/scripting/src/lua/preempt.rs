@@ -11,6 +11,7 @@ use std::ffi::c_int;
 use mlua::ffi::{self, lua_Debug, lua_State};
 
 use super::debug::{on_line, rest};
+use super::operation::Failure;
 use super::profile::sample;
 use super::{CURRENT, Slot};
 
@@ -131,8 +132,8 @@ pub(super) unsafe fn verdict(state: *mut lua_State) -> Verdict {
         if slot.sampled && slot.pulse.take_tick() {
             sample(slot, state);
         }
-        if let Some((coroutine, _)) = slot.failure {
-            if coroutine != state {
+        if let Some(failure) = &slot.failure {
+            if failure.coroutine != state && !has_ended(failure.coroutine) {
                 // It is called by this one, as soon as this one has gone on.
                 return Verdict::Go;
             }
@@ -218,15 +219,29 @@ fn find_reason(slot: &mut Slot) {
     }
 }
 
+/// Whether a coroutine has come to its end: it was nothing but the library function that fails now.
+fn has_ended(coroutine: *mut lua_State) -> bool {
+    // SAFETY: the record is ours; the coroutine lives: its resumer has it, or the host.
+    unsafe {
+        let mut record: lua_Debug = std::mem::zeroed();
+        ffi::lua_status(coroutine) == ffi::LUA_OK && ffi::lua_getstack(coroutine, 0, &mut record) == 0
+    }
+}
+
 /// Pushes the error of a library function that was suspended; false if there is none.
 unsafe fn push_failure(state: *mut lua_State, slot: &mut Slot) -> bool {
     let unlimited = slot.heap.set_unlimited(true);
-    let Some((_, text)) = &slot.failure else { return false };
+    let Some(Failure { text, with_place, .. }) = &slot.failure else { return false };
+    let with_place = *with_place;
     // SAFETY: a hook, with free slots; the text is dropped before anything raises.
     unsafe {
-        ffi::luaL_where(state, 0);
+        if with_place {
+            ffi::luaL_where(state, 0);
+        }
         ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
-        ffi::lua_concat(state, 2);
+        if with_place {
+            ffi::lua_concat(state, 2);
+        }
     }
     slot.failure = None;
     slot.heap.set_unlimited(unlimited);

@@ -126,12 +126,32 @@ function globals.assert(...)
   return assert(...)
 end
 
-function globals.xpcall(...)
-  if select("#", ...) > 2 then
-    local call, handler = ...
-    return xpcall(call, handler)
+-- xpcall calls its handler when the error has unwound, not inside it, where nothing could be suspended. What a handler raises, the
+-- handler handles, until that is too deep.
+
+local MOST_HANDLERS = 221
+
+local function handle(handler, ok, ...)
+  if ok then
+    return ok, ...
   end
-  return xpcall(...)
+  local problem, level = (...), 0
+  while type(handler) == "function" and level < MOST_HANDLERS do
+    local answered, answer = pcall(handler, problem)
+    if answered then
+      return false, answer
+    end
+    problem, level = answer, level + 1
+  end
+  return false, "error in error handling"
+end
+
+function globals.xpcall(...)
+  if select("#", ...) < 2 then
+    return xpcall(...)
+  end
+  local call, handler = ...
+  return handle(handler, pcall(call))
 end
 
 globals.loadstring = native.loadstring
@@ -241,6 +261,40 @@ math.randomseed = native.random.randomseed
 -- which may compile it.
 local string = pick(engine.string, [[byte char dump format len sub]])
 
+-- string.format takes texts for %s, where the engine's would call __tostring, which could not be suspended there.
+
+local format, positions_of, sub = engine.string.format, engine.string.gmatch, engine.string.sub
+local IS_TEXT = { string = true, number = true }
+
+-- The place in the pattern, and among the arguments, of the first %s whose argument is no text.
+local function unfit(pattern, ...)
+  local at = 0
+  for place, conversion in positions_of(pattern, "()%%[-+ #0-9.]*(.)") do
+    if conversion ~= "%" then
+      at = at + 1
+      if conversion == "s" and (at > select("#", ...) or not IS_TEXT[type((select(at, ...)))]) then
+        return place, at
+      end
+    end
+  end
+end
+
+function string.format(...)
+  local pattern, a, b, c, d = ...
+  local count = select("#", ...)
+  if count > 1 and count <= 5 and IS_TEXT[type(a)] and (count < 3 or IS_TEXT[type(b)])
+    and (count < 4 or IS_TEXT[type(c)]) and (count < 5 or IS_TEXT[type(d)]) or not IS_TEXT[type(pattern)] then
+    return format(...)
+  end
+  local place, at = unfit(...)
+  -- What is wrong before it comes first.
+  if place and pcall(format, sub(pattern, 1, place - 1), select(2, ...)) then
+    local problem = at < count and "string expected, got " .. type((select(at + 1, ...))) or "no value"
+    error("bad argument #" .. at + 1 .. " to 'format' (" .. problem .. ")", 2)
+  end
+  return format(...)
+end
+
 local reaches, reaches_known = {}, 0
 
 -- The longest subject on which the pattern is short work.
@@ -338,6 +392,7 @@ table.concat = concat
 
 -- Elements that the engine moves at one go.
 local NEAR = 5000
+local FURTHEST = 2 ^ 31
 
 function table.insert(...)
   local target = ...
@@ -350,7 +405,7 @@ function table.insert(...)
   local _, position, value = ...
   if type(target) == "table" and type(position) == "number" and select("#", ...) == 3 then
     local length = #target
-    if position >= 1 and length - position > NEAR then
+    if not (position >= 1 and position < FURTHEST and length - position <= NEAR) then
       return native.text.insert(target, position, value, length)
     end
   end
@@ -361,7 +416,9 @@ function table.remove(...)
   local target, position = ...
   if type(target) == "table" and type(position) == "number" then
     local length = #target
-    if position >= 1 and length - position > NEAR then
+    if not (position >= 1 and position < length + 1) then
+      return
+    elseif length - position > NEAR then
       return native.text.remove(target, position, length)
     end
   end

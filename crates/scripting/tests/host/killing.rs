@@ -52,6 +52,10 @@ fn inside_callbacks() {
     check("load(function() while true do end end)");
     check("loadstring('while true do end')()");
     check("tostring(setmetatable({}, {__tostring = function() while true do end end}))");
+    check("xpcall(error, function() while true do end end)");
+    check(
+        "string.format('%s', 1, setmetatable({}, {__tostring = function() while true do end end})) while true do end",
+    );
     check("while true do pcall(table.foreachi, {1}, function() while true do end end) end");
 }
 

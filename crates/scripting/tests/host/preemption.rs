@@ -226,6 +226,16 @@ fn a_library_function_fails_late() {
     );
 }
 
+/// Nothing of the script's own runs after the function.
+#[test]
+fn errors_of_suspended_functions_that_are_called_last_are_raised() {
+    let server = Server::new(&[]);
+    let tail = format!("{SEARCH} local function f() return s:find(p .. '%') end return (f())");
+    assert!(server.eval(&tail).contains("malformed pattern"));
+    let whole = format!("{SEARCH} return coroutine.wrap(string.find)(s, p .. '%')");
+    assert!(server.eval(&whole).contains("malformed pattern"));
+}
+
 /// A slice that ends in a coroutine behind a C function is put off; the script goes on all the same.
 #[test]
 fn a_coroutine_within_a_callback_goes_on() {
@@ -273,4 +283,92 @@ fn time_stands_still_within_a_script() {
     pending.slices(1);
     server.clock().advance_ms(5_000);
     assert_eq!(pending.finish(), ":1\r\n");
+}
+
+/// What is long is made by one call of a library, and used by the next.
+const LONG_VALUES: &str = r#"#!lua name=long
+local value, json, packed
+redis.register_function('prepare', function()
+  value = {list = {}, fields = {}, text = string.rep('x"', 300000)}
+  local keys, parts = {}, {}
+  for i = 1, 50000 do
+    value.list[i], value.fields['k' .. i], keys[i] = i, {i}, 'k' .. i
+  end
+  table.sort(keys)
+  for i, key in ipairs(keys) do
+    parts[i] = '"' .. key .. '":[' .. key:sub(2) .. ']'
+  end
+  json = '{"fields":{' .. table.concat(parts, ',') .. '},"list":[' .. table.concat(value.list, ',')
+    .. '],"text":"' .. string.rep('x\\"', 300000) .. '"}'
+  packed = cmsgpack.pack(value)
+end)
+local function is_whole(copy)
+  for i = 1, 50000 do
+    if copy.list[i] ~= i or copy.fields['k' .. i][1] ~= i then return false end
+  end
+  return copy.text == value.text
+end
+redis.register_function('encode', function() return cjson.encode(value) == json end)
+redis.register_function('decode', function() value = cjson.decode(json) end)
+redis.register_function('pack', function() return cmsgpack.pack(value) == packed end)
+redis.register_function('unpack', function() value = cmsgpack.unpack(packed) end)
+redis.register_function('whole', function() return is_whole(value) end)
+redis.register_function('wrong_json', function() return cjson.decode(json .. '!') end)
+redis.register_function('wrong_value', function() value.list[50001] = function() end return cjson.encode(value) end)
+redis.register_function('wrong_pack', function() return cmsgpack.unpack(packed:sub(1, -2)) end)
+"#;
+
+#[test]
+fn inside_cjson_and_cmsgpack() {
+    let server = Server::new(&[]);
+    assert_eq!(server.call(&["FUNCTION", "LOAD", LONG_VALUES]), "$4\r\nlong\r\n");
+    let call = |name: &str| {
+        let client = server.connect();
+        let mut pending = client.send(&["FCALL", name, "0"]);
+        let mut turns = 0;
+        loop {
+            if let Some(answer) = pending.go_on() {
+                return (answer, turns);
+            }
+            turns += 1;
+            assert_eq!(server.eval("return cjson.encode(cjson.decode('[[1],{}]'))"), "$8\r\n[[1],{}]\r\n");
+        }
+    };
+    call("prepare");
+    for (name, expected) in [
+        ("encode", ":1\r\n"),
+        ("decode", "$-1\r\n"),
+        ("pack", ":1\r\n"),
+        ("unpack", "$-1\r\n"),
+        ("encode", ":1\r\n"),
+    ] {
+        let (answer, turns) = call(name);
+        assert_eq!(answer, expected, "{name}");
+        assert!(turns > 2, "{name}: {turns} turns");
+        assert_eq!(call("whole").0, ":1\r\n", "{name}");
+    }
+    for (name, expected) in [
+        ("wrong_json", "Expected the end but found invalid token at character"),
+        ("wrong_pack", "Missing bytes in input."),
+        ("wrong_value", "Cannot serialise function: type not supported"),
+    ] {
+        let (answer, turns) = call(name);
+        assert!(answer.contains(expected), "{name}: {answer}");
+        assert!(turns > 0, "{name}: {turns} turns");
+    }
+}
+
+/// A weak table may lose its fields to a collection while others run.
+#[test]
+fn weak_tables_are_written_as_they_were() {
+    check(
+        "local t = setmetatable({}, {__mode = 'v'})
+         for i = 1, 100000 do t['k' .. i] = {} end
+         local before = collectgarbage('count')
+         local s = cjson.encode(t) local n = 0
+         for k in s:gmatch('k%d+') do n = n + 1 end
+         for i = 1, 3 do collectgarbage() end
+         return #cjson.decode(s) == 0 and n > 0",
+        ":1\r\n",
+    );
 }

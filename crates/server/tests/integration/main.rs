@@ -17,5 +17,6 @@ mod pubsub;
 mod scripts;
 mod server;
 mod startup;
+mod tracking;
 mod transactions;
 mod transcripts;

@@ -24,7 +24,7 @@ macro_rules! transcripts {
     };
 }
 
-transcripts! { blocking compare dump expiry hash_fields hashes lists pubsub scripting sets streams strings transactions zsets }
+transcripts! { blocking clients compare dump expiry hash_fields hashes lists pubsub scripting sets streams strings tracking transactions zsets }
 
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts"))

@@ -1,4 +1,4 @@
-//! A command's entry in COMMAND INFO and COMMAND DOCS.
+//! A command's entry in COMMAND INFO.
 
 use perigee_resp::Reply;
 
@@ -44,33 +44,9 @@ pub(super) fn reply(reply: &mut dyn Reply, name: &[u8], command: &Command) {
     }
 }
 
-/// The map that COMMAND DOCS gives of a command.
-pub(super) fn reply_docs(reply: &mut dyn Reply, command: &Command) {
-    let facts = [
-        ("summary", command.summary),
-        ("since", command.since),
-        ("group", command.group.name()),
-        ("complexity", command.complexity),
-    ];
-    let facts = facts.iter().filter(|(_, value)| !value.is_empty());
-    reply.map(facts.clone().count() + usize::from(!command.subcommands.is_empty()));
-    for (name, value) in facts {
-        reply.bulk(name.as_bytes());
-        reply.bulk(value.as_bytes());
-    }
-    if !command.subcommands.is_empty() {
-        reply.bulk(b"subcommands");
-        reply.map(command.subcommands.len());
-        for subcommand in command.subcommands {
-            reply.bulk(subcommand.full_name.as_bytes());
-            reply_docs(reply, subcommand);
-        }
-    }
-}
-
 /// The flags that are shown, in Redis's order.
 fn flags(command: &Command) -> impl Iterator<Item = &'static str> {
-    const ORDER: [Flags; 18] = [
+    const ORDER: [Flags; 19] = [
         Flags::WRITE,
         Flags::READONLY,
         Flags::DENYOOM,
@@ -82,6 +58,7 @@ fn flags(command: &Command) -> impl Iterator<Item = &'static str> {
         Flags::STALE,
         Flags::SKIP_MONITOR,
         Flags::SKIP_SLOWLOG,
+        Flags::ASKING,
         Flags::FAST,
         Flags::NO_AUTH,
         Flags::NO_MANDATORY_KEYS,
@@ -104,7 +81,7 @@ struct LegacyRange {
 impl LegacyRange {
     fn of(command: &Command) -> Self {
         let one = |first: i64| LegacyRange { first, last: first, step: 1 };
-        match command.keys {
+        match hints::keys(command) {
             Keys::Range { first, last, step } => {
                 let (first, last) = (i64::from(first), i64::from(last));
                 let last = if last >= 0 { first + last } else { last };
@@ -156,7 +133,7 @@ enum Find {
 impl KeySpec {
     fn all_of(command: &Command) -> Vec<KeySpec> {
         let access = hints::access(command);
-        let finds = match command.keys {
+        let finds = match hints::keys(command) {
             Keys::None => Vec::new(),
             Keys::Range { first, last, step } if access.len() == 2 => {
                 let (index, step) = (i64::from(first), i64::from(step));
@@ -263,10 +240,6 @@ mod tests {
         // They may name one of several.
         "function|kill",
         "script|kill",
-        // A shard channel is no key: there is nothing to lock, and no cluster yet whose slots it would name.
-        "spublish",
-        "ssubscribe",
-        "sunsubscribe",
         // WITHSCORE, as Redis 7.2 has it.
         "zrank",
         "zrevrank",

@@ -3,7 +3,7 @@
 //! Only what differs from the rule is listed: a reading command's keys are `RO access`, any other's
 //! `RW access update`. A command with two entries treats its first key, or its destination, as the first entry says.
 
-use crate::spec::{Command, Flags};
+use crate::spec::{Command, Flags, Keys};
 
 /// How the command treats its keys.
 pub(super) fn access(command: &Command) -> &'static [&'static str] {
@@ -12,6 +12,16 @@ pub(super) fn access(command: &Command) -> &'static [&'static str] {
         Some((access, _)) => access,
         None if command.has(Flags::READONLY) => &["RO access"],
         None => &["RW access update"],
+    }
+}
+
+/// Where it says that its keys are. Channels of shards are shown as keys that are none, so that clients of clusters find
+/// their slots.
+pub(super) fn keys(command: &Command) -> Keys {
+    match command.full_name {
+        "spublish" => Keys::at(1),
+        "ssubscribe" | "sunsubscribe" => Keys::from(1),
+        _ => command.keys,
     }
 }
 
@@ -78,12 +88,15 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     (&["OW insert"], &["msetnx", "setnx"]),
     (&["RW access"], &["pfcount", "pfdebug"]),
     (&["RO access"], &["xreadgroup"]),
+    (&["not_key"], &["spublish", "ssubscribe", "sunsubscribe"]),
 ];
 
 #[rustfmt::skip]
 static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
-        "client|info", "client|list", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
+        "client|info", "client|list", "cluster|bumpepoch", "cluster|count-failure-reports", "cluster|getkeysinslot",
+        "cluster|info", "cluster|links", "cluster|nodes", "cluster|replicas", "cluster|shards", "cluster|slaves",
+        "cluster|slot-stats", "cluster|slots", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
         "memory|doctor", "memory|malloc-stats", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
@@ -92,20 +105,21 @@ static TIPS: &[(&str, &[&str])] = &[
     ]),
     ("nondeterministic_output_order", &[
         "command", "command|docs", "command|info", "command|list", "function|list", "hgetall", "hkeys", "hvals", "keys",
+        "module|list",
         "sdiff", "sinter", "smembers", "sunion",
     ]),
     ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetnx", "touch", "unlink"]),
     ("request_policy:all_shards", &[
         "dbsize", "flushall", "flushdb", "function|delete", "function|flush", "function|kill", "function|load",
         "function|restore", "function|stats", "info", "keys", "memory|doctor", "memory|malloc-stats", "memory|purge", "memory|stats", "ping", "randomkey", "script|exists",
-        "script|kill", "wait",
+        "script|kill", "wait", "waitaof",
     ]),
     ("request_policy:all_nodes", &[
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest", "latency|reset",
         "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
     ]),
     ("request_policy:special", &["scan"]),
-    ("response_policy:agg_min", &["msetnx", "wait"]),
+    ("response_policy:agg_min", &["msetnx", "wait", "waitaof"]),
     ("response_policy:agg_sum", &["dbsize", "del", "exists", "slowlog|len", "touch", "unlink"]),
     ("response_policy:agg_logical_and", &["script|exists"]),
     ("response_policy:one_succeeded", &["function|kill", "script|kill"]),

@@ -7,12 +7,14 @@ use crate::glob;
 use crate::parse::Word;
 use crate::spec::{Command, Group};
 
-pub(super) const LIST: Command = shown("list", "command|list", -2, list).docs(
-    Group::Server,
-    "7.0.0",
-    "O(N) where N is the total number of Redis commands",
-    "Get an array of Redis command names",
-);
+pub(super) const LIST: Command = shown("list", "command|list", -2, list)
+    .docs(
+        Group::Server,
+        "7.0.0",
+        "O(N) where N is the total number of Redis commands",
+        "Get an array of Redis command names",
+    )
+    .syntax("[FILTERBY filterby<MODULE module-name|ACLCAT category|PATTERN pattern:pattern>]");
 
 fn list(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let filter = Filter::parse(call.args)?;

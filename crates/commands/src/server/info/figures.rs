@@ -48,15 +48,33 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("pubsubshard_channels", engine.pubsub.channel_names(Kind::Shard, None).len());
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);
-    lines.add("tracking_total_keys", 0);
-    lines.add("tracking_total_items", 0);
-    lines.add("tracking_total_prefixes", 0);
+    let (tracked_keys, tracked_items) = engine.keyspace.tracked();
+    lines.add("tracking_total_keys", tracked_keys);
+    lines.add("tracking_total_items", tracked_items);
+    lines.add("tracking_total_prefixes", engine.tracking.prefixes());
     lines.add("total_error_replies", errors_by_code(&workers).values().sum::<u64>());
     let refused = engine.acl.log.lock();
     lines.add("acl_access_denied_auth", refused.refusals(Reason::Auth));
     lines.add("acl_access_denied_cmd", refused.refusals(Reason::Command));
     lines.add("acl_access_denied_key", refused.refusals(Reason::Key));
     lines.add("acl_access_denied_channel", refused.refusals(Reason::Channel));
+    lines.add("total_reads_processed", sum(|worker| &worker.reads));
+    lines.add("total_writes_processed", sum(|worker| &worker.writes));
+    lines.add("instantaneous_input_repl_kbps", "0.00");
+    lines.add("instantaneous_output_repl_kbps", "0.00");
+    lines.add_none(&[
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "unexpected_error_replies",
+        "io_threaded_reads_processed",
+        "io_threaded_writes_processed",
+    ]);
 }
 
 fn total(workers: &[Arc<WorkerStats>], counter: impl Fn(&WorkerStats) -> &Counter) -> u64 {

@@ -26,6 +26,11 @@ impl Lines {
         self.add(format_args!("{name}_human"), human(bytes));
     }
 
+    /// Adds lines for what this server does not do: tools look for them all the same.
+    pub(super) fn add_none(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.add(name, 0));
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.0
     }

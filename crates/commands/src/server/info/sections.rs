@@ -21,6 +21,8 @@ pub(super) fn server(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("redis_mode", "standalone");
     lines.add("os", system(call));
     lines.add("arch_bits", usize::BITS);
+    lines.add("monotonic_clock", "POSIX clock_gettime");
+    lines.add("multiplexing_api", "epoll");
     lines.add("process_id", std::process::id());
     lines.add("process_supervised", "no");
     lines.add("run_id", &process.run_id);
@@ -42,7 +44,7 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("cluster_connections", 0);
     lines.add("maxclients", engine.config.number(Param::MaxClients));
     lines.add("blocked_clients", engine.clients.blocked.load(Ordering::Relaxed));
-    lines.add("tracking_clients", 0);
+    lines.add("tracking_clients", engine.tracking.clients());
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
@@ -95,7 +97,7 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("mem_cluster_links", 0);
     lines.add("mem_aof_buffer", 0);
     lines.add("mem_allocator", engine.process.allocator.name);
-    lines.add("active_defrag_running", 0);
+    lines.add_none(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 
 pub(super) fn persistence(call: &Call<'_, '_>, lines: &mut Lines) {
@@ -117,6 +119,22 @@ pub(super) fn persistence(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("aof_current_rewrite_time_sec", -1);
     lines.add("aof_last_bgrewrite_status", "ok");
     lines.add("aof_last_write_status", "ok");
+    lines.add("current_fork_perc", "0.00");
+    lines.add_none(&[
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+        "current_save_keys_processed",
+        "current_save_keys_total",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+        "aof_rewrites",
+        "aof_rewrites_consecutive_failures",
+        "aof_last_cow_size",
+        "module_fork_in_progress",
+        "module_fork_last_cow_size",
+    ]);
 }
 
 pub(super) fn replication(call: &Call<'_, '_>, lines: &mut Lines) {

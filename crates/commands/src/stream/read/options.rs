@@ -15,6 +15,8 @@ pub(super) struct Options<'a> {
     /// To wait, and until when.
     pub(super) block: Option<Option<u64>>,
     pub(super) no_ack: bool,
+    /// CLAIM: how long entries have been pending that are to be taken over.
+    pub(super) claim_ms: Option<u64>,
     /// Both empty for XREAD.
     pub(super) group: &'a [u8],
     pub(super) consumer: &'a [u8],
@@ -38,7 +40,7 @@ const SERVED: usize = 1000;
 
 impl<'a> Options<'a> {
     pub(super) fn parse(call: &Call<'a, '_>, grouped: bool) -> Result<Self, Error> {
-        let (mut count, mut block, mut no_ack) = (0, None, false);
+        let (mut count, mut block, mut no_ack, mut claim_ms) = (0, None, false, None);
         let mut names: Option<(&[u8], &[u8])> = None;
         let mut words = call.options(1);
         let streams = loop {
@@ -52,6 +54,13 @@ impl<'a> Options<'a> {
                 block = Some(deadline(call, words.value()?)?);
             } else if word.is("COUNT") && more > 0 {
                 count = usize::try_from(words.integer()?).unwrap_or(0);
+            } else if word.is("CLAIM") && more > 0 {
+                if !grouped {
+                    return Err(Error::Text(
+                        "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.",
+                    ));
+                }
+                claim_ms = Some(min_idle_ms(words.value()?)?);
             } else if word.is("STREAMS") && more > 0 {
                 break words.position();
             } else if word.is("GROUP") && more >= 2 {
@@ -88,7 +97,7 @@ impl<'a> Options<'a> {
             0 => usize::MAX,
             count => count,
         };
-        Ok(Options { count, block, no_ack, group, consumer, first: streams, len: len / 2 })
+        Ok(Options { count, block, no_ack, claim_ms, group, consumer, first: streams, len: len / 2 })
     }
 
     /// Keys with what stands for their IDs.
@@ -100,6 +109,11 @@ impl<'a> Options<'a> {
         let (keys, words) = args[self.first..].split_at(self.len);
         keys.iter().copied().zip(words.iter().copied())
     }
+}
+
+fn min_idle_ms(word: &[u8]) -> Result<u64, Error> {
+    let number = integer(word).ok_or(Error::Text("ERR min-idle-time is not an integer"))?;
+    u64::try_from(number).map_err(|_| Error::Text("ERR min-idle-time must be a positive integer"))
 }
 
 /// When to give up, from milliseconds; `None` for never.
@@ -155,7 +169,7 @@ pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
         // What is no option is passed over: keys are looked for before the request is refused for it.
         let values = match word {
             _ if word.is("GROUP") => 2,
-            _ if word.is("COUNT") || word.is("BLOCK") => 1,
+            _ if word.is("COUNT") || word.is("BLOCK") || word.is("CLAIM") => 1,
             _ => 0,
         };
         (0..values).for_each(|_| _ = words.next());
@@ -175,6 +189,7 @@ mod tests {
             ("xreadgroup noack group streams streams streams a >", &[6]),
             ("xread streams a b 0", &[2]),
             ("xreadgroup group g c other streams a >", &[6]),
+            ("xreadgroup group g c claim streams streams a >", &[7]),
             ("xread count", &[]),
             ("xread", &[]),
         ] {

@@ -2,9 +2,10 @@
 
 use perigee_keyspace::{Audience, StreamId};
 
+use super::claim;
 use super::options::{self, Options};
 use super::{announce, announce_stream, deliver, reply_after};
-use crate::blocking::Block;
+use crate::blocking::{Again, Block};
 use crate::call::Call;
 use crate::error::Error;
 use crate::stream::{consumer_of, tell_created};
@@ -14,7 +15,7 @@ pub(super) fn entries(call: &mut Call<'_, '_>, options: &Options<'_>, key_at: us
     let key = call.args[key_at];
     let start = options::after(None, call.args[key_at + options.len])?;
     match call.txn.stream(call.db, key)?.filter(|stream| stream.last_id() > start) {
-        None => go_on_waiting(call),
+        None => call.block(GO_ON),
         Some(stream) => {
             announce(call.reply, 1);
             announce_stream(call.reply, key);
@@ -33,9 +34,15 @@ pub(super) fn group(call: &mut Call<'_, '_>, options: &Options<'_>, key_at: usiz
     let Some((group, found)) = stream.group(options.group) else {
         return Err(Error::Text("NOGROUP the consumer group this client was blocked on no longer exists"));
     };
-    if stream.last_id() <= found.last_id || found.last_id == StreamId::MAX {
+    let now_ms = stream.now_ms();
+    let claimable = options.claim_ms.is_some_and(|min_idle_ms| {
+        let idle = claim::claimable(found, min_idle_ms, now_ms);
+        idle.iter().any(|(id, _)| stream.get(*id).is_some())
+    });
+    if !claimable && (stream.last_id() <= found.last_id || found.last_id == StreamId::MAX) {
+        let at_ms = options.claim_ms.map(|min_idle_ms| claim::next_due(found, min_idle_ms, now_ms));
         drop(stream);
-        go_on_waiting(call);
+        call.block_as(GO_ON, Again { request: None, at_ms });
         return Ok(());
     }
     stream.tell(Audience::Nobody);
@@ -52,6 +59,4 @@ pub(super) fn group(call: &mut Call<'_, '_>, options: &Options<'_>, key_at: usiz
 }
 
 /// What was said of the wait when it began still holds.
-fn go_on_waiting(call: &mut Call<'_, '_>) {
-    call.block(Block { keys: Vec::new(), deadline_ms: None });
-}
+const GO_ON: Block = Block { keys: Vec::new(), deadline_ms: None, on_timeout: None };

@@ -3,10 +3,24 @@
 use std::ffi::c_int;
 
 use crate::library::Shared;
-use crate::library::cjson::{BIG_NUMBER, DEEPEST, LARGEST_EXACT, config, integer_length};
+use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, LARGEST_EXACT, config, integer_length};
 use crate::library::number;
+use crate::library::text::{Cycles, Pace};
+use crate::lua::{Operation, Turns};
 use crate::stack::{Outcome, Raise, Stack};
 
+/// Values in one container: more, and the VM has no table for it.
+const LARGEST: c_int = 1 << 26;
+/// What ends the plain part of a string.
+static ENDS_TEXT: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'"' as usize] = true;
+    table[b'\\' as usize] = true;
+    table[0] = true;
+    table
+};
+/// Bytes of a string that are looked at one by one.
+const NEAR: usize = 64;
 /// Room that a table has before the first of its fields is known.
 const USUAL_FIELDS: c_int = 4;
 
@@ -19,23 +33,91 @@ pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
         return Err(shared.fail(format_args!("JSON parser does not support UTF-16 or UTF-32")));
     }
     let config = *config::of(stack, shared);
+    let mut place = Place { position: 0, expected: Expected::Value };
+    shared.containers.clear();
+    if go_on(stack, shared, &config, &mut place, &mut Turns::of_function(stack))? {
+        return Ok(1);
+    }
+    let containers = std::mem::take(&mut shared.containers);
+    shared.operation = Some(Box::new(Decoding { config, place, containers, cycles: Cycles::default() }));
+    Err(Raise::Unfinished)
+}
+
+/// How far a text is read.
+#[derive(Clone, Copy)]
+struct Place {
+    position: usize,
+    expected: Expected,
+}
+
+/// What comes next in the innermost container.
+#[derive(Clone, Copy)]
+enum Expected {
+    Value,
+    /// A value or the array's end.
+    Element,
+    /// A key or the object's end.
+    Field,
+    Key,
+}
+
+/// An array or object that is being filled.
+#[derive(Clone, Copy)]
+pub(crate) struct Container {
+    table: c_int,
+    /// Values so far.
+    count: c_int,
+    is_object: bool,
+}
+
+/// A text that is read in slices.
+struct Decoding {
+    config: Config,
+    place: Place,
+    containers: Vec<Container>,
+    cycles: Cycles,
+}
+
+impl Operation for Decoding {
+    fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
+        if !self.cycles.make_room(stack, shared, 0, turns)? {
+            return Ok(None);
+        }
+        self.cycles = Cycles::default();
+        shared.containers = std::mem::take(&mut self.containers);
+        if go_on(stack, shared, &self.config, &mut self.place, turns)? {
+            return Ok(Some(1));
+        }
+        self.containers = std::mem::take(&mut shared.containers);
+        Ok(None)
+    }
+}
+
+fn go_on(
+    stack: Stack,
+    shared: &mut Shared,
+    config: &Config,
+    place: &mut Place,
+    turns: &mut Turns,
+) -> Result<bool, Raise> {
     let mut parser = Parser {
         stack,
         shared,
-        input,
-        position: 0,
+        input: stack.bytes(1),
+        position: place.position,
         token_start: 0,
-        depth: 0,
         deepest: config.decode_depth.min(DEEPEST),
         invalid_numbers: config.decode_invalid,
         exact_integers: config.exact_integers,
     };
-    let token = parser.token();
-    parser.value(token)?;
+    if let Some(expected) = parser.read(place.expected, turns)? {
+        *place = Place { position: parser.position, expected };
+        return Ok(false);
+    }
     match parser.token() {
         Token::End => {
             shared.release();
-            Ok(1)
+            Ok(true)
         }
         token => Err(parser.expected("the end", token)),
     }
@@ -89,15 +171,57 @@ struct Parser<'a> {
     position: usize,
     /// Where the last token began, or where it was found to be wrong.
     token_start: usize,
-    depth: i32,
     deepest: i32,
     invalid_numbers: bool,
     exact_integers: bool,
 }
 
 impl<'a> Parser<'a> {
-    /// Pushes the value that begins with `token`.
-    fn value(&mut self, token: Token<'a>) -> Result<(), Raise> {
+    /// Reads on, and leaves the whole value on top; or says what is expected where it has to stop.
+    fn read(&mut self, mut expected: Expected, turns: &mut Turns) -> Result<Option<Expected>, Raise> {
+        loop {
+            let from = self.position;
+            let mut token = self.token();
+            let is_whole = match (expected, token) {
+                (Expected::Element, Token::ArrayEnd) | (Expected::Field, Token::ObjectEnd) => {
+                    self.shared.containers.pop();
+                    true
+                }
+                (Expected::Field | Expected::Key, _) => {
+                    match token {
+                        Token::Plain(text) => self.stack.push_bytes(text),
+                        Token::Unescaped => self.stack.push_bytes(&self.shared.text),
+                        _ => return Err(self.expected("object key string", token)),
+                    }
+                    token = self.token();
+                    if !matches!(token, Token::Colon) {
+                        return Err(self.expected("colon", token));
+                    }
+                    token = self.token();
+                    self.value(token)?
+                }
+                _ => self.value(token)?,
+            };
+            expected = match token {
+                Token::ArrayStart => Expected::Element,
+                Token::ObjectStart => Expected::Field,
+                _ => Expected::Value,
+            };
+            if is_whole {
+                match self.settle()? {
+                    Some(next) => expected = next,
+                    None => return Ok(None),
+                }
+            }
+            if turns.spend(1 + (self.position - from) as u32 / 64) {
+                return Ok(Some(expected));
+            }
+        }
+    }
+
+    /// Pushes the value that begins with `token`. False: it is a container, which is open now.
+    #[inline]
+    fn value(&mut self, token: Token<'a>) -> Result<bool, Raise> {
         match token {
             Token::Plain(text) => self.stack.push_bytes(text),
             Token::Unescaped => self.stack.push_bytes(&self.shared.text),
@@ -113,79 +237,60 @@ impl<'a> Parser<'a> {
             }
             Token::Boolean(value) => self.stack.push_boolean(value),
             Token::Null => self.stack.push_null_pointer(),
-            Token::ObjectStart => self.object()?,
-            Token::ArrayStart => self.array()?,
+            Token::ObjectStart => return self.open(true),
+            Token::ArrayStart => return self.open(false),
             _ => return Err(self.expected("value", token)),
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn object(&mut self) -> Result<(), Raise> {
-        self.descend(3)?;
-        self.stack.push_table(0, USUAL_FIELDS);
+    fn open(&mut self, is_object: bool) -> Result<bool, Raise> {
+        let depth = self.shared.containers.len() as i32 + 1;
+        let slots = if is_object { 3 } else { 2 };
+        if depth > self.deepest || !self.stack.reserve(slots) {
+            self.shared.containers.push(Container { table: 0, count: 0, is_object });
+            return Err(self.too_deep());
+        }
+        if is_object {
+            self.stack.push_table(0, USUAL_FIELDS);
+        } else {
+            self.stack.push_table(USUAL_FIELDS, 0);
+        }
         let table = self.stack.top();
-        let mut token = self.token();
-        if matches!(token, Token::ObjectEnd) {
-            self.depth -= 1;
-            return Ok(());
-        }
-        loop {
-            match token {
-                Token::Plain(text) => self.stack.push_bytes(text),
-                Token::Unescaped => self.stack.push_bytes(&self.shared.text),
-                _ => return Err(self.expected("object key string", token)),
-            }
-            token = self.token();
-            if !matches!(token, Token::Colon) {
-                return Err(self.expected("colon", token));
-            }
-            token = self.token();
-            self.value(token)?;
-            self.stack.raw_set(table);
-            match self.token() {
-                Token::ObjectEnd => break,
-                Token::Comma => token = self.token(),
-                token => return Err(self.expected("comma or object end", token)),
-            }
-        }
-        self.depth -= 1;
-        Ok(())
+        self.shared.containers.push(Container { table, count: 0, is_object });
+        Ok(false)
     }
 
-    fn array(&mut self) -> Result<(), Raise> {
-        self.descend(2)?;
-        self.stack.push_table(USUAL_FIELDS, 0);
-        let table = self.stack.top();
-        let mut token = self.token();
-        if matches!(token, Token::ArrayEnd) {
-            self.depth -= 1;
-            return Ok(());
-        }
-        let mut position: c_int = 1;
-        loop {
-            self.value(token)?;
-            self.stack.raw_set_position(table, position);
-            match self.token() {
-                Token::ArrayEnd => break,
-                Token::Comma => token = self.token(),
-                token => return Err(self.expected("comma or array end", token)),
+    /// Puts the value on top into the container that waits for it, and so on outwards while containers end by that. What comes next;
+    /// nothing if no container waits.
+    #[inline]
+    fn settle(&mut self) -> Result<Option<Expected>, Raise> {
+        while let Some(container) = self.shared.containers.last_mut() {
+            container.count += 1;
+            let Container { table, count, is_object } = *container;
+            if count > LARGEST {
+                return Err(Raise::NoRoom);
             }
-            position += 1;
+            if is_object {
+                self.stack.raw_set(table);
+            } else {
+                self.stack.raw_set_position(table, count);
+            }
+            match (self.token(), is_object) {
+                (Token::Comma, true) => return Ok(Some(Expected::Key)),
+                (Token::Comma, false) => return Ok(Some(Expected::Value)),
+                (Token::ObjectEnd, true) | (Token::ArrayEnd, false) => {
+                    self.shared.containers.pop();
+                }
+                (token, true) => return Err(self.expected("comma or object end", token)),
+                (token, false) => return Err(self.expected("comma or array end", token)),
+            }
         }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn descend(&mut self, slots: c_int) -> Result<(), Raise> {
-        self.depth += 1;
-        if self.depth <= self.deepest && self.stack.reserve(slots) {
-            return Ok(());
-        }
-        Err(self.too_deep())
+        Ok(None)
     }
 
     fn too_deep(&mut self) -> Raise {
-        let (depth, position) = (self.depth, self.position);
+        let (depth, position) = (self.shared.containers.len(), self.position);
         self.shared
             .fail(format_args!("Found too many nested data structures ({depth}) at character {position}"))
     }
@@ -288,8 +393,13 @@ impl<'a> Parser<'a> {
         let start = self.position + 1;
         let input = self.input;
         let mut end = start;
-        while end < input.len() && !matches!(input[end], b'"' | b'\\' | 0) {
+        let near = input.len().min(start + NEAR);
+        while end < near && !ENDS_TEXT[usize::from(input[end])] {
             end += 1;
+        }
+        if end == near {
+            let rest = &input[near..];
+            end += memchr::memchr3(b'"', b'\\', 0, rest).unwrap_or(rest.len());
         }
         if self.byte(end) == b'"' {
             self.position = end + 1;

@@ -10,10 +10,9 @@ use crate::stack::{Outcome, Stack, register_owned};
 mod config;
 mod decode;
 mod encode;
-mod keys;
 
 pub use config::Config;
-pub(crate) use keys::{Key, collect_keys};
+pub(crate) use decode::Container;
 
 /// The field of a table that stands for a whole number which a double cannot hold: its digits. As in replies.
 const BIG_NUMBER: &[u8] = b"big_number";

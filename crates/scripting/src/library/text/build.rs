@@ -22,7 +22,7 @@ const LONGEST: usize = 0x7fff_ff00;
 
 /// Text that grows, in pieces, so that it is never moved.
 #[derive(Default)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     pieces: Vec<Vec<u8>>,
     length: usize,
 }
@@ -30,12 +30,12 @@ pub(super) struct Chunks {
 const PIECE: usize = 1024 * 1024;
 
 impl Chunks {
-    pub(super) fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         self.length
     }
 
     #[inline]
-    pub(super) fn extend(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn extend(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len();
         if let Some(last) = self.pieces.last_mut() {
             let (fitting, rest) = bytes.split_at(bytes.len().min(PIECE - last.len()));
@@ -50,7 +50,7 @@ impl Chunks {
     }
 
     /// Pushes the text as a string; false if that is not finished. `finish` keeps how far it has come.
-    pub(super) fn push(
+    pub(crate) fn push(
         &self,
         finish: &mut Option<Finish>,
         stack: Stack,
@@ -81,7 +81,7 @@ impl Chunks {
 
 /// A string that is being made.
 #[derive(Default)]
-pub(super) struct Finish {
+pub(crate) struct Finish {
     cycles: Cycles,
     text: Option<Donation>,
     written: usize,

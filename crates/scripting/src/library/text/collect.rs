@@ -11,14 +11,14 @@ use crate::stack::{Outcome, Raise, Stack};
 
 /// How many of the collector's cycles have ended since somebody began to count.
 #[derive(Default)]
-pub(super) struct Cycles(u32);
+pub(crate) struct Cycles(u32);
 
 /// The work of one step of the collector.
 const STEP_WORK: u32 = 128;
 
 impl Cycles {
     /// Waits for room for so many bytes, collecting what there is; false if that is not finished.
-    pub(super) fn make_room(
+    pub(crate) fn make_room(
         &mut self,
         stack: Stack,
         shared: &mut Shared,

@@ -12,6 +12,8 @@ mod pattern;
 mod search;
 mod shift;
 
+pub(crate) use build::{Chunks, Finish};
+pub(crate) use collect::Cycles;
 pub(crate) use pattern::{Matcher, Pace};
 
 use super::Shared;

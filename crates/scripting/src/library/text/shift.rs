@@ -9,7 +9,8 @@ use crate::stack::{Outcome, Raise, Stack};
 
 /// Arguments: table, position, value, and the table's length.
 pub(super) fn insert(stack: Stack, shared: &mut Shared) -> Outcome {
-    let position = stack.check_integer(2)?;
+    // As C converts it.
+    let position = i64::from(stack.check_integer(2)? as i32);
     let length = stack.check_integer(4)?;
     shared.operation = Some(Box::new(Insert { at: length + 1, position }));
     Err(Raise::Unfinished)
