@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SendError, Sender, channel};
 
 use parking_lot::Mutex;
 
@@ -50,6 +50,13 @@ impl Reaper {
         }
     }
 
+    /// Drops all of these, each of about so many bytes, elsewhere.
+    pub(crate) fn drop_all_later<T: Send + 'static>(&self, garbage: Vec<(T, usize)>) {
+        let bytes = garbage.iter().map(|(_, bytes)| *bytes as u64).sum();
+        self.let_go_bytes.fetch_add(bytes, Ordering::Release);
+        self.send((Box::new(Batch { garbage, freed_bytes: self.freed_bytes.clone() }), 0));
+    }
+
     /// Bytes that were let go of since the start, and those of them that are not freed yet.
     pub(crate) fn let_go_bytes(&self) -> (u64, u64) {
         // In this order: what is freed was let go of before.
@@ -63,6 +70,10 @@ impl Reaper {
     pub(crate) fn drop_later(&self, bytes: usize, garbage: impl Send + 'static) {
         let bytes = bytes as u64;
         self.let_go_bytes.fetch_add(bytes, Ordering::Release);
+        self.send((Box::new(garbage), bytes));
+    }
+
+    fn send(&self, garbage: Garbage) {
         let mut thread = self.thread.lock();
         let sender = thread.get_or_insert_with(|| {
             let (sender, receiver) = channel::<Garbage>();
@@ -77,10 +88,25 @@ impl Reaper {
             drop(spawned);
             sender
         });
-        if let Err(unsent) = sender.send((Box::new(garbage), bytes)) {
+        if let Err(SendError((garbage, bytes))) = sender.send(garbage) {
             // There is no thread.
-            drop(unsent);
+            drop(garbage);
             self.freed_bytes.fetch_add(bytes, Ordering::Release);
+        }
+    }
+}
+
+/// Many things that are dropped one after the other, each with its bytes.
+struct Batch<T> {
+    garbage: Vec<(T, usize)>,
+    freed_bytes: Arc<AtomicU64>,
+}
+
+impl<T> Drop for Batch<T> {
+    fn drop(&mut self) {
+        for (garbage, bytes) in self.garbage.drain(..) {
+            drop(garbage);
+            self.freed_bytes.fetch_add(bytes as u64, Ordering::Release);
         }
     }
 }

@@ -617,6 +617,7 @@ impl<'k> Txn<'k> {
     /// Removes every key of the database. Needs every shard. Returns how many there were.
     pub fn flush(&mut self, db: u16) -> usize {
         let mut removed = 0;
+        let mut garbage = Vec::new();
         for shard in 0..self.keyspace.shard_count() {
             let data = self.held.shard_mut(shard);
             if data.database(db).is_none_or(|database| database.keys.is_empty()) {
@@ -634,8 +635,12 @@ impl<'k> Txn<'k> {
                     journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
                     journal.clear_covers();
                 }
-                None => self.keyspace.reaper().drop_later(database.estimated_bytes(), database),
+                None => garbage.push((database, 0)),
             }
+        }
+        if !garbage.is_empty() {
+            garbage.iter_mut().for_each(|(database, bytes)| *bytes = database.estimated_bytes());
+            self.keyspace.reaper().drop_all_later(garbage);
         }
         self.changes += removed as u64;
         removed

@@ -178,7 +178,8 @@ mod tests {
     fn nothing_large_is_freed_by_those_who_let_go_of_it() {
         let remove = |txn: &mut Txn<'_>| assert!(txn.remove(0, b"key"));
         let replace = |txn: &mut Txn<'_>| txn.insert_bytes(0, b"key", b"short", Deadline::Never);
-        for change in [remove, replace] {
+        let flush = |txn: &mut Txn<'_>| assert_eq!(txn.flush(0), 1);
+        for change in [remove, replace, flush] {
             assert!(let_go(large(), change) >= LARGE);
             assert!(let_go(members(), change) >= 40_000);
             let journaled = |txn: &mut Txn<'_>| {
