@@ -17,6 +17,7 @@ use crate::acl::Acl;
 use crate::blocking::Waiter;
 use crate::clients::Clients;
 use crate::command_log::CommandLog;
+use crate::commit::commit;
 use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
 use crate::latency::LatencyMonitor;
@@ -26,6 +27,7 @@ use crate::payload::NodeLimits;
 use crate::pubsub::Pubsub;
 use crate::samples::Samples;
 use crate::scripts::{LocalScripts, ScriptHost, Scripts, SharedScript};
+use crate::session::Transaction;
 use crate::stats::{Monitors, Slowlog, WorkerStats};
 use crate::table::CommandTable;
 use crate::tracking::Tracking;
@@ -431,7 +433,13 @@ pub struct Env<'e> {
 impl<'e> Env<'e> {
     /// Starts a transaction on the footprint, after those who came before.
     pub(crate) async fn begin(self, footprint: &Footprint) -> Txn<'e> {
-        self.engine.keyspace.begin(footprint, self.now_ms, || self.worker.timer.yield_now()).await
+        let rest = |txn| async move {
+            let mut transaction = Transaction::new(txn);
+            commit(self, &mut transaction);
+            self.worker.timer.yield_now().await;
+            transaction.txn
+        };
+        self.engine.keyspace.begin(footprint, self.now_ms, rest).await
     }
 }
 

@@ -54,6 +54,23 @@ fn fields_expire_before_the_command_that_finds_out() {
 }
 
 #[test]
+fn fields_that_expired_are_told_of_even_if_the_client_leaves() {
+    let node = node();
+    let clients = Clients::of(&node);
+    let fields: Vec<String> = (0..3000).map(|number| number.to_string()).collect();
+    clients.events(&format!("HSET key stays 1 {} 1", fields.join(" 1 ")));
+    clients.events(&format!("HPEXPIRE key 10 FIELDS 3000 {}", fields.join(" ")));
+    node.clock().advance_ms(10);
+    let leaving = node.connect();
+    let mut pending = leaving.send(&["HLEN", "key"]);
+    assert_eq!(pending.go_on(), None);
+    assert_eq!(clients.heard(), ["hexpired key"], "1,024 of them");
+    pending.leave();
+    assert_eq!(node.connect().call(&["HLEN", "key"]), ":1\r\n");
+    assert_eq!(clients.heard(), ["hexpired key", "hexpired key"]);
+}
+
+#[test]
 fn commands_on_fields_tell_of_what_they_did() {
     let node = node();
     let clients = Clients::of(&node);
@@ -98,6 +115,10 @@ impl<'n> Clients<'n> {
     /// Runs a request and answers what was told meanwhile: event and key.
     fn events(&self, request: &str) -> Vec<String> {
         self.actor.ask(request);
+        self.heard()
+    }
+
+    fn heard(&self) -> Vec<String> {
         self.listener.messages().iter().map(|message| event(message)).collect()
     }
 }

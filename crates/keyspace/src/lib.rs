@@ -107,17 +107,18 @@ impl Keyspace {
         Some(Txn::new(self, Held::try_acquire(&self.shards, footprint)?, now_ms))
     }
 
-    /// Starts a transaction on the footprint, after those who came before. Awaits `rest` between steps of long work.
-    pub async fn begin<R: Future<Output = ()>>(
-        &self,
+    /// Starts a transaction on the footprint, after those who came before. Between steps of long work it is given to `rest`,
+    /// which tells what has been done so far ([`Txn::seal`]): that stays, even if the future is dropped before it ends.
+    pub async fn begin<'k, R: Future<Output = Txn<'k>>>(
+        &'k self,
         footprint: &Footprint,
         now_ms: u64,
-        rest: impl Fn() -> R,
-    ) -> Txn<'_> {
+        rest: impl Fn(Txn<'k>) -> R,
+    ) -> Txn<'k> {
         let mut txn = Txn::new(self, Held::acquire(&self.shards, footprint).await, now_ms);
         while !txn.settle(footprint) {
             txn.settle_in_part(footprint);
-            rest().await;
+            txn = rest(txn).await;
         }
         txn
     }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use perigee_keyspace::log::NoLog;
-use perigee_keyspace::{Deadline, ExpiredFields, Footprint, Hash, Keyspace, Limits, Txn, Value};
+use perigee_keyspace::{Deadline, ExpiredFields, Footprint, Hash, Keyspace, Limits, Sealed, Txn, Value};
 
 const DUE_MS: u64 = 50;
 
@@ -116,6 +116,52 @@ fn those_who_come_to_expire_can_do_so_in_steps() {
 
 #[test]
 fn many_fields_are_removed_in_steps_by_those_who_wait() {
+    let keyspace = keyspace_with_many_fields();
+    assert!(keyspace.try_begin(&Footprint::All, DUE_MS).is_none());
+    let mut script = keyspace.try_begin(&Footprint::None, DUE_MS).unwrap();
+    assert!(!script.try_extend(&Footprint::All));
+    drop(script);
+
+    let told = Cell::new(Vec::new());
+    let begun = keyspace.begin(&Footprint::All, DUE_MS, |txn| std::future::ready(tell(txn, &told)));
+    let Poll::Ready(mut txn) = pin!(begun).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("nobody holds a lock");
+    };
+    assert_eq!(told.take(), [1024; 4], "the rest of 5,000, less than 1,024, goes without another");
+    assert_eq!(txn.hash(0, b"key").unwrap().unwrap().len(), 5000);
+    assert_eq!(count(&txn.seal()), 5000 - 4 * 1024);
+    drop(txn);
+    assert_eq!(expired_at(&keyspace, DUE_MS + 1), 5000, "what goes as a whole takes one step");
+}
+
+#[test]
+fn what_was_removed_is_told_even_if_the_transaction_never_begins() {
+    let keyspace = keyspace_with_many_fields();
+    let told = Cell::new(Vec::new());
+    let mut begun = Box::pin(keyspace.begin(&Footprint::All, DUE_MS, |txn| {
+        let txn = tell(txn, &told);
+        async {
+            std::future::pending::<()>().await;
+            txn
+        }
+    }));
+    assert!(begun.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(keyspace.try_begin_unsettled(&Footprint::All, DUE_MS).is_none(), "the locks stay held");
+    drop(begun);
+    assert_eq!(told.take(), [1024]);
+    let txn = keyspace.try_begin_unsettled(&Footprint::All, DUE_MS).expect("they were released");
+    assert_eq!(txn.hash(0, b"key").unwrap().unwrap().len(), 10_000 - 1024);
+}
+
+fn tell<'k>(mut txn: Txn<'k>, told: &Cell<Vec<usize>>) -> Txn<'k> {
+    let mut before = told.take();
+    before.push(count(&txn.seal()));
+    told.set(before);
+    txn
+}
+
+/// A keyspace with a hash of 10,000 fields, half of which are due at `DUE_MS`, the others a millisecond later.
+fn keyspace_with_many_fields() -> Keyspace {
     let keyspace = Keyspace::new(1, 1);
     change(&keyspace, |txn| {
         let mut hash = txn.hash_entry(0, b"key").unwrap();
@@ -125,24 +171,7 @@ fn many_fields_are_removed_in_steps_by_those_who_wait() {
             hash.set_deadline(field.as_bytes(), Some(DUE_MS + number / 5000));
         }
     });
-    assert!(keyspace.try_begin(&Footprint::All, DUE_MS).is_none());
-    let mut script = keyspace.try_begin(&Footprint::None, DUE_MS).unwrap();
-    assert!(!script.try_extend(&Footprint::All));
-    drop(script);
-
-    let rests = Cell::new(0);
-    let begun = keyspace.begin(&Footprint::All, DUE_MS, || {
-        rests.set(rests.get() + 1);
-        std::future::ready(())
-    });
-    let Poll::Ready(mut txn) = pin!(begun).poll(&mut Context::from_waker(Waker::noop())) else {
-        panic!("nobody holds a lock");
-    };
-    assert_eq!(rests.get(), 4, "the rest of 5,000, less than 1,024, goes without another");
-    assert_eq!(txn.hash(0, b"key").unwrap().unwrap().len(), 5000);
-    assert_eq!(txn.seal().expired_fields.iter().map(|fields| fields.count).sum::<usize>(), 5000);
-    drop(txn);
-    assert_eq!(expired_at(&keyspace, DUE_MS + 1), 5000, "what goes as a whole takes one step");
+    keyspace
 }
 
 /// A keyspace with a hash one of whose two fields has a deadline.
@@ -172,9 +201,13 @@ fn fields(keyspace: &Keyspace, now_ms: u64, key: &[u8]) -> Vec<String> {
 
 /// How many fields were found expired at this moment.
 fn expired_at(keyspace: &Keyspace, now_ms: u64) -> usize {
-    begin(keyspace, now_ms).seal().expired_fields.iter().map(|fields| fields.count).sum()
+    count(&begin(keyspace, now_ms).seal())
 }
 
 fn begin(keyspace: &Keyspace, now_ms: u64) -> Txn<'_> {
     keyspace.try_begin(&Footprint::All, now_ms).expect("nobody else is here")
+}
+
+fn count(sealed: &Sealed) -> usize {
+    sealed.expired_fields.iter().map(|fields| fields.count).sum()
 }
