@@ -145,6 +145,18 @@ impl Shared {
         self.release();
     }
 
+    /// Empties what a function has left that was unwound by the VM, for want of memory.
+    #[inline]
+    pub(crate) fn forget_unfinished(&mut self) {
+        if !(self.output.is_empty()
+            && self.walk.is_idle()
+            && self.levels.is_empty()
+            && self.containers.is_empty())
+        {
+            self.release();
+        }
+    }
+
     /// Empties the scratch memory (but the message) and gives back what was unusually large.
     pub(crate) fn release(&mut self) {
         self.output.clear();
