@@ -15,6 +15,7 @@ mod cmsgpack;
 mod fields;
 mod number;
 mod random;
+mod scan;
 mod structs;
 mod text;
 mod walk;
