@@ -126,7 +126,8 @@ pub(super) fn shapes(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, S
 fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Step> {
     let mut dice = Dice::new(seed);
     let mut steps = prelude(&mut dice);
-    let tracked = steps.iter().any(|step| name_of(&step.requests[0]) == "CLIENT");
+    // A listener over RESP3 may track keys.
+    let tracked = steps.iter().any(|step| step.face == Face::Heard && name_of(&step.requests[0]) == "HELLO");
     // Who finds out that a key has expired, and what others hear of it, is each server's own affair.
     let heard = steps.iter().any(|step| step.face == Face::Heard);
     for _ in 0..STEPS {
@@ -136,8 +137,8 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
             let rare = (slow && matches!(face, Face::Plain)) || name.starts_with("FLUSH");
             let unfit = match face {
                 Face::Exec | Face::Watched => ["EXEC", "DISCARD", "RESET"].contains(&name.as_str()),
-                _ => name == "MULTI" || (name == "SWAPDB" && tracked),
-            };
+                _ => name == "MULTI",
+            } || (name == "SWAPDB" && tracked);
             if !unfit && (!rare || narrow || dice.one_in(4)) {
                 return grammar::request(dice, name, shape);
             }
@@ -171,8 +172,9 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
             let feeding = matches!(face, Face::Blocked) && dice.one_in(2);
             requests.push(if feeding { one_of(&mut dice, FEEDING) } else { any(&mut dice, &face) });
         }
-        if face == Face::Blocked && keys_of(&requests[0]) > 1 {
-            // Which of the keys in the other database serves it follows from the order of a hash table.
+        if face == Face::Blocked && (tracked || keys_of(&requests[0]) > 1) {
+            // Which of the keys in the other database serves it follows from the order of a hash table. Caches hear of it from
+            // Perigee alone.
             requests.retain(|request| name_of(request) != "SWAPDB");
         }
         if face == Face::Watched && !dice.one_in(4) {
@@ -218,18 +220,18 @@ fn prelude(dice: &mut Dice) -> Vec<Step> {
     if dice.one_in(2) {
         steps.push(step(Face::Plain, "HELLO 3"));
     }
-    if dice.one_in(2) {
+    let (events, tracked) = (dice.one_in(2), dice.one_in(4));
+    if tracked || (events && dice.one_in(2)) {
+        steps.push(step(Face::Heard, "HELLO 3"));
+    }
+    if events {
         let flags = *dice.pick(&["KEA", "KEA", "KEAmn", "Kg", "El$", "AKE", "Ehmn", "Kzs", "KEx"]);
         steps.push(step(Face::Plain, &format!("CONFIG SET notify-keyspace-events {flags}")));
-        if dice.one_in(2) {
-            steps.push(step(Face::Heard, "HELLO 3"));
-        }
         steps.push(step(Face::Heard, "PSUBSCRIBE __key*"));
     }
-    if dice.one_in(4) {
+    if tracked {
         let mode =
             *dice.pick(&["", "", " NOLOOP", " BCAST", " BCAST PREFIX s PREFIX l", " OPTIN", " OPTOUT"]);
-        steps.push(step(Face::Heard, "HELLO 3"));
         steps.push(step(Face::Heard, &format!("CLIENT TRACKING ON{mode}")));
     }
     if dice.one_in(5) {
@@ -303,7 +305,6 @@ const HEARING: &[&str] = &[
     "PING [ val ]",
     "GET kstr",
     "GET kstr",
-    "MGET kstr kstr kstr",
     "EXISTS < key >+",
     "HGET khash field",
     "LRANGE klist 0 -1",
@@ -405,8 +406,6 @@ const LEFT_OUT: &[&str] = &[
     "EVAL",
     "EVAL_RO",
     "FAILOVER",
-    "FCALL",
-    "FCALL_RO",
     "LOLWUT",
     "MIGRATE",
     "MODULE",

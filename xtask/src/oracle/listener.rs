@@ -5,15 +5,22 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::pair::{Pair, Request};
+use super::step::name_of;
 use crate::connection::{Outcome, REPLY_WITHIN};
 use crate::value::Value;
 
 /// Sends a request as the listener; the answer is among what is heard next.
 pub(super) fn ask(pair: &mut Pair, request: &Request) -> Result<()> {
-    if !pair.is_connected(LISTENER) {
-        pair.call(LISTENER, &["SUBSCRIBE", END])?;
+    if pair.is_connected(LISTENER) {
+        return pair.send(LISTENER, request);
     }
-    pair.send(LISTENER, request)
+    // Over RESP2 a subscriber may not change the protocol.
+    let greets = name_of(request) == "HELLO";
+    if greets {
+        pair.call(LISTENER, request)?;
+    }
+    pair.call(LISTENER, &["SUBSCRIBE", END])?;
+    if greets { Ok(()) } else { pair.send(LISTENER, request) }
 }
 
 /// All that came to the listener since the last time. What is published last marks the end.
@@ -37,6 +44,10 @@ pub(super) fn hear(pair: &mut Pair) -> Result<[Outcome; 2]> {
                 }
                 Outcome::Reply(message) if is_end(&message, b"message") => {
                     sort_patterns(&mut messages);
+                    // What the listener's own request brings it comes before or after the answer.
+                    let (pushed, mut messages): (Vec<_>, Vec<_>) =
+                        messages.into_iter().partition(|message| matches!(message, Value::Push(_)));
+                    messages.extend(pushed);
                     messages.extend(invalid.into_iter().map(Value::Bulk));
                     break Outcome::Reply(Value::Array(messages));
                 }

@@ -273,7 +273,8 @@ impl Step {
         // The other kinds have an order of their own, or tell times.
         const HASH_TABLE: u8 = 4;
         const EXACT: &[u8] = b"\x00\x05\x0b\x10\x11";
-        if mine.first().is_some_and(|kind| EXACT.contains(kind)) && mine != theirs {
+        let kinds = [mine, theirs].map(<[u8]>::first);
+        if kinds[0] == kinds[1] && kinds[0].is_some_and(|kind| EXACT.contains(kind)) && mine != theirs {
             return Ok(Some(Difference { position: 0, reference, subject }));
         }
         let mut restored = state::restored(pair, [theirs, mine])?;
