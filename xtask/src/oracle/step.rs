@@ -234,7 +234,7 @@ impl Step {
         if self.overwrites_what_is_waited_for() {
             return Ok(None);
         }
-        if unblocked[0] != unblocked[1] || !same(policy(&self.requests[0]), &reference, &subject) {
+        if unblocked[0] != unblocked[1] || !same(Policy::of(&self.requests[0]), &reference, &subject) {
             return Ok(difference(reference, subject));
         }
         Ok(None)
@@ -324,7 +324,7 @@ impl Step {
         let request = &self.requests[position];
         let fine = match (&reference, &subject) {
             (Outcome::Reply(a), Outcome::Reply(b)) => {
-                same_value(policy(request), a, b)
+                same_value(Policy::of(request), a, b)
                     || self.follows_chance(position)
                     || self.order_is_free(pair, request, a, b)?
             }
@@ -456,39 +456,6 @@ fn stored_in_free_order(request: &Request) -> Option<&Vec<u8>> {
     let store = request.iter().rposition(|word| is(word, "STORE"))?;
     let by = request.iter().position(|word| is(word, "BY"));
     by.and_then(|_| request.get(store + 1))
-}
-
-fn policy(request: &Request) -> Policy {
-    let second = request.get(1).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-    match name_of(request).as_str() {
-        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "SPOP" | "TIME" | "DUMP" | "HELLO"
-        | "INFO" | "LASTSAVE" => Policy::Shape,
-        // It sees what has expired and is not removed yet.
-        "MEMORY" => Policy::Ignore,
-        "SMEMBERS" | "SUNION" | "SDIFF" | "SINTER" | "KEYS" | "PUBSUB" => Policy::Unordered,
-        "SCAN" => scan_policy(request.get(1)),
-        "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
-        // A key whose deadline had passed when it was set counts until somebody finds out.
-        "DBSIZE" => Policy::Near(2.0),
-        "TTL" | "EXPIRETIME" => Policy::Near(2.0),
-        "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
-        "OBJECT" if second == b"REFCOUNT" => Policy::Shape,
-        // That of an integer is that of all who hold it.
-        "OBJECT" if second == b"IDLETIME" => Policy::Near(1e6),
-        "XINFO" | "XPENDING" => Policy::Times,
-        "CLIENT" if [&b"ID"[..], b"INFO", b"LIST"].contains(&&second[..]) => Policy::Shape,
-        "ACL" if second == b"GENPASS" => Policy::Shape,
-        "ACL" if second == b"CAT" => Policy::Unordered,
-        "CONFIG" if second == b"GET" => Policy::UnorderedPairs,
-        "FUNCTION" if second == b"LIST" => Policy::Unordered,
-        _ => Policy::Exact,
-    }
-}
-
-/// Where a cursor other than the first leads is each server's own affair.
-fn scan_policy(cursor: Option<&Vec<u8>>) -> Policy {
-    let number = cursor.and_then(|cursor| std::str::from_utf8(cursor).ok()?.parse::<i128>().ok());
-    if number.is_some_and(|number| number != 0) { Policy::Ignore } else { Policy::Scan }
 }
 
 #[cfg(test)]
