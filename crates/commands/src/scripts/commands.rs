@@ -89,9 +89,15 @@ fn evalsha_ro(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 pub(super) const NO_SCRIPT: Error = Error::Text("NOSCRIPT No matching script. Please use EVAL.");
 
+/// In hexadecimal digits.
+const SHA1_LENGTH: usize = 40;
+
 fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
+    if call.args[1].len() != SHA1_LENGTH {
+        return Err(NO_SCRIPT);
+    }
     if debug::mode(call).is_some() {
-        return Err(if call.args[1].len() == 40 { debug::NOT_BY_SHA1 } else { NO_SCRIPT });
+        return Err(debug::NOT_BY_SHA1);
     }
     key_count(call)?;
     let mut local = call.env.worker.local_scripts.borrow_mut();
