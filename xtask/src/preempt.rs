@@ -51,6 +51,45 @@ const KINDS: &[(&str, &str)] = &[
         "table.insert at the front",
         "local t = {} for i = 1, 1e6 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
     ),
+    (
+        "cjson.encode",
+        "local t = {} for i = 1, 200000 do t[i] = i t['k' .. i] = {i} end t[1.5] = 1 while true do cjson.encode(t) end",
+    ),
+    (
+        "cjson.decode",
+        "local t = {} for i = 1, 200000 do t[i] = {i} end local s = cjson.encode(t) while true do cjson.decode(s) end",
+    ),
+    (
+        "cmsgpack",
+        "local t = {} for i = 1, 200000 do t['k' .. i] = {i} end
+         while true do cmsgpack.unpack(cmsgpack.pack(t)) end",
+    ),
+    ("joining with ..", "while true do local s = 'x' for i = 1, 24 do s = s .. s end end"),
+    ("string.format", "local s, i = string.rep('x', 1e7), 0 while true do i = i + 1 string.format('%s%d', s, i) end"),
+    ("unpack", "local t = {} for i = 1, 7000 do t[i] = i end while true do select('#', unpack(t)) end"),
+    (
+        "string.byte and char",
+        "local s = string.rep('x', 7000) while true do string.char(string.byte(s, 1, -1)) end",
+    ),
+    (
+        "loadstring",
+        "local s = string.rep('local a = 1 do local b = a + 1 end ', 8000) s = 'do ' .. s:gsub('local a', 'a') .. ' end'
+         local i = 0 while true do i = i + 1 loadstring(s .. '--' .. i) end",
+    ),
+    (
+        "huge keys",
+        "local t, i = {}, 0 local s = string.rep('x', 1e6)
+         while true do i = i + 1 t[s:sub(i % 1000)] = true if i % 10 == 0 then t = {} end end",
+    ),
+    (
+        "comparison of texts",
+        "local a, b = string.rep('x', 2e7) .. 'a', string.rep('x', 2e7) .. 'b' while true do if a < b then a = a end end",
+    ),
+    (
+        "redis.call of 20 MB",
+        "local s = string.rep('x', 2e7) while true do redis.call('set', KEYS[1], s) redis.call('get', KEYS[1]) end",
+    ),
+    ("xpcall", "while true do xpcall(error, function() for i = 1, 1e9 do end end) end"),
     ("collectgarbage", "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end"),
 ];
 

@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
-use perigee_keyspace::{DbKey, Footprint, Txn, Value};
+use perigee_keyspace::{DbKey, Footprint, Txn, ValueRef};
 use perigee_resp::{Encoder, Protocol, Reply};
 
 use crate::call::{Call, Suspend};
@@ -129,12 +129,12 @@ impl Waiter {
 
     /// Whether the command can do anything with a key of this type, or without one. A reader of a consumer group wants to
     /// know when its stream is gone.
-    fn works_on(&self, value: Option<&Value>) -> bool {
+    fn works_on(&self, value: Option<ValueRef<'_>>) -> bool {
         match self.entry.command.group {
-            Group::List => matches!(value, Some(Value::List(_))),
-            Group::SortedSet => matches!(value, Some(Value::ZSet(_))),
+            Group::List => matches!(value, Some(ValueRef::List(_))),
+            Group::SortedSet => matches!(value, Some(ValueRef::ZSet(_))),
             Group::Stream if self.entry.command.has(Flags::READONLY) => {
-                matches!(value, Some(Value::Stream(_)))
+                matches!(value, Some(ValueRef::Stream(_)))
             }
             Group::Stream => true,
             _ => value.is_some(),
@@ -310,7 +310,7 @@ impl Blocked {
     async fn serve_queues(&self, env: Env<'_>) {
         let args = self.waiter.args.slices();
         let footprint = self.waiter.entry.command.footprint(&env.engine.keyspace, &args);
-        let txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+        let txn = env.begin(&footprint).await;
         *self.waiter.outcome.lock() = Outcome::Waiting;
         serve_all(env, Transaction::new(txn), &self.keys);
     }
@@ -320,7 +320,7 @@ impl Blocked {
         for (_, key) in &self.keys {
             footprint.add(env.engine.keyspace.shard_of(key));
         }
-        let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+        let mut txn = env.begin(&footprint).await;
         for (db, key) in &self.keys {
             txn.stop_waiting(*db, key, self.waiter.client.id);
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use dashmap::DashMap;
 use event_listener::Event;
 use parking_lot::Mutex;
-use perigee_keyspace::{Keyspace, Txn};
+use perigee_keyspace::{Footprint, Keyspace, Txn};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -407,6 +407,13 @@ pub struct Env<'e> {
     pub worker: &'e Worker,
     /// The moment of the batch, in milliseconds since the epoch.
     pub now_ms: u64,
+}
+
+impl<'e> Env<'e> {
+    /// Starts a transaction on the footprint, after those who came before.
+    pub(crate) async fn begin(self, footprint: &Footprint) -> Txn<'e> {
+        self.engine.keyspace.begin(footprint, self.now_ms, || self.worker.timer.yield_now()).await
+    }
 }
 
 impl Env<'_> {

@@ -221,7 +221,7 @@ pub(crate) async fn wait_for_locks<'e>(
     entry: Entry,
     footprint: &Footprint,
 ) -> Result<Txn<'e>, Error> {
-    let mut begin = pin!(env.engine.keyspace.begin(footprint, env.now_ms));
+    let mut begin = pin!(env.begin(footprint));
     let threshold = env.engine.config.number(Param::BusyReplyThreshold) as u64;
     let mut sleep = env.worker.timer.sleep_ms((threshold / 4).clamp(1, 50));
     let patient = entry.command.has(Flags::ALLOW_BUSY) || session.role != Role::Client;

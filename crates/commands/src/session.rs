@@ -601,7 +601,7 @@ impl Session {
             footprint.add(env.engine.keyspace.shard_of(key));
         }
         if footprint != Footprint::None {
-            let mut txn = env.engine.keyspace.begin(&footprint, env.now_ms).await;
+            let mut txn = env.begin(&footprint).await;
             self.unwatch_all(&mut txn);
             for (db, key) in &self.waiting {
                 txn.stop_waiting(*db, key, self.client.id);

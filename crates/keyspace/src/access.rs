@@ -7,8 +7,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::Keyspace;
-use crate::shard::Entry;
+use crate::{Entry, Keyspace};
 
 /// How uses are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,44 +21,33 @@ pub struct Lfu {
 /// What a new key is given, so that it is not the first to go.
 const INITIAL: u8 = 5;
 
-/// How often a key was used, and when that was last brought up to date.
-#[derive(Clone, Debug)]
-pub(crate) struct Accesses {
-    count: Cell<u8>,
-    minute: Cell<u16>,
+/// The second of a key's last use, and the count of its uses, which was brought up to date then.
+pub(crate) type Uses = (u32, u8);
+
+/// What a new key has.
+pub(crate) fn first(now_ms: u64) -> Uses {
+    (seconds(now_ms), INITIAL)
 }
 
-impl Accesses {
-    pub(crate) fn new(now_ms: u64) -> Self {
-        Accesses { count: Cell::new(INITIAL), minute: Cell::new(minute(now_ms)) }
-    }
-
-    /// The count with what the time since has taken away.
-    pub(crate) fn decayed(&self, now_ms: u64, lfu: Lfu) -> u8 {
-        let elapsed = u32::from(minute(now_ms).wrapping_sub(self.minute.get()));
-        let steps = elapsed.checked_div(lfu.decay_minutes).unwrap_or(0);
-        self.count.get().saturating_sub(steps.min(255) as u8)
-    }
-
-    /// Sets the count, as if it had just been brought up to date.
-    pub(crate) fn set(&self, now_ms: u64, count: u8) {
-        self.count.set(count);
-        self.minute.set(minute(now_ms));
-    }
-
-    /// Counts a use.
-    fn add(&self, now_ms: u64, lfu: Lfu, chances: &Chances) {
-        let count = self.decayed(now_ms, lfu);
-        let height = f64::from(count.saturating_sub(INITIAL));
-        let grows = count < 255 && chances.next() < 1.0 / (height * f64::from(lfu.log_factor) + 1.0);
-        self.count.set(count + u8::from(grows));
-        self.minute.set(minute(now_ms));
-    }
+/// The count with what the time since has taken away.
+pub(crate) fn decayed((since_s, count): Uses, now_ms: u64, lfu: Lfu) -> u8 {
+    let minutes = (seconds(now_ms) / 60).saturating_sub(since_s / 60);
+    let steps = minutes.checked_div(lfu.decay_minutes).unwrap_or(0);
+    count.saturating_sub(steps.min(255) as u8)
 }
 
-/// Wraps after 45 days, as Redis's does.
-fn minute(now_ms: u64) -> u16 {
-    (now_ms / 60_000) as u16
+/// The count with one use more.
+pub(crate) fn counted(uses: Uses, now_ms: u64, lfu: Lfu, chances: &Chances) -> u8 {
+    let count = decayed(uses, now_ms, lfu);
+    let height = f64::from(count.saturating_sub(INITIAL));
+    let grows = count < 255 && chances.next() < 1.0 / (height * f64::from(lfu.log_factor) + 1.0);
+    count + u8::from(grows)
+}
+
+/// Wraps in the year 2106.
+#[inline]
+pub(crate) fn seconds(now_ms: u64) -> u32 {
+    (now_ms / 1000) as u32
 }
 
 /// What using a key leaves on it.
@@ -76,10 +64,7 @@ impl Touches {
         match self {
             Touches::Nothing => {}
             Touches::Time => entry.touch(now_ms),
-            Touches::TimeAndCount => {
-                entry.touch(now_ms);
-                entry.accesses.add(now_ms, keyspace.lfu(), chances);
-            }
+            Touches::TimeAndCount => entry.count_use(now_ms, keyspace.lfu(), chances),
         }
     }
 }
@@ -131,10 +116,9 @@ mod tests {
     const MINUTE: u64 = 60_000;
     const LFU: Lfu = Lfu { log_factor: 10, decay_minutes: 1 };
 
-    fn used(times: u32, lfu: Lfu) -> Accesses {
-        let (accesses, chances) = (Accesses::new(0), Chances::new(7));
-        (0..times).for_each(|_| accesses.add(0, lfu, &chances));
-        accesses
+    fn used(times: u32, lfu: Lfu) -> Uses {
+        let chances = Chances::new(7);
+        (0..times).fold(first(0), |uses, _| (0, counted(uses, 0, lfu, &chances)))
     }
 
     /// The table in Redis's documentation of `lfu-log-factor`, within what chance allows.
@@ -149,18 +133,19 @@ mod tests {
             (10, 100_000, 125..=160),
             (100, 100_000, 40..=60),
         ] {
-            let count = used(uses, Lfu { log_factor: factor, ..LFU }).decayed(0, LFU);
+            let count = decayed(used(uses, Lfu { log_factor: factor, ..LFU }), 0, LFU);
             assert!(expected.contains(&count), "factor {factor}, {uses} uses: {count}");
         }
     }
 
     #[test]
     fn minutes_without_use_take_it_away() {
-        let accesses = used(1000, LFU);
-        let count = accesses.decayed(0, LFU);
-        assert_eq!(accesses.decayed(3 * MINUTE, LFU), count - 3);
-        assert_eq!(accesses.decayed(3 * MINUTE, Lfu { decay_minutes: 2, ..LFU }), count - 1);
-        assert_eq!(accesses.decayed(1000 * MINUTE, LFU), 0);
-        assert_eq!(accesses.decayed(1000 * MINUTE, Lfu { decay_minutes: 0, ..LFU }), count);
+        let uses = used(1000, LFU);
+        let after = |minutes, decay_minutes| decayed(uses, minutes * MINUTE, Lfu { decay_minutes, ..LFU });
+        let count = after(0, 1);
+        assert_eq!(after(3, 1), count - 3);
+        assert_eq!(after(3, 2), count - 1);
+        assert_eq!(after(1000, 1), 0);
+        assert_eq!(after(1000, 0), count);
     }
 }

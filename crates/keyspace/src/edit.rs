@@ -3,51 +3,89 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use crate::Entry;
 use crate::journal::{Cover, TypeLog, Undo};
 use crate::txn::{Place, Txn, WrongType};
 use crate::types::{
-    Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrUndo, Stream, StreamUndo, ZSet, ZSetUndo,
+    Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrRef, StrUndo, Stream, StreamUndo, ZSet,
+    ZSetUndo,
 };
-use crate::value::Value;
+use crate::value::{Content, Value, ValueMut, ValueRef};
 
 /// One of the value types, as the transaction sees it.
 pub trait Kind: Sized {
     /// The inverse of its primitives.
     type Undo;
     #[doc(hidden)]
-    fn of(value: &Value) -> Option<&Self>;
+    fn is(entry: &Entry) -> bool;
+    /// Whether the key must go, its value being empty.
     #[doc(hidden)]
-    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn is_gone(edit: &Edit<'_, '_, Self>) -> bool;
     #[doc(hidden)]
     fn create() -> Value;
-    /// Whether the key must go.
+    /// Changes the value if it is of this type.
     #[doc(hidden)]
-    fn is_gone(&self) -> bool;
+    fn change<R>(entry: &mut Entry, change: impl FnOnce(&mut Self) -> R) -> Option<R>;
+}
+
+/// A type whose values are objects of their own.
+pub trait Collection: Kind {
+    #[doc(hidden)]
+    fn of(entry: &Entry) -> Option<&Self>;
 }
 
 trait Wrap: Kind {
     const WRAP: fn(Self::Undo) -> Undo;
 }
 
-macro_rules! kind {
-    ($type:ident, $undo:ident, $new:expr, $gone:expr) => {
+impl Kind for Str {
+    type Undo = StrUndo;
+    #[inline]
+    fn is(entry: &Entry) -> bool {
+        entry.is_string()
+    }
+    #[inline]
+    fn is_gone(_: &Edit<'_, '_, Self>) -> bool {
+        false
+    }
+    fn create() -> Value {
+        Value::Str(Str::from_text(b""))
+    }
+    #[inline]
+    fn change<R>(entry: &mut Entry, change: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        entry.change_string(change)
+    }
+}
+
+impl Wrap for Str {
+    const WRAP: fn(StrUndo) -> Undo = Undo::Str;
+}
+
+macro_rules! collection {
+    ($type:ident, $undo:ident, $gone:expr) => {
         impl Kind for $type {
             type Undo = $undo;
             #[inline]
-            fn of(value: &Value) -> Option<&Self> {
-                if let Value::$type(value) = value { Some(value) } else { None }
+            fn is(entry: &Entry) -> bool {
+                matches!(entry.value(), ValueRef::$type(_))
             }
             #[inline]
-            fn of_mut(value: &mut Value) -> Option<&mut Self> {
-                if let Value::$type(value) = value { Some(value) } else { None }
+            fn is_gone(edit: &Edit<'_, '_, Self>) -> bool {
+                let gone: fn(&Self) -> bool = $gone;
+                gone(edit)
             }
             fn create() -> Value {
-                $new
+                Value::$type(Default::default())
             }
             #[inline]
-            fn is_gone(&self) -> bool {
-                let gone: fn(&Self) -> bool = $gone;
-                gone(self)
+            fn change<R>(entry: &mut Entry, change: impl FnOnce(&mut Self) -> R) -> Option<R> {
+                if let ValueMut::$type(value) = entry.value_mut() { Some(change(value)) } else { None }
+            }
+        }
+        impl Collection for $type {
+            #[inline]
+            fn of(entry: &Entry) -> Option<&Self> {
+                if let ValueRef::$type(value) = entry.value() { Some(value) } else { None }
             }
         }
         impl Wrap for $type {
@@ -56,12 +94,11 @@ macro_rules! kind {
     };
 }
 
-kind!(Str, StrUndo, Value::Str(Str::from_text(b"")), |_| false);
-kind!(List, ListUndo, Value::List(Box::default()), |list| list.is_empty());
-kind!(Hash, HashUndo, Value::Hash(Box::default()), |hash| hash.is_empty());
-kind!(Set, SetUndo, Value::Set(Box::default()), |set| set.is_empty());
-kind!(ZSet, ZSetUndo, Value::ZSet(Box::default()), |zset| zset.is_empty());
-kind!(Stream, StreamUndo, Value::Stream(Box::default()), |_| false);
+collection!(List, ListUndo, List::is_empty);
+collection!(Hash, HashUndo, Hash::is_empty);
+collection!(Set, SetUndo, Set::is_empty);
+collection!(ZSet, ZSetUndo, ZSet::is_empty);
+collection!(Stream, StreamUndo, |_| false);
 
 /// Who is told of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,8 +146,9 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
     }
 
     pub(crate) fn existing_or_new(txn: &'t mut Txn<'k>, db: u16, key: &[u8]) -> Result<Self, WrongType> {
-        let place = match txn.find(db, key) {
-            None => txn.create(db, key, T::create()),
+        let spot = txn.spot(key);
+        let place = match txn.find_in(spot, db, key) {
+            None => txn.create(spot, db, key, Content::Value(T::create()), None),
             Some(place) => place,
         };
         Edit::at(txn, place, key)
@@ -122,7 +160,9 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         let entry = database.and_then(|database| database.keys.get_at(place.index));
         let entry = entry.expect("a place that was just found");
         txn.touch(entry);
-        T::of(entry.value()).ok_or(WrongType)?;
+        if !T::is(entry) {
+            return Err(WrongType);
+        }
         let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db, key));
         Ok(Edit { txn, place, target, changed: false, audience: Audience::default(), kind: PhantomData })
     }
@@ -174,31 +214,46 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         let Txn { held, journal, .. } = &mut *self.txn;
         let database = held.shard_mut(self.place.shard).database_mut(self.place.db);
         let entry = database.keys.get_at_mut(self.place.index).expect("the place of a live edit");
-        let value = T::of_mut(&mut entry.value).expect("the type of a live edit");
         let target = self.target;
         let journal = journal.as_mut().filter(|journal| !journal.cover(target).value);
         let mut log = TypeLog { journal: journal.map(|journal| (&mut **journal, target)), wrap: T::WRAP };
-        let (result, changed) = change(value, &mut log);
+        let (result, changed) =
+            T::change(entry, |value| change(value, &mut log)).expect("the type of a live edit");
         self.changed |= changed;
         result
     }
 }
 
-impl<T: Kind> Deref for Edit<'_, '_, T> {
+impl Edit<'_, '_, Str> {
+    /// The string, to be read.
+    #[inline]
+    pub fn view(&self) -> StrRef<'_> {
+        self.entry().string().expect("the type of a live edit")
+    }
+}
+
+impl<T: Kind> Edit<'_, '_, T> {
+    #[inline]
+    fn entry(&self) -> &Entry {
+        let database = self.txn.held.shard(self.place.shard).database(self.place.db);
+        let entry = database.and_then(|database| database.keys.get_at(self.place.index));
+        entry.expect("the place of a live edit")
+    }
+}
+
+impl<T: Collection> Deref for Edit<'_, '_, T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        let database = self.txn.held.shard(self.place.shard).database(self.place.db);
-        let entry = database.and_then(|database| database.keys.get_at(self.place.index));
-        entry.and_then(|entry| T::of(entry.value())).expect("the place and type of a live edit")
+        T::of(self.entry()).expect("the type of a live edit")
     }
 }
 
 impl<T: Kind> Drop for Edit<'_, '_, T> {
     #[inline]
     fn drop(&mut self) {
-        let gone = self.is_gone();
+        let gone = T::is_gone(self);
         if self.changed {
             self.txn.touched_at(self.place, self.audience);
         }

@@ -1,4 +1,4 @@
-//! Shards and the right to touch them. This is the crate's only unsafe module.
+//! Shards and the right to touch them. Unsafe.
 //!
 //! A shard's data is reachable only through a [`Held`] that holds the shard's lock: shared through `&Held`, exclusive
 //! through `&mut Held`. Locks are waited for in ascending order; out of order they are only tried. So nobody deadlocks.

@@ -7,6 +7,7 @@
 mod access;
 mod barrier;
 mod edit;
+mod entry;
 mod held;
 mod journal;
 mod key;
@@ -16,6 +17,7 @@ mod mutate;
 mod notices;
 mod reaper;
 mod shard;
+mod sizes;
 pub mod table;
 mod tracking;
 mod txn;
@@ -25,14 +27,15 @@ mod value;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use access::Lfu;
-pub use edit::{Audience, Edit, Kind};
+pub use edit::{Audience, Collection, Edit, Kind};
+pub use entry::Entry;
 pub use held::Footprint;
 pub use notices::Notice;
-pub use shard::{Entry, WatchFlag};
+pub use shard::WatchFlag;
 pub use tracking::Readers;
 pub use txn::{DbKey, Deadline, ExpiredFields, Modified, Sealed, Txn, Untracked, WrongType};
 pub use types::*;
-pub use value::Value;
+pub use value::{Value, ValueRef};
 
 use access::LfuCells;
 use held::{Held, Shard};
@@ -88,12 +91,12 @@ impl Keyspace {
         self.databases
     }
 
-    /// Starts a transaction on the footprint if that needs no waiting.
+    /// Starts a transaction on the footprint if that needs no waiting: nobody holds a shard of it, and none has many
+    /// fields of hashes to be removed since their deadline has passed.
     #[inline]
     pub fn try_begin(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
         let mut txn = self.try_begin_unsettled(footprint, now_ms)?;
-        txn.settle(footprint);
-        Some(txn)
+        txn.settle(footprint).then_some(txn)
     }
 
     /// As [`try_begin`](Self::try_begin), but hashes still have fields whose deadline has passed: for those who come to
@@ -103,10 +106,18 @@ impl Keyspace {
         Some(Txn::new(self, Held::try_acquire(&self.shards, footprint)?, now_ms))
     }
 
-    /// Starts a transaction on the footprint, after those who came before.
-    pub async fn begin(&self, footprint: &Footprint, now_ms: u64) -> Txn<'_> {
+    /// Starts a transaction on the footprint, after those who came before. Awaits `rest` between steps of long work.
+    pub async fn begin<R: Future<Output = ()>>(
+        &self,
+        footprint: &Footprint,
+        now_ms: u64,
+        rest: impl Fn() -> R,
+    ) -> Txn<'_> {
         let mut txn = Txn::new(self, Held::acquire(&self.shards, footprint).await, now_ms);
-        txn.settle(footprint);
+        while !txn.settle(footprint) {
+            txn.settle_in_part(footprint);
+            rest().await;
+        }
         txn
     }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use parking_lot::Mutex;
 
+use crate::Entry;
 use crate::value::Value;
 
 /// A value with more elements than this is freed by the reaper.
@@ -28,8 +29,16 @@ impl Reaper {
     /// Drops a value, here if it is small.
     #[inline]
     pub(crate) fn drop_value(&self, value: Value) {
-        if value.weight() > LARGE {
-            self.drop_later(value.heap_bytes(SAMPLES), value);
+        if value.view().weight() > LARGE {
+            self.drop_later(value.view().heap_bytes(SAMPLES), value);
+        }
+    }
+
+    /// Drops a key with its value, here if that is small.
+    #[inline]
+    pub(crate) fn drop_entry(&self, entry: Entry) {
+        if !entry.is_string() && entry.value().weight() > LARGE {
+            self.drop_later(entry.value().heap_bytes(SAMPLES), entry);
         }
     }
 

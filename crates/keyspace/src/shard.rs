@@ -2,107 +2,18 @@
 
 mod fields;
 
-use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
 use rand::Rng;
 
-use crate::access::{Accesses, Lfu};
-use crate::key::Key;
-use crate::table::{Keyed, Table, hash_of};
+use crate::Entry;
+use crate::table::{Table, hash_of};
 use crate::tracking::Tracked;
 use crate::txn::below;
-use crate::value::Value;
-
-/// A key with its value and deadline, in one cache line.
-#[derive(Debug)]
-pub struct Entry {
-    key: Key,
-    pub(crate) value: Value,
-    deadline: Option<NonZeroU64>,
-    accessed_s: Cell<u32>,
-    pub(crate) accesses: Accesses,
-}
-
-const _: () = assert!(size_of::<Entry>() <= 64);
-
-impl Entry {
-    pub(crate) fn new(key: &[u8], value: Value, now_ms: u64) -> Self {
-        Entry {
-            key: key.into(),
-            value,
-            deadline: None,
-            accessed_s: Cell::new(seconds(now_ms)),
-            accesses: Accesses::new(now_ms),
-        }
-    }
-
-    /// The key.
-    pub fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// The value.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// The moment from which the key is no more, in milliseconds since the epoch.
-    pub fn deadline(&self) -> Option<u64> {
-        self.deadline.map(NonZeroU64::get)
-    }
-
-    /// Seconds since the key was last read or written.
-    pub fn idle_s(&self, now_ms: u64) -> u32 {
-        seconds(now_ms).wrapping_sub(self.accessed_s.get())
-    }
-
-    pub(crate) fn set_idle_s(&self, idle_s: u32, now_ms: u64) {
-        self.accessed_s.set(seconds(now_ms).wrapping_sub(idle_s));
-    }
-
-    pub(crate) fn set_frequency(&self, count: u8, now_ms: u64) {
-        self.accesses.set(now_ms, count);
-    }
-
-    /// How often the key was used of late, on a logarithmic scale to 255. Only counted on demand: see
-    /// [`Txn::count_accesses`](crate::Txn::count_accesses).
-    pub fn frequency(&self, now_ms: u64, scale: Lfu) -> u8 {
-        self.accesses.decayed(now_ms, scale)
-    }
-
-    pub(crate) fn rename(&mut self, key: &[u8]) {
-        self.key = key.into();
-    }
-
-    pub(crate) fn is_live(&self, now_ms: u64) -> bool {
-        self.deadline.is_none_or(|deadline| deadline.get() > now_ms)
-    }
-
-    /// Writes only when the second has changed: a key that all workers read stays in all their caches.
-    #[inline]
-    pub(crate) fn touch(&self, now_ms: u64) {
-        let now_s = seconds(now_ms);
-        if self.accessed_s.get() != now_s {
-            self.accessed_s.set(now_s);
-        }
-    }
-}
-
-fn seconds(now_ms: u64) -> u32 {
-    (now_ms / 1000) as u32
-}
-
-impl Keyed for Entry {
-    fn key(&self) -> &[u8] {
-        &self.key
-    }
-}
 
 /// One numbered database's part in a shard.
 #[derive(Default)]
@@ -118,41 +29,50 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn push(&mut self, entry: Entry) -> usize {
-        self.count(entry.deadline(), &entry.key);
-        let index = self.keys.insert_unique(entry);
-        self.adopt_fields(index);
+        self.push_hashed(hash_of(entry.key()), entry)
+    }
+
+    /// The entry's key has this hash.
+    pub(crate) fn push_hashed(&mut self, hash: u64, entry: Entry) -> usize {
+        self.count(entry.deadline(), hash);
+        let has_fields = entry.has_fields();
+        let index = self.keys.insert_unique_hashed(hash, entry);
+        if has_fields {
+            self.adopt_fields(index);
+        }
         index
     }
 
     pub(crate) fn insert_at(&mut self, index: usize, entry: Entry) {
-        self.count(entry.deadline(), &entry.key);
+        self.count(entry.deadline(), hash_of(entry.key()));
         self.keys.insert_at(index, entry);
         self.adopt_fields(index);
     }
 
     pub(crate) fn remove_at(&mut self, index: usize) -> Entry {
-        self.unqueue_fields(index);
+        if self.keys.get_at(index).is_some_and(Entry::has_fields) {
+            self.unqueue_fields(index);
+        }
         let entry = self.keys.swap_remove_at(index);
-        self.volatile -= usize::from(entry.deadline.is_some());
+        self.volatile -= usize::from(entry.deadline().is_some());
         entry
     }
 
     pub(crate) fn set_deadline(&mut self, index: usize, deadline: Option<u64>) -> Option<u64> {
         let entry = self.keys.get_at_mut(index).expect("an index that was just found");
-        let before = std::mem::replace(&mut entry.deadline, deadline.and_then(NonZeroU64::new));
+        let before = entry.set_deadline(deadline);
         self.volatile -= usize::from(before.is_some());
         if deadline.is_some() {
-            let hash = hash_of(&self.keys.get_at(index).expect("as above").key);
+            let hash = hash_of(entry.key());
             self.volatile += 1;
             self.schedule(deadline, hash);
         }
-        before.map(NonZeroU64::get)
+        before
     }
 
-    fn count(&mut self, deadline: Option<u64>, key: &[u8]) {
+    fn count(&mut self, deadline: Option<u64>, hash: u64) {
         if deadline.is_some() {
             self.volatile += 1;
-            let hash = hash_of(key);
             self.schedule(deadline, hash);
         }
     }
@@ -164,7 +84,7 @@ impl Database {
             let keys = &self.keys;
             self.due = keys
                 .iter()
-                .filter_map(|entry| Some(Reverse((entry.deadline()?, hash_of(&entry.key)))))
+                .filter_map(|entry| Some(Reverse((entry.deadline()?, hash_of(entry.key())))))
                 .collect();
         }
     }
@@ -187,7 +107,8 @@ impl Database {
 
     /// Bytes that its keys and values occupy, estimated from a few.
     pub(crate) fn estimated_bytes(&self) -> usize {
-        self.keys.allocated_bytes() + self.keys.sampled_bytes(4, |entry| entry.value.heap_bytes(4))
+        self.keys.allocated_bytes()
+            + self.keys.sampled_bytes(4, |entry| entry.allocated_bytes() + entry.value().heap_bytes(4))
     }
 
     /// The index of a key whose deadline has passed, soonest first.

@@ -24,8 +24,9 @@ use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
 use crate::notices::Notice;
 use crate::shard::Database;
-use crate::types::{Hash, Limits, List, Set, Str, Stream, ZSet};
-use crate::value::Value;
+use crate::table::hash_of;
+use crate::types::{Hash, Limits, List, Set, Str, StrRef, Stream, ZSet, canonical_int};
+use crate::value::{Content, Value, ValueRef};
 use crate::{Entry, Footprint, Keyspace};
 
 /// The key holds a value of another type than the operation works on.
@@ -107,6 +108,13 @@ pub(crate) struct Place {
     pub(crate) index: usize,
 }
 
+/// Where a key belongs, whether it is there or not.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot {
+    shard: u16,
+    hash: u64,
+}
+
 impl<'k> Txn<'k> {
     pub(crate) fn new(keyspace: &'k Keyspace, held: Held<'k>, now_ms: u64) -> Self {
         Txn {
@@ -167,10 +175,7 @@ impl<'k> Txn<'k> {
             Footprint::Several(list) => list.iter().all(|&shard| self.held.try_extend(shard)),
             Footprint::All => self.held.try_extend_all(),
         };
-        if extended {
-            self.settle(footprint);
-        }
-        extended
+        extended && self.settle(footprint)
     }
 
     /// Whether these shards are held.
@@ -221,9 +226,14 @@ impl<'k> Txn<'k> {
     fn is_live(&self, db: u16, entry: &Entry) -> bool {
         let live = entry.is_live(self.now_ms);
         if !live {
-            self.news.borrow_mut().get_or_insert_default().stale.push((db, entry.key().into()));
+            self.note_stale(db, entry);
         }
         live
+    }
+
+    #[cold]
+    fn note_stale(&self, db: u16, entry: &Entry) {
+        self.news.borrow_mut().get_or_insert_default().stale.push((db, entry.key().into()));
     }
 
     /// Whether the key is live.
@@ -233,17 +243,16 @@ impl<'k> Txn<'k> {
 
     /// The key's value.
     #[inline]
-    pub fn value(&self, db: u16, key: &[u8]) -> Option<&Value> {
+    pub fn value(&self, db: u16, key: &[u8]) -> Option<ValueRef<'_>> {
         self.entry(db, key).map(Entry::value)
     }
 
     /// The key's value as a string.
-    #[inline]
-    pub fn string(&self, db: u16, key: &[u8]) -> Result<Option<&Str>, WrongType> {
-        match self.value(db, key) {
+    #[inline(always)]
+    pub fn string(&self, db: u16, key: &[u8]) -> Result<Option<StrRef<'_>>, WrongType> {
+        match self.entry(db, key) {
             None => Ok(None),
-            Some(Value::Str(value)) => Ok(Some(value)),
-            Some(_) => Err(WrongType),
+            Some(entry) => entry.string().map(Some).ok_or(WrongType),
         }
     }
 
@@ -251,7 +260,7 @@ impl<'k> Txn<'k> {
     pub fn list(&self, db: u16, key: &[u8]) -> Result<Option<&List>, WrongType> {
         match self.value(db, key) {
             None => Ok(None),
-            Some(Value::List(value)) => Ok(Some(value)),
+            Some(ValueRef::List(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }
@@ -260,7 +269,7 @@ impl<'k> Txn<'k> {
     pub fn hash(&self, db: u16, key: &[u8]) -> Result<Option<&Hash>, WrongType> {
         match self.value(db, key) {
             None => Ok(None),
-            Some(Value::Hash(value)) => Ok(Some(value)),
+            Some(ValueRef::Hash(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }
@@ -269,7 +278,7 @@ impl<'k> Txn<'k> {
     pub fn set(&self, db: u16, key: &[u8]) -> Result<Option<&Set>, WrongType> {
         match self.value(db, key) {
             None => Ok(None),
-            Some(Value::Set(value)) => Ok(Some(value)),
+            Some(ValueRef::Set(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }
@@ -278,7 +287,7 @@ impl<'k> Txn<'k> {
     pub fn zset(&self, db: u16, key: &[u8]) -> Result<Option<&ZSet>, WrongType> {
         match self.value(db, key) {
             None => Ok(None),
-            Some(Value::ZSet(value)) => Ok(Some(value)),
+            Some(ValueRef::ZSet(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }
@@ -287,7 +296,7 @@ impl<'k> Txn<'k> {
     pub fn stream(&self, db: u16, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
         match self.value(db, key) {
             None => Ok(None),
-            Some(Value::Stream(value)) => Ok(Some(value)),
+            Some(ValueRef::Stream(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }
@@ -390,33 +399,48 @@ impl<'k> Txn<'k> {
     // ---- changing ----
 
     /// Gives the key a new value, whatever it held before.
-    #[inline]
     pub fn insert(&mut self, db: u16, key: &[u8], value: Value, deadline: Deadline) {
         if let Value::Hash(hash) = &value
             && hash.soonest_deadline().is_some()
         {
             self.keyspace.note_timed_fields();
         }
-        let place = match self.find(db, key) {
+        self.put(db, key, Content::Value(value), deadline);
+    }
+
+    /// Gives the key a string as SET stores it, whatever it held before: an integer if the bytes are exactly how one is
+    /// written.
+    #[inline]
+    pub fn insert_bytes(&mut self, db: u16, key: &[u8], bytes: &[u8], deadline: Deadline) {
+        let content = canonical_int(bytes).map_or(Content::Text(bytes), Content::Int);
+        self.put(db, key, content, deadline);
+    }
+
+    #[inline]
+    fn put(&mut self, db: u16, key: &[u8], content: Content<'_>, deadline: Deadline) {
+        let spot = self.spot(key);
+        let place = match self.find_in(spot, db, key) {
             Some(place) => {
-                self.replace_at(place, key, value, deadline);
+                self.replace_at(place, key, content, deadline);
                 place
             }
             None => {
-                let place = self.create(db, key, value);
-                if let Deadline::At(at) = deadline {
-                    self.database_mut(place).set_deadline(place.index, Some(at));
-                }
-                place
+                let deadline = if let Deadline::At(at) = deadline { Some(at) } else { None };
+                self.create(spot, db, key, content, deadline)
             }
         };
         self.touched_in(place.shard, db, key);
     }
 
-    fn replace_at(&mut self, place: Place, key: &[u8], value: Value, deadline: Deadline) {
+    fn replace_at(&mut self, place: Place, key: &[u8], content: Content<'_>, deadline: Deadline) {
+        let target = self.journal.as_mut().map(|journal| {
+            let target = journal.target(place.db, key);
+            (target, journal.cover(target))
+        });
+        let uncovered = target.filter(|(_, cover)| !(cover.value && cover.deadline));
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
-        let old = database.replace_value(place.index, value);
-        let entry = database.keys.get_at_mut(place.index).expect("a place that was just found");
+        let old = database.replace_value(place.index, content, uncovered.is_some());
+        let entry = database.keys.get_at(place.index).expect("a place that was just found");
         let old_deadline = entry.deadline();
         self.touches.leave_on(entry, self.now_ms, self.keyspace, &self.chances);
         match deadline {
@@ -425,21 +449,26 @@ impl<'k> Txn<'k> {
             Deadline::Never => drop(database.set_deadline(place.index, None)),
             Deadline::At(at) => drop(database.set_deadline(place.index, Some(at))),
         }
-        if let Some(journal) = &mut self.journal {
-            let target = journal.target(place.db, key);
-            let cover = journal.cover(target);
-            if !(cover.value && cover.deadline) {
+        let Some(old) = old else { return };
+        match (uncovered, &mut self.journal) {
+            (Some((target, _)), Some(journal)) => {
                 journal.push(target, Undo::Replaced { value: old, deadline: old_deadline });
                 journal.set_cover(target, Cover::ALL);
-                return;
             }
+            _ => self.keyspace.reaper().drop_value(old),
         }
-        self.keyspace.reaper().drop_value(old);
     }
 
-    pub(crate) fn create(&mut self, db: u16, key: &[u8], value: Value) -> Place {
-        let shard = self.keyspace.shard_of(key);
-        let index = self.held.shard_mut(shard).database_mut(db).push(Entry::new(key, value, self.now_ms));
+    pub(crate) fn create(
+        &mut self,
+        Spot { shard, hash }: Spot,
+        db: u16,
+        key: &[u8],
+        content: Content<'_>,
+        deadline: Option<u64>,
+    ) -> Place {
+        let entry = Entry::new(key, content, deadline, self.now_ms);
+        let index = self.held.shard_mut(shard).database_mut(db).push_hashed(hash, entry);
         if let Some(journal) = &mut self.journal {
             let target = journal.target(db, key);
             journal.push(target, Undo::Created);
@@ -465,7 +494,7 @@ impl<'k> Txn<'k> {
                 journal.push(target, Undo::Removed { index: place.index, entry: Box::new(entry) });
                 journal.set_cover(target, Cover::default());
             }
-            None => self.keyspace.reaper().drop_value(entry.value),
+            None => self.keyspace.reaper().drop_entry(entry),
         }
     }
 
@@ -677,9 +706,20 @@ impl<'k> Txn<'k> {
     /// A live key's place; an expired one is removed on the way.
     #[inline]
     pub(crate) fn find(&mut self, db: u16, key: &[u8]) -> Option<Place> {
-        let shard = self.keyspace.shard_of(key);
+        self.find_in(self.spot(key), db, key)
+    }
+
+    /// Where the key is to be looked for.
+    #[inline]
+    pub(crate) fn spot(&self, key: &[u8]) -> Spot {
+        Spot { shard: self.keyspace.shard_of(key), hash: hash_of(key) }
+    }
+
+    /// As [`find`](Self::find), where the key's spot is known.
+    #[inline]
+    pub(crate) fn find_in(&mut self, Spot { shard, hash }: Spot, db: u16, key: &[u8]) -> Option<Place> {
         let database = self.held.shard(shard).database(db)?;
-        let index = database.keys.get_index_of(key)?;
+        let index = database.keys.get_index_of_hashed(hash, key)?;
         let place = Place { shard, db, index };
         if database.keys.get_at(index).is_some_and(|entry| !entry.is_live(self.now_ms)) {
             self.expire_at(place);

@@ -1,5 +1,9 @@
 //! Fields of hashes with deadlines: whatever happens to the key, they come due, and are told of once.
 
+use std::cell::Cell;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{Deadline, ExpiredFields, Footprint, Hash, Keyspace, Limits, Txn, Value};
 
@@ -33,7 +37,7 @@ fn deadlines_follow_the_key() {
         |txn| _ = txn.rename((0, b"key"), (1, b"other")),
         |txn| txn.swap(0, 1),
         |txn| {
-            let copy = txn.value(0, b"key").unwrap().clone();
+            let copy = txn.value(0, b"key").unwrap().to_value();
             txn.insert(0, b"other", copy, Deadline::Never);
             txn.remove(0, b"key");
         },
@@ -52,7 +56,7 @@ fn deadlines_come_back_with_a_rollback() {
         |txn| _ = txn.hash_mut(0, b"key").unwrap().unwrap().set_deadline(b"timed", Some(1000)),
         |txn| _ = txn.hash_mut(0, b"key").unwrap().unwrap().remove(b"timed"),
         |txn| _ = txn.remove(0, b"key"),
-        |txn| txn.insert(0, b"key", Value::Hash(Box::default()), Deadline::Never),
+        |txn| txn.insert(0, b"key", Value::Hash(Hash::default()), Deadline::Never),
         |txn| _ = txn.rename((0, b"key"), (1, b"other")),
         |txn| _ = txn.flush(0),
         |txn| txn.swap(0, 1),
@@ -110,6 +114,37 @@ fn those_who_come_to_expire_can_do_so_in_steps() {
     }
 }
 
+#[test]
+fn many_fields_are_removed_in_steps_by_those_who_wait() {
+    let keyspace = Keyspace::new(1, 1);
+    change(&keyspace, |txn| {
+        let mut hash = txn.hash_entry(0, b"key").unwrap();
+        for number in 0..10_000_u64 {
+            let field = number.to_string();
+            hash.insert(field.as_bytes(), b"");
+            hash.set_deadline(field.as_bytes(), Some(DUE_MS + number / 5000));
+        }
+    });
+    assert!(keyspace.try_begin(&Footprint::All, DUE_MS).is_none());
+    let mut script = keyspace.try_begin(&Footprint::None, DUE_MS).unwrap();
+    assert!(!script.try_extend(&Footprint::All));
+    drop(script);
+
+    let rests = Cell::new(0);
+    let begun = keyspace.begin(&Footprint::All, DUE_MS, || {
+        rests.set(rests.get() + 1);
+        std::future::ready(())
+    });
+    let Poll::Ready(mut txn) = pin!(begun).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("nobody holds a lock");
+    };
+    assert_eq!(rests.get(), 4, "the rest of 5,000, less than 1,024, goes without another");
+    assert_eq!(txn.hash(0, b"key").unwrap().unwrap().len(), 5000);
+    assert_eq!(txn.seal().expired_fields.iter().map(|fields| fields.count).sum::<usize>(), 5000);
+    drop(txn);
+    assert_eq!(expired_at(&keyspace, DUE_MS + 1), 5000, "what goes as a whole takes one step");
+}
+
 /// A keyspace with a hash one of whose two fields has a deadline.
 fn keyspace() -> Keyspace {
     let keyspace = Keyspace::new(2, 4);
@@ -118,7 +153,7 @@ fn keyspace() -> Keyspace {
         hash.insert(b"stays", b"1", &Limits::default(), &mut NoLog);
         hash.insert(b"timed", b"1", &Limits::default(), &mut NoLog);
         hash.set_deadline(b"timed", Some(DUE_MS), &mut NoLog);
-        txn.insert(0, b"key", Value::Hash(Box::new(hash)), Deadline::Never);
+        txn.insert(0, b"key", Value::Hash(hash), Deadline::Never);
     });
     keyspace
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{
     Deadline, Footprint, Hash, Keyspace, Limits, List, Outcome, PendingEntry, References, Set, Str, Stream,
-    StreamEntry, StreamGroup, StreamId, StreamItem, StreamTrim, TrimTo, Txn, Value, WatchFlag, WrongType,
-    ZSet,
+    StreamEntry, StreamGroup, StreamId, StreamItem, StreamTrim, TrimTo, Txn, Value, ValueRef, WatchFlag,
+    WrongType, ZSet,
 };
 use proptest::prelude::*;
 
@@ -479,7 +479,7 @@ fn build(value: &Naive) -> Value {
             for (field, at) in deadlines {
                 hash.set_deadline(field, Some(*at), &mut NoLog);
             }
-            Value::Hash(Box::new(hash))
+            Value::Hash(hash)
         }
         Naive::Set(members) => {
             let mut set = Set::default();
@@ -505,21 +505,21 @@ fn build(value: &Naive) -> Value {
     }
 }
 
-fn simplify(value: &Value) -> Naive {
+fn simplify(value: ValueRef<'_>) -> Naive {
     match value {
-        Value::Str(text) => Naive::Str(text.as_bytes(&mut Default::default()).to_vec()),
-        Value::List(list) => Naive::List(list.iter().map(<[u8]>::to_vec).collect()),
-        Value::Hash(hash) => {
+        ValueRef::Str(text) => Naive::Str(text.as_bytes(&mut Default::default()).to_vec()),
+        ValueRef::List(list) => Naive::List(list.iter().map(<[u8]>::to_vec).collect()),
+        ValueRef::Hash(hash) => {
             let fields = hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec()));
             let deadlines =
                 hash.iter().filter_map(|(field, _)| Some((field.to_vec(), hash.deadline(field)?)));
             Naive::Hash(fields.collect(), deadlines.collect())
         }
-        Value::Set(set) => Naive::Set(set.iter().map(|member| member.to_vec()).collect()),
-        Value::ZSet(zset) => {
+        ValueRef::Set(set) => Naive::Set(set.iter().map(|member| member.to_vec()).collect()),
+        ValueRef::ZSet(zset) => {
             Naive::ZSet(zset.iter().map(|(member, score)| (member.to_vec(), score as i32)).collect())
         }
-        Value::Stream(stream) => {
+        ValueRef::Stream(stream) => {
             let bytes = |item: StreamItem<'_>| item.as_bytes(&mut Default::default()).to_vec();
             let pair =
                 |entry: StreamEntry<'_>| entry.fields().next().map(|(f, v)| (bytes(f), bytes(v))).unwrap();
@@ -533,19 +533,21 @@ fn simplify(value: &Value) -> Naive {
 }
 
 /// Everything that can be seen of a value: its encoding, and its elements in their order.
-fn show(value: &Value) -> String {
+fn show(value: ValueRef<'_>) -> String {
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let elements: Vec<String> = match value {
-        Value::Str(string) => vec![text(string.as_bytes(&mut Default::default()))],
-        Value::List(list) => list.iter().map(text).collect(),
-        Value::Hash(hash) => {
+        ValueRef::Str(string) => vec![text(string.as_bytes(&mut Default::default()))],
+        ValueRef::List(list) => list.iter().map(text).collect(),
+        ValueRef::Hash(hash) => {
             let until = |field| hash.deadline(field).map_or(String::new(), |at| format!(" until {at}"));
             let field = |(field, value)| text(field) + "=" + &text(value) + &until(field);
             hash.iter().map(field).collect()
         }
-        Value::Set(set) => set.iter().map(|member| text(&member)).collect(),
-        Value::ZSet(zset) => zset.iter().map(|(member, score)| format!("{}:{score}", text(member))).collect(),
-        Value::Stream(stream) => {
+        ValueRef::Set(set) => set.iter().map(|member| text(&member)).collect(),
+        ValueRef::ZSet(zset) => {
+            zset.iter().map(|(member, score)| format!("{}:{score}", text(member))).collect()
+        }
+        ValueRef::Stream(stream) => {
             let consumers = |group: &StreamGroup| format!("{:?}", group.consumers().collect::<Vec<_>>());
             let groups = stream.groups().map(|(name, group)| {
                 let pending: Vec<_> = group.pending_in(StreamId::MIN..=StreamId::MAX).collect();

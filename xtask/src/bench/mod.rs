@@ -6,6 +6,7 @@
 mod commands;
 mod load;
 mod memory;
+mod pauses;
 mod report;
 mod scripts;
 mod workers;
@@ -30,7 +31,11 @@ bench workers [--rounds N]
     Heavy scripts on two connections and disjoint keys: how much faster two workers finish them than one.
 bench memory [--count N] [--strict] [--peer NAME=PATH]... [--without-perigee]
     Bytes for each of N (default 1,000,000) keys or elements of several kinds, as INFO's used_memory and as RSS. --strict:
-    fails if Perigee needs more than it may.";
+    fails if Perigee needs more than it may.
+bench pauses [NAME]... [--count N] [--strict] [--peer NAME=PATH]... [--without-perigee]
+    How long a GET of another key waits at most while one key of each type grows to N (default 10,000,000) members, and
+    the keyspace to twice as many keys, and while that is deleted: without the time for which the machine had no processor
+    to give, and with it. --strict: fails if Perigee has one wait over 5 ms without it.";
 
 type Group = (&'static str, fn() -> Vec<Workload>);
 
@@ -42,11 +47,18 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let quick = arguments.flag("--quick");
     let rounds = arguments.number("--rounds", if quick { 1 } else { 5 })?.max(1);
     let without_perigee = arguments.flag("--without-perigee");
-    let count = arguments.number("--count", 1_000_000)?;
+    let count = arguments.number("--count", 0)?;
     let strict = arguments.flag("--strict");
     let names = arguments.finish()?;
     if names == ["memory"] {
+        let count = if count == 0 { 1_000_000 } else { count };
         return memory::run(&programs_to_measure(&extra, !without_perigee)?, count, strict);
+    }
+    if let [first, names @ ..] = &names[..]
+        && first == "pauses"
+    {
+        let count = if count == 0 { 10_000_000 } else { count };
+        return pauses::run(&programs_to_measure(&extra, !without_perigee)?, count, names, 5.0, strict);
     }
     if names == ["workers"] {
         return workers::run(&programs::build_perigee("release")?, rounds);

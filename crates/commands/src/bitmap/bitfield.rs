@@ -1,6 +1,6 @@
 //! BITFIELD and BITFIELD_RO.
 
-use perigee_keyspace::Str;
+use perigee_keyspace::StrRef;
 
 use crate::bitmap::bit_offset;
 use crate::bitmap::field::{FieldType, Overflow};
@@ -69,7 +69,7 @@ fn read(call: &mut Call<'_, '_>, operations: &[Operation]) -> Result<(), Error> 
 /// Runs operations of which some write, the furthest of them up to the byte at `last`. The string grows so far first.
 fn write(call: &mut Call<'_, '_>, operations: &[Operation], last: usize) -> Result<(), Error> {
     let key = call.args[1];
-    let len = call.txn.string(call.db, key)?.map_or(0, Str::len);
+    let len = call.txn.string(call.db, key)?.map_or(0, StrRef::len);
     let mut value = call.txn.string_entry(call.db, key)?;
     value.make_raw();
     let grown = len <= last;
@@ -80,7 +80,7 @@ fn write(call: &mut Call<'_, '_>, operations: &[Operation], last: usize) -> Resu
     call.reply.array(operations.len());
     for operation in operations {
         let mut scratch = Default::default();
-        let content = value.as_bytes(&mut scratch);
+        let content = value.view().as_bytes(&mut scratch);
         let old = operation.field.read(content, operation.offset);
         let (new, answer_old) = match operation.action {
             Action::Get => {

@@ -41,7 +41,7 @@ fn copy(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.env.count_lookup(call.txn, call.db, from, source.is_some());
     let vacant = replace || !call.txn.contains(db, to);
     if let Some(source) = source.filter(|_| vacant) {
-        let value = source.value().clone();
+        let value = source.value().to_value();
         let deadline = source.deadline().map_or(Deadline::Never, Deadline::At);
         call.txn.remove(db, to);
         call.txn.insert(db, to, value, deadline);

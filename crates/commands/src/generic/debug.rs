@@ -7,7 +7,7 @@ mod reload;
 
 pub(crate) use inside::form;
 
-use perigee_keyspace::{Deadline, Str, Value};
+use perigee_keyspace::Deadline;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ fn populate(call: &mut Call<'_, '_>) -> Result<(), Error> {
         if size > 0 {
             value.resize(size, 0);
         }
-        call.txn.insert(call.db, &key, Value::Str(Str::from_bytes(&value)), Deadline::Never);
+        call.txn.insert_bytes(call.db, &key, &value, Deadline::Never);
     }
     call.reply.ok();
     Ok(())

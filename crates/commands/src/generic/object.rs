@@ -1,6 +1,6 @@
 //! OBJECT.
 
-use perigee_keyspace::{Entry, Value};
+use perigee_keyspace::{Entry, ValueRef};
 
 use crate::call::Call;
 use crate::error::Error;
@@ -94,7 +94,7 @@ fn refcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
 /// Redis shares the integers below 10,000 and gives for them the highest number that there is.
 pub(super) fn references(entry: &Entry) -> i64 {
     match entry.value() {
-        Value::Str(value) if value.encoding() == "int" => match value.as_int() {
+        ValueRef::Str(value) if value.encoding() == "int" => match value.as_int() {
             Some(0..10_000) => i64::from(i32::MAX),
             _ => 1,
         },

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use perigee_keyspace::log::NoLog;
-use perigee_keyspace::{Deadline, List, Value};
+use perigee_keyspace::{Deadline, List, Value, ValueRef};
 
 use self::options::{Options, keys, names_other_keys};
 use crate::call::Call;
@@ -55,7 +55,7 @@ fn sort(call: &mut Call<'_, '_>, may_store: bool) -> Result<(), Error> {
     let mut elements = elements(source, &options)?;
     // The order of a set is nobody's business: what is kept, and what a script sees, must not depend on it.
     if options.keeps_order
-        && matches!(source, Some(Value::Set(_)))
+        && matches!(source, Some(ValueRef::Set(_)))
         && (options.store.is_some() || call.session.role == Role::Script)
     {
         (options.by, options.keeps_order, options.alphabetic) = (None, false, true);
@@ -92,20 +92,20 @@ fn sort(call: &mut Call<'_, '_>, may_store: bool) -> Result<(), Error> {
 type Bytes<'v> = Cow<'v, [u8]>;
 
 /// The elements in the order in which they are kept; backwards if they are to descend and not to be sorted.
-fn elements<'v>(source: Option<&'v Value>, options: &Options<'_>) -> Result<Vec<Bytes<'v>>, Error> {
+fn elements<'v>(source: Option<ValueRef<'v>>, options: &Options<'_>) -> Result<Vec<Bytes<'v>>, Error> {
     let backwards = options.descending && options.keeps_order;
     Ok(match source {
         None => Vec::new(),
-        Some(Value::List(list)) if backwards => {
+        Some(ValueRef::List(list)) if backwards => {
             list.iter_rev_from(list.len().saturating_sub(1)).map(Cow::Borrowed).collect()
         }
-        Some(Value::List(list)) => list.iter().map(Cow::Borrowed).collect(),
-        Some(Value::Set(set)) => set.iter().map(|member| Cow::Owned(member.to_vec())).collect(),
-        Some(Value::ZSet(zset)) if backwards => zset
+        Some(ValueRef::List(list)) => list.iter().map(Cow::Borrowed).collect(),
+        Some(ValueRef::Set(set)) => set.iter().map(|member| Cow::Owned(member.to_vec())).collect(),
+        Some(ValueRef::ZSet(zset)) if backwards => zset
             .iter_rev_from_rank(zset.len().saturating_sub(1))
             .map(|(member, _)| Cow::Borrowed(member))
             .collect(),
-        Some(Value::ZSet(zset)) => zset.iter().map(|(member, _)| Cow::Borrowed(member)).collect(),
+        Some(ValueRef::ZSet(zset)) => zset.iter().map(|(member, _)| Cow::Borrowed(member)).collect(),
         Some(_) => return Err(Error::WrongType),
     })
 }

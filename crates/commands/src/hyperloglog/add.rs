@@ -84,13 +84,13 @@ fn add_to_dense(call: &mut Call<'_, '_>, key: &[u8]) -> Result<bool, Error> {
     value.make_raw();
     for element in elements {
         let (register, least) = place(element);
-        if let Some((at, bytes)) = raised(value.as_bytes(&mut Scratch::new()), register, least) {
+        if let Some((at, bytes)) = raised(value.view().as_bytes(&mut Scratch::new()), register, least) {
             value.set_range(at, &bytes);
             changed = true;
         }
     }
     if changed {
-        let (at, byte) = outdated(value.as_bytes(&mut Scratch::new()));
+        let (at, byte) = outdated(value.view().as_bytes(&mut Scratch::new()));
         value.set_range(at, &[byte]);
     }
     Ok(changed)

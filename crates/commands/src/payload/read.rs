@@ -139,7 +139,7 @@ fn hash(fields: impl Iterator<Item = Option<(Bytes, Bytes)>>, limits: &Limits) -
         let (field, value) = pair?;
         hash.insert(&field, &value, limits, &mut NoLog).then_some(())?;
     }
-    (!hash.is_empty()).then(|| Value::Hash(Box::new(hash)))
+    (!hash.is_empty()).then(|| Value::Hash(hash))
 }
 
 fn zset(members: impl Iterator<Item = Option<(Bytes, f64)>>, limits: &Limits) -> Option<Value> {
@@ -175,7 +175,7 @@ mod tests {
             Some(Value::Set(set)) => format!("{} {:?}", set.encoding(), set.iter().collect::<Vec<_>>()),
             Some(Value::ZSet(zset)) => format!("{} {:?}", zset.encoding(), zset.iter().collect::<Vec<_>>()),
             Some(Value::Hash(hash)) => format!("{} {:?}", hash.encoding(), hash.iter().collect::<Vec<_>>()),
-            Some(other) => other.encoding().into(),
+            Some(other) => other.view().encoding().into(),
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
         fn what_is_written_is_read(value in arbitrary_value(), compress: bool) {
             let limits = Limits { hash_max_listpack_entries: 8, zset_max_listpack_entries: 8, ..Limits::default() };
             let mut written = Vec::new();
-            write_value(&mut written, &value, compress);
+            write_value(&mut written, value.view(), compress);
             let mut rest = &written[..];
             let again = read_value(&mut rest, &limits);
             prop_assert!(rest.is_empty());
@@ -278,14 +278,14 @@ mod tests {
             cut in any::<prop::sample::Index>(),
         ) {
             let mut bytes = Vec::new();
-            write_value(&mut bytes, &value, false);
+            write_value(&mut bytes, value.view(), false);
             for (at, byte) in changes {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
             }
             bytes.truncate(cut.index(bytes.len() * 4).max(1));
             if let Some(value) = read_value(&mut &bytes[..], &Limits::default()) {
-                write_value(&mut Vec::new(), &value, true);
+                write_value(&mut Vec::new(), value.view(), true);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Values to RDB, in the encodings of Redis 7.0.
 
 use perigee_keyspace::listpack::Listpack;
-use perigee_keyspace::{Hash, List, Set, Str, Value, ZSet};
+use perigee_keyspace::{Hash, List, Set, StrRef, ValueRef, ZSet};
 use perigee_resp::format_double;
 
 use super::kinds::*;
@@ -26,22 +26,22 @@ impl From<bool> for Form {
 }
 
 /// Appends the value.
-pub fn write_value(out: &mut Vec<u8>, value: &Value, form: impl Into<Form>) {
+pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>, form: impl Into<Form>) {
     let Form { compress, nodes } = form.into();
     match value {
-        Value::Str(value) => string(out, value, compress),
-        Value::List(value) => list(out, value, compress, nodes),
-        Value::Set(value) => set(out, value, compress),
-        Value::Hash(value) => hash(out, value, compress),
-        Value::ZSet(value) => zset(out, value, compress),
-        Value::Stream(value) => {
+        ValueRef::Str(value) => string(out, value, compress),
+        ValueRef::List(value) => list(out, value, compress, nodes),
+        ValueRef::Set(value) => set(out, value, compress),
+        ValueRef::Hash(value) => hash(out, value, compress),
+        ValueRef::ZSet(value) => zset(out, value, compress),
+        ValueRef::Stream(value) => {
             out.push(STREAM_LISTPACKS_2);
             streams::write(out, value, compress);
         }
     }
 }
 
-fn string(out: &mut Vec<u8>, value: &Str, compress: bool) {
+fn string(out: &mut Vec<u8>, value: StrRef<'_>, compress: bool) {
     out.push(STRING);
     match value.as_int() {
         Some(number) if value.encoding() == "int" => write_integer(out, number),
@@ -141,10 +141,11 @@ mod tests {
     use super::*;
     use perigee_keyspace::Limits;
     use perigee_keyspace::log::NoLog;
+    use perigee_keyspace::{Str, Value};
 
     fn written(value: Value) -> String {
         let mut out = Vec::new();
-        write_value(&mut out, &value, true);
+        write_value(&mut out, value.view(), true);
         out.escape_ascii().to_string()
     }
 

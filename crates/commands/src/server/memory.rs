@@ -46,7 +46,7 @@ fn usage(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.txn.peek(call.db, key) {
         None => call.reply.null(),
         Some(entry) => {
-            let bytes = size_of::<Entry>() + key.len() + entry.value().heap_bytes(samples);
+            let bytes = size_of::<Entry>() + entry.allocated_bytes() + entry.value().heap_bytes(samples);
             call.reply.int(bytes as i64);
         }
     }

@@ -1,6 +1,6 @@
 //! DIGEST, and those that act only on a certain value: DELEX, DELIFEQ, and the options of SET.
 
-use perigee_keyspace::Str;
+use perigee_keyspace::StrRef;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::call::Call;
@@ -34,7 +34,7 @@ fn digest(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 /// The 64-bit XXH3 hash in hexadecimal.
-fn digest_of(value: &Str) -> String {
+fn digest_of(value: StrRef<'_>) -> String {
     format!("{:016x}", xxh3_64(value.as_bytes(&mut Default::default())))
 }
 
@@ -117,7 +117,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     /// A digest of another length than digests have.
-    pub(super) fn holds(&self, value: &Str) -> Result<bool, Error> {
+    pub(super) fn holds(&self, value: StrRef<'_>) -> Result<bool, Error> {
         const WRONG_LENGTH: Error = Error::Text("ERR must be exactly 16 hexadecimal characters");
         let equal = match self.of_digests {
             true if self.with.len() != 16 => return Err(WRONG_LENGTH),
@@ -133,6 +133,6 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn is_equal(value: &Str, bytes: &[u8]) -> bool {
+fn is_equal(value: StrRef<'_>, bytes: &[u8]) -> bool {
     value.as_bytes(&mut Default::default()) == bytes
 }

@@ -45,7 +45,7 @@ fn decrby(call: &mut Call<'_, '_>) -> Result<(), Error> {
 fn add(call: &mut Call<'_, '_>, amount: i64) -> Result<(), Error> {
     let key = call.args[1];
     let sum = if let Some(mut value) = call.txn.string_mut(call.db, key)? {
-        let current = value.as_int().ok_or(Error::NotInteger)?;
+        let current = value.view().as_int().ok_or(Error::NotInteger)?;
         let sum = current.checked_add(amount).ok_or(OVERFLOW)?;
         value.replace(Str::from(sum));
         sum

@@ -1,6 +1,6 @@
 //! MGET, MSET, MSETNX, MSETEX.
 
-use perigee_keyspace::{Deadline, Value};
+use perigee_keyspace::{Deadline, ValueRef};
 
 use crate::call::Call;
 use crate::effects::Event;
@@ -27,7 +27,7 @@ fn mget(call: &mut Call<'_, '_>) -> Result<(), Error> {
         let found = call.txn.value(call.db, key);
         call.env.count_lookup(call.txn, call.db, key, found.is_some());
         match found {
-            Some(Value::Str(value)) => call.reply.bulk(value.as_bytes(&mut Default::default())),
+            Some(ValueRef::Str(value)) => call.reply.bulk(value.as_bytes(&mut Default::default())),
             _ => call.reply.null(),
         }
     }

@@ -1,6 +1,6 @@
 //! Parts of strings: APPEND, GETRANGE, SUBSTR, SETRANGE, STRLEN.
 
-use perigee_keyspace::{Deadline, Str, Value};
+use perigee_keyspace::{Deadline, StrRef};
 
 use crate::call::Call;
 use crate::config::Param;
@@ -24,12 +24,12 @@ fn append(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let &[_, key, tail] = call.args else { return Err(Error::Syntax) };
     let longest = longest(call);
     let len = if let Some(mut value) = call.txn.string_mut(call.db, key)? {
-        if value.len() + tail.len() > longest {
+        if value.view().len() + tail.len() > longest {
             return Err(TOO_LONG);
         }
         value.append(tail)
     } else {
-        call.txn.insert(call.db, key, Value::Str(Str::from_bytes(tail)), Deadline::Never);
+        call.txn.insert_bytes(call.db, key, tail, Deadline::Never);
         tail.len()
     };
     call.notify(Event::String, "append", key);
@@ -90,7 +90,7 @@ pub(super) const SETRANGE: Command = command("setrange", 4, setrange)
 fn setrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (key, part) = (call.args[1], call.args[3]);
     let offset = usize::try_from(call.integer(2)?).map_err(|_| Error::Text("ERR offset is out of range"))?;
-    let current_len = call.txn.string(call.db, key)?.map(Str::len);
+    let current_len = call.txn.string(call.db, key)?.map(StrRef::len);
     if part.is_empty() {
         call.reply.int(current_len.unwrap_or(0) as i64);
         return Ok(());
@@ -112,7 +112,7 @@ pub(super) const STRLEN: Command = command("strlen", 2, strlen)
     .syntax("key");
 
 fn strlen(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let found = call.txn.string(call.db, call.args[1])?.map(Str::len);
+    let found = call.txn.string(call.db, call.args[1])?.map(StrRef::len);
     call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
     call.reply.int(found.unwrap_or(0) as i64);
     Ok(())

@@ -1,6 +1,6 @@
 //! SET and its older spellings.
 
-use perigee_keyspace::{Deadline, Str, Value};
+use perigee_keyspace::Deadline;
 
 use crate::call::Call;
 use crate::effects::Event;
@@ -152,6 +152,6 @@ impl<'a> Options<'a> {
 
 /// Sets a key to a string.
 pub(super) fn store(call: &mut Call<'_, '_>, key: &[u8], value: &[u8], deadline: Deadline) {
-    call.txn.insert(call.db, key, Value::Str(Str::from_bytes(value)), deadline);
+    call.txn.insert_bytes(call.db, key, value, deadline);
     call.notify(Event::String, "set", key);
 }

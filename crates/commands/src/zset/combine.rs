@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::table::{Keyed, Table, hash_of};
-use perigee_keyspace::{Set, Txn, Value, ZSet};
+use perigee_keyspace::{Set, Txn, ValueRef, ZSet};
 
 use super::combine_options::{Allowed, Plan, keys, zero_if_nan};
 use super::range_query::Pairs;
@@ -201,8 +201,8 @@ impl<'t> Source<'t> {
     fn find(txn: &'t Txn<'_>, db: u16, key: &[u8]) -> Result<Self, Error> {
         match txn.value(db, key) {
             None => Ok(Source::Missing),
-            Some(Value::ZSet(zset)) => Ok(Source::ZSet(zset)),
-            Some(Value::Set(set)) => Ok(Source::Set(set)),
+            Some(ValueRef::ZSet(zset)) => Ok(Source::ZSet(zset)),
+            Some(ValueRef::Set(set)) => Ok(Source::Set(set)),
             Some(_) => Err(Error::WrongType),
         }
     }

@@ -1,15 +1,16 @@
 //! The queue of hashes whose fields have deadlines.
 
 use super::Database;
+use crate::Entry;
 use crate::table::hash_of;
-use crate::value::Value;
+use crate::value::{Content, Value, ValueMut, ValueRef};
 
 impl Database {
     /// Puts the hash at `index`, if it is one, which is new here, into the queue.
     #[inline]
     pub(crate) fn adopt_fields(&mut self, index: usize) {
         let entry = self.keys.get_at_mut(index).expect("an index that was just found");
-        if let Value::Hash(hash) = &mut entry.value {
+        if let ValueMut::Hash(hash) = entry.value_mut() {
             // A copy has taken over where its original stood.
             hash.requeue(None);
             self.queue_fields(index);
@@ -20,7 +21,7 @@ impl Database {
     #[inline]
     pub(crate) fn queue_fields(&mut self, index: usize) {
         let entry = self.keys.get_at_mut(index).expect("an index that was just found");
-        let Value::Hash(hash) = &mut entry.value else { return };
+        let ValueMut::Hash(hash) = entry.value_mut() else { return };
         let moment = hash.soonest_deadline();
         let before = hash.requeue(moment);
         if before != moment {
@@ -32,19 +33,25 @@ impl Database {
     #[inline]
     pub(crate) fn unqueue_fields(&mut self, index: usize) {
         let entry = self.keys.get_at_mut(index).expect("an index that was just found");
-        let Value::Hash(hash) = &mut entry.value else { return };
+        let ValueMut::Hash(hash) = entry.value_mut() else { return };
         let before = hash.requeue(None);
         if before.is_some() {
             self.move_in_queue(index, before, None);
         }
     }
 
-    /// Replaces the value at `index` and answers what it was.
-    pub(crate) fn replace_value(&mut self, index: usize, value: Value) -> Value {
-        self.unqueue_fields(index);
-        let entry = self.keys.get_at_mut(index).expect("an index that was just found");
-        let before = std::mem::replace(&mut entry.value, value);
-        self.adopt_fields(index);
+    /// Replaces the value at `index`, and answers what it was if the caller wants to `keep` it or it has to be freed.
+    #[inline]
+    pub(crate) fn replace_value(&mut self, index: usize, content: Content<'_>, keep: bool) -> Option<Value> {
+        let entry = self.keys.get_at(index).expect("an index that was just found");
+        if entry.has_fields() {
+            self.unqueue_fields(index);
+        }
+        let entry = self.keys.get_at_mut(index).expect("as above");
+        let before = entry.replace(content, keep);
+        if entry.has_fields() {
+            self.adopt_fields(index);
+        }
         before
     }
 
@@ -63,6 +70,20 @@ impl Database {
         None
     }
 
+    /// How many removals the fields take whose deadline has passed; more than `limit` may be any number.
+    pub(crate) fn count_due_fields(&self, now_ms: u64, limit: usize) -> usize {
+        let mut count = 0;
+        for &(moment, hash) in self.fields_due.iter().take_while(|(moment, _)| *moment <= now_ms) {
+            let queued = self.find_queued(moment, hash).and_then(|index| self.keys.get_at(index));
+            let Some(ValueRef::Hash(hash)) = queued.map(Entry::value) else { continue };
+            count += if hash.is_over(now_ms) { 1 } else { hash.count_due(now_ms, limit) };
+            if count > limit {
+                break;
+            }
+        }
+        count
+    }
+
     fn move_in_queue(&mut self, index: usize, before: Option<u64>, moment: Option<u64>) {
         let hash = hash_of(self.keys.get_at(index).expect("an index that was just found").key());
         // Two keys may have the same hash.
@@ -73,7 +94,8 @@ impl Database {
     }
 
     fn find_queued(&self, moment: u64, hash: u64) -> Option<usize> {
-        let is = |value: &Value| matches!(value, Value::Hash(hash) if hash.queued_ms() == Some(moment));
+        let is =
+            |value: ValueRef<'_>| matches!(value, ValueRef::Hash(hash) if hash.queued_ms() == Some(moment));
         self.keys.find(hash, |entry| is(entry.value()) && hash_of(entry.key()) == hash)
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::{Sealed, Txn};
 use crate::journal::{Journal, Undo};
 use crate::reaper::Reaper;
-use crate::value::Value;
+use crate::value::{Content, ValueMut};
 
 impl Txn<'_> {
     /// Makes the changes final: removes what was found expired, raises watch flags. The locks stay held until the
@@ -96,23 +96,25 @@ impl Txn<'_> {
         }
         let index = database.keys.get_index_of(key).expect("the key is there as its change left it");
         if let Undo::Replaced { value, deadline } = undo {
-            reaper.drop_value(database.replace_value(index, value));
+            if let Some(value) = database.replace_value(index, Content::Value(value), false) {
+                reaper.drop_value(value);
+            }
             database.set_deadline(index, deadline);
             return;
         }
         let entry = database.keys.get_at_mut(index).expect("as above");
-        match (undo, &mut entry.value) {
-            (Undo::Created, _) => reaper.drop_value(database.remove_at(index).value),
+        match (undo, entry.value_mut()) {
+            (Undo::Created, _) => reaper.drop_entry(database.remove_at(index)),
             (Undo::Deadline(deadline), _) => drop(database.set_deadline(index, deadline)),
-            (Undo::Str(undo), Value::Str(value)) => value.undo(undo),
-            (Undo::List(undo), Value::List(value)) => value.undo(undo),
-            (Undo::Hash(undo), Value::Hash(value)) => {
+            (Undo::Str(undo), ValueMut::Str) => _ = entry.change_string(|value| value.undo(undo)),
+            (Undo::List(undo), ValueMut::List(value)) => value.undo(undo),
+            (Undo::Hash(undo), ValueMut::Hash(value)) => {
                 value.undo(undo);
                 database.queue_fields(index);
             }
-            (Undo::Set(undo), Value::Set(value)) => value.undo(undo),
-            (Undo::ZSet(undo), Value::ZSet(value)) => value.undo(undo),
-            (Undo::Stream(undo), Value::Stream(value)) => value.undo(undo),
+            (Undo::Set(undo), ValueMut::Set(value)) => value.undo(undo),
+            (Undo::ZSet(undo), ValueMut::ZSet(value)) => value.undo(undo),
+            (Undo::Stream(undo), ValueMut::Stream(value)) => value.undo(undo),
             _ => unreachable!("the value is as its change left it"),
         }
     }

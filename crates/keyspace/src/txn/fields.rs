@@ -1,14 +1,15 @@
 //! Fields of hashes past their deadline.
 //!
 //! They are removed as soon as their shard is locked, so that no command sees one: in a transaction time stands still.
-//! A keyspace that has never had such a field takes no notice.
+//! Where they are many, a lock is only had by waiting for it, and whoever waits removes them in steps. A keyspace that has
+//! never had such a field takes no notice.
 
 use super::{DbKey, Place, Txn};
 use crate::Footprint;
 use crate::access::Touches;
 use crate::edit::Edit;
 use crate::types::Hash;
-use crate::value::Value;
+use crate::value::ValueRef;
 
 /// A hash that has lost fields, whose deadline had passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,25 +22,58 @@ pub struct ExpiredFields {
     pub emptied: bool,
 }
 
+/// Fields that are removed without a rest: about a millisecond.
+const AT_ONCE: usize = 1024;
+
 impl Txn<'_> {
-    /// Removes every field whose deadline has passed from these shards, which are held.
+    /// Removes every field whose deadline has passed from these shards, which are held. `false` if they are too many to
+    /// be removed at once; they are all still there then.
     #[inline]
-    pub(crate) fn settle(&mut self, footprint: &Footprint) {
-        if self.keyspace.has_timed_fields() {
-            self.settle_shards(footprint);
-        }
+    #[must_use]
+    pub(crate) fn settle(&mut self, footprint: &Footprint) -> bool {
+        !self.keyspace.has_timed_fields() || self.settle_shards(footprint)
+    }
+
+    /// Removes as many of them as can be removed at once.
+    pub(crate) fn settle_in_part(&mut self, footprint: &Footprint) {
+        let mut left = AT_ONCE;
+        self.each_shard(footprint, |txn, shard| {
+            left = left.saturating_sub(txn.expire_due_fields(shard, left));
+            left > 0
+        });
     }
 
     #[cold]
-    fn settle_shards(&mut self, footprint: &Footprint) {
-        let shards = self.keyspace.shard_count();
-        let mut settle = |shard| _ = self.expire_due_fields(shard, usize::MAX);
-        match footprint {
-            Footprint::None => {}
-            Footprint::One(shard) => settle(*shard),
-            Footprint::Several(list) => list.iter().copied().for_each(settle),
-            Footprint::All => (0..shards).for_each(settle),
+    fn settle_shards(&mut self, footprint: &Footprint) -> bool {
+        let mut due = 0;
+        let few = self.each_shard(footprint, |txn, shard| {
+            due += txn.count_due_fields(shard, AT_ONCE);
+            due <= AT_ONCE
+        });
+        if few && due > 0 {
+            self.each_shard(footprint, |txn, shard| {
+                txn.expire_due_fields(shard, usize::MAX);
+                true
+            });
         }
+        few
+    }
+
+    /// Whether `go_on` held for all of them.
+    fn each_shard(&mut self, footprint: &Footprint, mut go_on: impl FnMut(&mut Self, u16) -> bool) -> bool {
+        match footprint {
+            Footprint::None => true,
+            Footprint::One(shard) => go_on(self, *shard),
+            Footprint::Several(list) => list.iter().all(|&shard| go_on(self, shard)),
+            Footprint::All => (0..self.keyspace.shard_count()).all(|shard| go_on(self, shard)),
+        }
+    }
+
+    /// How many removals the fields of the shard take whose deadline has passed; more than `limit` may be any number.
+    fn count_due_fields(&self, shard: u16, limit: usize) -> usize {
+        let data = self.held.shard(shard);
+        let databases = data.used_databases().filter_map(|db| data.database(db));
+        databases.map(|database| database.count_due_fields(self.now_ms, limit)).sum()
     }
 
     /// Removes up to `limit` fields whose deadline has passed from the shard, which must be held. Returns how many.
@@ -70,7 +104,7 @@ impl Txn<'_> {
     fn expire_fields_at(&mut self, place: Place, limit: usize) -> usize {
         let now_ms = self.now_ms;
         let entry = self.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
-        let Value::Hash(hash) = entry.value() else { unreachable!("what has fields is a hash") };
+        let ValueRef::Hash(hash) = entry.value() else { unreachable!("what has fields is a hash") };
         let (len, emptied) = (hash.len(), hash.is_over(now_ms));
         let at = (place.db, Box::<[u8]>::from(entry.key()));
         // That is neither an access nor a change of anybody's.

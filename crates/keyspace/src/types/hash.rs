@@ -249,6 +249,11 @@ impl Hash {
         self.timed().is_some_and(|timed| timed.is_over(now_ms))
     }
 
+    /// How many fields have a deadline that has passed, up to one more than `limit`.
+    pub(crate) fn count_due(&self, now_ms: u64, limit: usize) -> usize {
+        self.timed().map_or(0, |timed| timed.count_due(now_ms, limit))
+    }
+
     /// Sets the deadline of a field that is there, or clears that of any, and answers whether that is a change.
     pub fn set_deadline(
         &mut self,

@@ -26,7 +26,7 @@ pub use self::{
         GroupUndo, History, LARGEST_NODE, PendingEntry, References, Stream, StreamConsumer, StreamEntry,
         StreamGroup, StreamId, StreamNode, StreamRange, StreamRangeRev, StreamTrim, StreamUndo, TrimTo,
     },
-    string::{Str, StrUndo, canonical_int},
+    string::{Str, StrRef, StrUndo, canonical_int},
     zset::{Outcome, ZSet, ZSetUndo},
 };
 

@@ -1,14 +1,47 @@
 //! The compact form of small collections: entries one after the other in one allocation.
 
+use std::fmt;
+
 use super::Blob;
 use crate::log::Log;
+use crate::sizes::served;
 
 /// Entries in one byte string. What an entry looks like is its owner's business; it is usually made of
 /// length-prefixed strings, see [`put`] and [`take`].
-#[derive(Clone, Debug, Default)]
+///
+/// 24 bytes, and an enum that has one in a variant beside boxes is no larger: big keyspaces hold millions.
+#[derive(Default)]
 pub struct Packed {
-    bytes: Vec<u8>,
+    /// The content, and what is kept for more of it.
+    room: Box<[u8]>,
     count: u32,
+    /// How much of the room is unused.
+    spare: u16,
+    #[expect(dead_code, reason = "never read: its other values are the variants beside it")]
+    niche: Niche,
+}
+
+/// A byte with one value, whose others tell an enum's variants apart.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(u8)]
+enum Niche {
+    #[default]
+    Filled,
+}
+
+const _: () = assert!(size_of::<Packed>() == 24 && size_of::<Result<Packed, Box<()>>>() == 24);
+
+/// A copy has no unused room.
+impl Clone for Packed {
+    fn clone(&self) -> Self {
+        Packed { room: self.bytes().into(), spare: 0, ..*self }
+    }
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packed").field("count", &self.count).field("bytes", &self.bytes()).finish()
+    }
 }
 
 /// What undoes a [`Packed::splice`].
@@ -26,11 +59,11 @@ impl Packed {
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.room[..self.room.len() - usize::from(self.spare)]
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.room.len()
     }
 
     /// Replaces `len` bytes at `offset` by `new_len` bytes that `fill` writes; `added` entries more are here then.
@@ -46,32 +79,44 @@ impl Packed {
         log.record(|| Splice {
             offset,
             len: new_len,
-            before: Blob::from(&self.bytes[offset..offset + len]),
+            before: Blob::from(&self.bytes()[offset..offset + len]),
             count: self.count,
         });
         self.resize_part(offset, len, new_len);
-        fill(&mut self.bytes[offset..offset + new_len]);
+        fill(&mut self.room[offset..offset + new_len]);
         self.count = self.count.checked_add_signed(added).expect("as many entries as there are");
     }
 
     pub(super) fn undo(&mut self, undo: Splice) {
         let before = undo.before;
         self.resize_part(undo.offset, undo.len, before.len());
-        self.bytes[undo.offset..undo.offset + before.len()].copy_from_slice(&before);
+        self.room[undo.offset..undo.offset + before.len()].copy_from_slice(&before);
         self.count = undo.count;
     }
 
     fn resize_part(&mut self, offset: usize, len: usize, new_len: usize) {
-        let total = self.bytes.len();
-        if new_len > len {
-            let more = new_len - len;
-            if total + more > self.bytes.capacity() {
-                self.bytes.reserve_exact(more + total / 8);
-            }
-            self.bytes.resize(total + more, 0);
+        let total = self.bytes().len();
+        let new_total = total - len + new_len;
+        if new_total > self.room.len() {
+            self.set_room(new_total);
         }
-        self.bytes.copy_within(offset + len..total, offset + new_len);
-        self.bytes.truncate(total - len + new_len);
+        if len != new_len {
+            self.room.copy_within(offset + len..total, offset + new_len);
+        }
+        if self.room.len() - new_total > usize::from(u16::MAX) {
+            self.set_room(new_total);
+        }
+        self.spare = (self.room.len() - new_total) as u16;
+    }
+
+    /// Makes the room as large as what the allocator serves for so many bytes.
+    #[cold]
+    fn set_room(&mut self, bytes: usize) {
+        let mut room = Vec::from(std::mem::take(&mut self.room));
+        let wanted = served(bytes).min(bytes + usize::from(u16::MAX));
+        room.reserve_exact(wanted.saturating_sub(room.len()));
+        room.resize(wanted, 0);
+        self.room = room.into_boxed_slice();
     }
 }
 

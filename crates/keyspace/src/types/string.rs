@@ -66,32 +66,25 @@ impl Str {
         Self(Repr::Grown(Box::new(bytes)))
     }
 
-    /// The content; an integer is written into `scratch`.
-    pub fn as_bytes<'a>(&'a self, scratch: &'a mut itoa::Buffer) -> &'a [u8] {
-        match &self.0 {
-            Repr::Int(value) => scratch.format(*value).as_bytes(),
-            Repr::Inline(len, bytes) => &bytes[..usize::from(*len)],
-            Repr::Fixed(bytes) => bytes,
-            Repr::Grown(bytes) => bytes,
-        }
+    /// The same, to be read.
+    #[inline]
+    pub fn view(&self) -> StrRef<'_> {
+        StrRef(match &self.0 {
+            Repr::Int(value) => View::Int(*value),
+            Repr::Inline(len, bytes) => View::Text(&bytes[..usize::from(*len)]),
+            Repr::Fixed(bytes) => View::Fixed(bytes),
+            Repr::Grown(bytes) => View::Grown(bytes),
+        })
     }
 
-    /// The integer that the content is exactly the canonical text of.
-    pub fn as_int(&self) -> Option<i64> {
-        match &self.0 {
-            Repr::Int(value) => Some(*value),
-            _ => canonical_int(self.as_bytes(&mut itoa::Buffer::new())),
-        }
+    /// The content; an integer is written into `scratch`.
+    pub fn as_bytes<'a>(&'a self, scratch: &'a mut itoa::Buffer) -> &'a [u8] {
+        self.view().as_bytes(scratch)
     }
 
     /// The length in bytes.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Repr::Int(value) => itoa::Buffer::new().format(*value).len(),
-            Repr::Inline(len, _) => usize::from(*len),
-            Repr::Fixed(bytes) => bytes.len(),
-            Repr::Grown(bytes) => bytes.len(),
-        }
+        self.view().len()
     }
 
     /// Whether there is no content.
@@ -99,28 +92,9 @@ impl Str {
         self.len() == 0
     }
 
-    /// What OBJECT ENCODING calls it: `int`, `embstr` or `raw`.
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Repr::Int(_) => "int",
-            Repr::Inline(..) => "embstr",
-            Repr::Fixed(bytes) if bytes.len() <= EMBSTR => "embstr",
-            Repr::Fixed(_) | Repr::Grown(_) => "raw",
-        }
-    }
-
     /// Whether the content lies in a growing buffer.
     pub fn is_raw(&self) -> bool {
         matches!(self.0, Repr::Grown(_))
-    }
-
-    /// Bytes allocated on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
-            Repr::Int(_) | Repr::Inline(..) => 0,
-            Repr::Fixed(bytes) => bytes.len(),
-            Repr::Grown(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
-        }
     }
 
     /// Replaces the whole string.
@@ -187,6 +161,102 @@ impl Str {
         content[offset..offset + overlap].copy_from_slice(&bytes[..overlap]);
         content.extend_from_slice(&bytes[overlap..]);
         content.len()
+    }
+}
+
+/// A string as it is read, wherever its content lies.
+#[derive(Clone, Copy, Debug)]
+pub struct StrRef<'a>(View<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum View<'a> {
+    Int(i64),
+    /// Content without an allocation of its own.
+    Text(&'a [u8]),
+    Fixed(&'a [u8]),
+    Grown(&'a Vec<u8>),
+}
+
+impl<'a> StrRef<'a> {
+    #[inline]
+    pub(crate) fn int(value: i64) -> Self {
+        Self(View::Int(value))
+    }
+
+    #[inline]
+    pub(crate) fn text(bytes: &'a [u8]) -> Self {
+        Self(View::Text(bytes))
+    }
+
+    /// The content; an integer is written into `scratch`.
+    #[inline]
+    pub fn as_bytes(self, scratch: &'a mut itoa::Buffer) -> &'a [u8] {
+        match self.0 {
+            View::Int(value) => scratch.format(value).as_bytes(),
+            View::Text(bytes) | View::Fixed(bytes) => bytes,
+            View::Grown(bytes) => bytes,
+        }
+    }
+
+    /// The integer that the content is exactly the canonical text of.
+    pub fn as_int(self) -> Option<i64> {
+        match self.0 {
+            View::Int(value) => Some(value),
+            _ => canonical_int(self.as_bytes(&mut itoa::Buffer::new())),
+        }
+    }
+
+    /// The length in bytes.
+    pub fn len(self) -> usize {
+        self.as_bytes(&mut itoa::Buffer::new()).len()
+    }
+
+    /// Whether there is no content.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// What OBJECT ENCODING calls it: `int`, `embstr` or `raw`.
+    pub fn encoding(self) -> &'static str {
+        match self.0 {
+            View::Int(_) => "int",
+            View::Text(bytes) | View::Fixed(bytes) if bytes.len() <= EMBSTR => "embstr",
+            _ => "raw",
+        }
+    }
+
+    /// Bytes allocated on the heap, beside the key's entry.
+    pub fn heap_bytes(self) -> usize {
+        match self.0 {
+            View::Int(_) | View::Text(_) => 0,
+            View::Fixed(bytes) => bytes.len(),
+            View::Grown(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
+        }
+    }
+
+    /// A copy.
+    #[inline]
+    pub fn to_str(self) -> Str {
+        match self.0 {
+            View::Int(value) => Str::from(value),
+            View::Text(bytes) | View::Fixed(bytes) => Str::from_text(bytes),
+            View::Grown(bytes) => Str::raw(bytes.clone()),
+        }
+    }
+
+    /// The integer as which it is stored.
+    #[inline]
+    pub(crate) fn stored_int(self) -> Option<i64> {
+        if let View::Int(value) = self.0 { Some(value) } else { None }
+    }
+
+    /// Whether it need not lie in a buffer of its own, where `limit` bytes fit in place.
+    pub(crate) fn is_short(self, limit: usize) -> bool {
+        match self.0 {
+            View::Int(_) => true,
+            View::Text(bytes) | View::Fixed(bytes) => bytes.len() <= limit,
+            View::Grown(_) => false,
+        }
     }
 }
 

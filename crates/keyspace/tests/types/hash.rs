@@ -143,5 +143,5 @@ fn many_deadlines_come_due_in_their_order() {
 
 #[test]
 fn a_hash_without_deadlines_is_as_small_as_before() {
-    assert_eq!(size_of::<Hash>(), 32);
+    assert_eq!(size_of::<Hash>(), 24);
 }

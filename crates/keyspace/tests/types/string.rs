@@ -26,7 +26,7 @@ fn apply(string: &mut Str, model: &mut Bytes, op: Op, log: &mut Vec<StrUndo>) {
         Op::Append(bytes) => {
             model.extend(&bytes);
             assert_eq!(string.append(&bytes, log), model.len());
-            assert_eq!(string.encoding(), "raw");
+            assert_eq!(string.view().encoding(), "raw");
         }
         Op::SetRange(offset, bytes) => {
             if !bytes.is_empty() {
@@ -39,7 +39,7 @@ fn apply(string: &mut Str, model: &mut Bytes, op: Op, log: &mut Vec<StrUndo>) {
 }
 
 fn state(string: &Str) -> (&'static str, Bytes) {
-    (string.encoding(), string.as_bytes(&mut itoa::Buffer::new()).to_vec())
+    (string.view().encoding(), string.as_bytes(&mut itoa::Buffer::new()).to_vec())
 }
 
 proptest! {
@@ -81,6 +81,6 @@ fn encodings_are_those_of_redis() {
         (&[b'x'; 44], "embstr"),
         (&[b'x'; 45], "raw"),
     ] {
-        assert_eq!(Str::from_bytes(bytes).encoding(), encoding, "{}", bytes.escape_ascii());
+        assert_eq!(Str::from_bytes(bytes).view().encoding(), encoding, "{}", bytes.escape_ascii());
     }
 }

@@ -15,6 +15,7 @@ mod cmsgpack;
 mod fields;
 mod number;
 mod random;
+mod scan;
 mod structs;
 mod text;
 mod walk;
@@ -143,6 +144,18 @@ impl Shared {
     pub(crate) fn push_output(&mut self, stack: Stack) {
         stack.push_bytes(&self.output);
         self.release();
+    }
+
+    /// Empties what a function has left that was unwound by the VM, for want of memory.
+    #[inline]
+    pub(crate) fn forget_unfinished(&mut self) {
+        if !(self.output.is_empty()
+            && self.walk.is_idle()
+            && self.levels.is_empty()
+            && self.containers.is_empty())
+        {
+            self.release();
+        }
     }
 
     /// Empties the scratch memory (but the message) and gives back what was unusually large.

@@ -279,11 +279,43 @@ local function unfit(pattern, ...)
   end
 end
 
+local LONG = 65536
+
+local function is_brief(value)
+  local kind = type(value)
+  return kind == "number" or kind == "string" and #value <= LONG
+end
+
+-- With long texts in it, the result is joined from pieces. What is wrong in a piece is found by the engine in the whole.
+local function long_format(...)
+  local arguments, count, at, from, first, pieces = { ... }, select("#", ...), 1, 1, 2, {}
+  local pattern = arguments[1]
+  for place, conversion, behind in positions_of(pattern, "()%%[-+ #0-9.]*(.)()") do
+    if conversion ~= "%" then
+      at = at + 1
+      if conversion == "s" and behind - place == 2 and not is_brief(arguments[at]) then
+        local fits, piece = pcall(format, sub(pattern, from, place - 1), unpack(arguments, first, at - 1))
+        if not fits then
+          return format(...)
+        end
+        pieces[#pieces + 1], pieces[#pieces + 2] = piece, arguments[at]
+        from, first = behind, at + 1
+      end
+    end
+  end
+  local fits, piece = pcall(format, sub(pattern, from), unpack(arguments, first, count))
+  if not fits then
+    return format(...)
+  end
+  pieces[#pieces + 1] = piece
+  return concat(pieces)
+end
+
 function string.format(...)
   local pattern, a, b, c, d = ...
   local count = select("#", ...)
-  if count > 1 and count <= 5 and IS_TEXT[type(a)] and (count < 3 or IS_TEXT[type(b)])
-    and (count < 4 or IS_TEXT[type(c)]) and (count < 5 or IS_TEXT[type(d)]) or not IS_TEXT[type(pattern)] then
+  if count > 1 and count <= 5 and is_brief(a) and (count < 3 or is_brief(b))
+    and (count < 4 or is_brief(c)) and (count < 5 or is_brief(d)) or not IS_TEXT[type(pattern)] then
     return format(...)
   end
   local place, at = unfit(...)
@@ -291,6 +323,12 @@ function string.format(...)
   if place and pcall(format, sub(pattern, 1, place - 1), select(2, ...)) then
     local problem = at < count and "string expected, got " .. type((select(at + 1, ...))) or "no value"
     error("bad argument #" .. at + 1 .. " to 'format' (" .. problem .. ")", 2)
+  end
+  for at = 2, place and 1 or count do
+    local value = select(at, ...)
+    if type(value) == "string" and #value > LONG then
+      return long_format(...)
+    end
   end
   return format(...)
 end
@@ -323,8 +361,6 @@ for name in ("find match gmatch"):gmatch("%w+") do
   end
 end
 string.gfind = string.gmatch
-
-local LONG = 65536
 
 for name in ("upper lower reverse"):gmatch("%w+") do
   local short, long = engine.string[name], native.text[name]
@@ -363,6 +399,59 @@ local function replace(state, text, pattern, call, first, ...)
   return result, count
 end
 
+-- The same on a text that is so short that what lies between the matches can be joined at once.
+
+local BRIEF, CARET = 256, 94
+local byte, find = engine.string.byte, engine.string.find
+
+local soundness, soundness_known = {}, 0
+
+-- Whether a pattern's captures cannot be wrong: where they are, the message names its caller's place.
+local function is_sound(pattern)
+  local known = soundness[pattern]
+  if known == nil then
+    if soundness_known == 500 then
+      soundness, soundness_known = {}, 0
+    end
+    local plain = short_gsub(pattern, "%%.", "")
+    known = not find(pattern, "%%%d") and (not find(plain, "[()]")
+      or not find(plain, "[[%]]") and #plain < 32 and not find((short_gsub(plain, "%b()", "")), "[()]"))
+    soundness[pattern] = known
+    soundness_known = soundness_known + 1
+  end
+  return known
+end
+
+local function replaced(call, text, first, last, ...)
+  if first == nil then
+    return
+  elseif select("#", ...) == 0 then
+    return first, last, (call(sub(text, first, last)))
+  end
+  return first, last, (call(...))
+end
+
+local function brief_gsub(text, pattern, call)
+  local result, count, copied, position = "", 0, 1, 1
+  repeat
+    local first, last, value = replaced(call, text, find(text, pattern, position))
+    if first == nil then
+      break
+    end
+    count = count + 1
+    local kind = type(value)
+    if kind == "string" or kind == "number" then
+      result = result .. sub(text, copied, first - 1) .. value
+      copied = last + 1
+    elseif value then
+      error("invalid replacement value (a " .. kind .. ")", 2)
+    end
+    -- After an empty match one byte is passed over.
+    position = last < first and first + 1 or last + 1
+  until position > #text + 1 or byte(pattern) == CARET
+  return result .. sub(text, copied), count
+end
+
 local function is_text(value)
   local kind = type(value)
   return kind == "string" or kind == "number"
@@ -382,6 +471,9 @@ function string.gsub(...)
   if type(call) ~= "function" or not is_text(text) or not is_text(pattern)
     or limit ~= nil and not tonumber(limit) then
     return gsub(...)
+  end
+  if limit == nil and is_short(text, pattern) and #text <= BRIEF and is_sound(pattern) then
+    return brief_gsub(text, pattern, call)
   end
   local state = gsub_begin(text, pattern, call, limit)
   return replace(state, text, pattern, call, gsub_step(state, text, pattern))
@@ -421,6 +513,7 @@ function table.remove(...)
     elseif length - position > NEAR then
       return native.text.remove(target, position, length)
     end
+    return remove(target, floor(position))
   end
   return remove(...)
 end

@@ -4,7 +4,7 @@
 //! matter. *Mixing* adds, then replaces the signature by its SHA1: the order matters. Members of sets, sorted sets and
 //! hashes are added, so that all encodings and iteration orders give the same.
 
-use perigee_keyspace::{Entry, Value};
+use perigee_keyspace::{Entry, ValueRef};
 use perigee_resp::format_double;
 use sha1::{Digest, Sha1};
 
@@ -63,17 +63,17 @@ impl Signature {
         }
     }
 
-    fn mix_value(&mut self, value: &Value) {
+    fn mix_value(&mut self, value: ValueRef<'_>) {
         match value {
-            Value::Str(text) => self.mix(text.as_bytes(&mut Default::default())),
-            Value::List(list) => list.iter().for_each(|element| self.mix(element)),
-            Value::Set(set) => set.iter().for_each(|member| self.add(&member)),
-            Value::ZSet(zset) => {
+            ValueRef::Str(text) => self.mix(text.as_bytes(&mut Default::default())),
+            ValueRef::List(list) => list.iter().for_each(|element| self.mix(element)),
+            ValueRef::Set(set) => set.iter().for_each(|member| self.add(&member)),
+            ValueRef::ZSet(zset) => {
                 for (member, score) in zset.iter() {
                     self.add(&Signature::of(&[member, &format_double(score)]).0);
                 }
             }
-            Value::Hash(hash) => {
+            ValueRef::Hash(hash) => {
                 for (field, value) in hash.iter() {
                     let mut pair = Signature::of(&[field, value]);
                     if hash.deadline(field).is_some() {
@@ -82,7 +82,7 @@ impl Signature {
                     self.add(&pair.0);
                 }
             }
-            Value::Stream(stream) => {
+            ValueRef::Stream(stream) => {
                 for entry in stream.iter() {
                     self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
                     for (field, value) in entry.fields() {
@@ -105,13 +105,13 @@ impl Signature {
     }
 }
 
-fn type_number(value: &Value) -> u32 {
+fn type_number(value: ValueRef<'_>) -> u32 {
     match value {
-        Value::Str(_) => 0,
-        Value::List(_) => 1,
-        Value::Set(_) => 2,
-        Value::ZSet(_) => 3,
-        Value::Hash(_) => 4,
-        Value::Stream(_) => 6,
+        ValueRef::Str(_) => 0,
+        ValueRef::List(_) => 1,
+        ValueRef::Set(_) => 2,
+        ValueRef::ZSet(_) => 3,
+        ValueRef::Hash(_) => 4,
+        ValueRef::Stream(_) => 6,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
-use perigee_keyspace::{List, Value};
+use perigee_keyspace::{List, ValueRef};
 
 use crate::call::Call;
 use crate::config::{Param, memory};
@@ -29,14 +29,14 @@ pub(super) fn object(call: &mut Call<'_, '_>) -> Result<(), Error> {
     payload::write_value(&mut body, entry.value(), form);
     let mut text = format!(
         "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
-        entry.value(),
+        std::ptr::from_ref(entry),
         references(entry),
         entry.value().encoding(),
         // Without the byte that says its type.
         body.len() - 1,
         (now_ms / 1000 - u64::from(idle_s)) & 0xff_ffff,
     );
-    if let Value::List(list) = entry.value() {
+    if let ValueRef::List(list) = entry.value() {
         let sizes = node_sizes(list, form.nodes);
         let _never_fails = write!(
             text,
@@ -68,10 +68,10 @@ pub(super) fn listpack(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let entry = call.txn.peek(call.db, call.args[2]).ok_or(Error::NoSuchKey)?;
     let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let elements: Vec<String> = match entry.value() {
-        Value::Hash(hash) if hash.is_packed() => {
+        ValueRef::Hash(hash) if hash.is_packed() => {
             hash.iter().flat_map(|(field, value)| [shown(field), shown(value)]).collect()
         }
-        Value::ZSet(zset) if zset.encoding() == "listpack" => {
+        ValueRef::ZSet(zset) if zset.encoding() == "listpack" => {
             zset.iter().flat_map(|(member, score)| [shown(member), score.to_string()]).collect()
         }
         _ => return Err(Error::Text("ERR Not a listpack encoded object.")),
@@ -85,7 +85,7 @@ pub(super) fn listpack(call: &mut Call<'_, '_>) -> Result<(), Error> {
 /// Shows the nodes of a list in the log, and their elements if an argument other than 0 asks for them.
 pub(super) fn quicklist(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let entry = call.txn.peek(call.db, call.args[2]).ok_or(Error::NoSuchKey)?;
-    let Value::List(list) = entry.value() else {
+    let ValueRef::List(list) = entry.value() else {
         return Err(Error::Text("ERR Not a quicklist encoded object."));
     };
     let full =
@@ -134,9 +134,9 @@ pub(super) fn hash_tables(call: &mut Call<'_, '_>) -> Result<(), Error> {
 pub(super) fn hash_table_of_key(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let entry = call.txn.peek(call.db, call.args[2]).ok_or(Error::NoSuchKey)?;
     let elements = match entry.value() {
-        Value::Set(set) if set.ints().is_none() => set.len(),
-        Value::Hash(hash) if !hash.is_packed() => hash.len(),
-        Value::ZSet(zset) if zset.encoding() != "listpack" => zset.len(),
+        ValueRef::Set(set) if set.ints().is_none() => set.len(),
+        ValueRef::Hash(hash) if !hash.is_packed() => hash.len(),
+        ValueRef::ZSet(zset) if zset.encoding() != "listpack" => zset.len(),
         _ => {
             return Err(Error::Text(
                 "ERR The value stored at the specified key is not represented using an hash table",

@@ -1,6 +1,6 @@
 //! DEBUG RELOAD: every value written as a snapshot has it, and read again.
 
-use perigee_keyspace::{Deadline, Value};
+use perigee_keyspace::{Deadline, ValueRef};
 
 use super::inside::form;
 use crate::call::Call;
@@ -27,7 +27,7 @@ pub(super) fn reload(call: &mut Call<'_, '_>) -> Result<(), Error> {
         for key in keys {
             let Some(value) = call.txn.peek(db, &key).map(|entry| entry.value()) else { continue };
             // The format has no place for deadlines of fields.
-            if matches!(value, Value::Hash(hash) if hash.deadline_count() > 0) {
+            if matches!(value, ValueRef::Hash(hash) if hash.deadline_count() > 0) {
                 continue;
             }
             let mut body = Vec::new();

@@ -1,6 +1,6 @@
 //! The patterns of BY and GET: the element takes the place of the first `*`; `->` leads into a hash.
 
-use perigee_keyspace::Value;
+use perigee_keyspace::ValueRef;
 
 use crate::call::Call;
 
@@ -18,8 +18,8 @@ pub(super) fn look_up(call: &Call<'_, '_>, pattern: &[u8], element: &[u8]) -> Op
     let value = call.txn.value(call.db, &key);
     call.env.count_lookup(call.txn, call.db, &key, value.is_some());
     match (value?, field) {
-        (Value::Str(text), None) => Some(text.as_bytes(&mut Default::default()).to_vec()),
-        (Value::Hash(hash), Some(field)) => hash.get(field).map(<[u8]>::to_vec),
+        (ValueRef::Str(text), None) => Some(text.as_bytes(&mut Default::default()).to_vec()),
+        (ValueRef::Hash(hash), Some(field)) => hash.get(field).map(<[u8]>::to_vec),
         _ => None,
     }
 }

@@ -72,6 +72,19 @@ impl Timed {
         due.len()
     }
 
+    /// How many deadlines have passed, up to one more than `limit`.
+    pub(super) fn count_due(&self, now_ms: u64, limit: usize) -> usize {
+        match &self.deadlines {
+            Deadlines::Few(list) => list.iter().filter(|deadline| deadline.at_ms <= now_ms).count(),
+            Deadlines::Many(many) => many
+                .order
+                .iter()
+                .take(limit.saturating_add(1))
+                .take_while(|(at_ms, _)| *at_ms <= now_ms)
+                .count(),
+        }
+    }
+
     /// Whether no field will be left at this moment.
     pub(super) fn is_over(&self, now_ms: u64) -> bool {
         self.count() == self.hash.len() && self.deadlines.all_passed(now_ms)
