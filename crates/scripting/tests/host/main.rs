@@ -4,6 +4,7 @@ mod arguments;
 mod atomicity;
 mod determinism;
 mod functions;
+mod keeping;
 mod keys;
 mod killing;
 mod leading;
