@@ -19,7 +19,7 @@ use perigee_resp::Reply;
 use self::debugging::{Debugging, end_debugging};
 use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, FunctionCall, Limit, Loading, Machine, Pending, Stop, Thread};
+use crate::lua::{Ended, FunctionCall, Limit, Limits, Loading, Machine, Pending, Stop, Thread};
 use crate::sandbox::ArgumentUse;
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
@@ -178,7 +178,7 @@ impl ScriptHost for LuaHost {
         let debugging = invocation.debug.map(|mode| Box::new(Debugging::new(mode, &invocation.script)));
         *machine.loading() = borrowed.as_mut().and_then(|borrowed| borrowed.loading.take());
         machine.exchange(&mut self.0.run_state(deterministic));
-        machine.prepare(memory_limit_bytes(config), deterministic);
+        machine.prepare(limits(config), deterministic);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -502,7 +502,7 @@ impl ScriptRun for Run {
         let pending = {
             let mut machine = self.host.machine.borrow_mut();
             let pending = suspended.go_on(&mut machine);
-            machine.prepare(memory_limit_bytes(&env.engine.config), self.deterministic);
+            machine.prepare(limits(&env.engine.config), self.deterministic);
             pending
         };
         let text = match running {
@@ -555,8 +555,17 @@ impl Drop for Run {
     }
 }
 
+/// What scripts may use.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let chunk_bytes = match config.number(Param::ScriptMaxLength) {
+        0 => usize::MAX,
+        limit => limit as usize,
+    };
+    Limits { memory_bytes: memory_limit_bytes(config), chunk_bytes }
+}
+
 /// How much memory a script may use; 0 for any.
-pub(crate) fn memory_limit_bytes(config: &Config) -> usize {
+fn memory_limit_bytes(config: &Config) -> usize {
     if config.is_on(Param::RedisStrict) { 0 } else { config.number(Param::ScriptMemoryLimit) as usize }
 }
 

@@ -16,7 +16,7 @@ use perigee_commands::functions::{Functions, LibraryLoad, LoadResult, SharedLibr
 use perigee_commands::scripts::{LocalScript, Script, ScriptContext, ScriptFlags, SharedScript};
 use perigee_commands::{Effects, Env, Session, Txn};
 
-use crate::host::{LuaHost, Suspended, limit_text, memory_limit_bytes};
+use crate::host::{LuaHost, Suspended, limit_text, limits};
 use crate::library::RunState;
 use crate::lua::{Ended, FunctionCall, Instance, Loading, Machine, Pending, Stop, Thread};
 
@@ -203,7 +203,7 @@ impl TextRun {
                 None
             }
         };
-        machine.prepare(memory_limit_bytes(&env.engine.config), false);
+        machine.prepare(limits(&env.engine.config), false);
         Ok(pending)
     }
 

@@ -98,6 +98,15 @@ pub(crate) struct Thread {
     charged_bytes: Cell<usize>,
 }
 
+/// What a script may use.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// The VM's memory; 0 for any.
+    pub(crate) memory_bytes: usize,
+    /// A text that it compiles.
+    pub(crate) chunk_bytes: usize,
+}
+
 /// How a slice ended.
 pub(crate) enum Ended {
     /// The script has returned; its first result is on the coroutine's stack.
@@ -318,14 +327,16 @@ impl Machine {
         unsafe { self.sandbox.exchange(run) };
     }
 
-    /// Prepares the next slices: how much memory a script may use (0: any), whether replies are sorted.
-    pub(crate) fn prepare(&mut self, memory_limit_bytes: usize, deterministic: bool) {
+    /// Prepares the next slices: what a script may use, whether replies are sorted.
+    pub(crate) fn prepare(&mut self, limits: Limits, deterministic: bool) {
+        // SAFETY: no slice runs.
+        unsafe { self.sandbox.set_chunk_limit(limits.chunk_bytes) };
         if self.slot().deterministic != deterministic {
             // SAFETY: no slice runs; the limit is lifted.
             unsafe { self.sandbox.set_ordered(self.state, deterministic) };
         }
         let slot = self.slot();
-        slot.heap.allow(memory_limit_bytes);
+        slot.heap.allow(limits.memory_bytes);
         slot.deterministic = deterministic;
     }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod atomicity;
+mod compiling;
 mod determinism;
 mod functions;
 mod keeping;
