@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::value::{Value, decode};
 
 /// How long a reply may take before it counts as missing.
-pub(crate) const REPLY_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const REPLY_WITHIN: Duration = Duration::from_secs(20);
 
 /// One socket and the bytes that were read ahead.
 pub(crate) struct Connection {
@@ -42,6 +42,11 @@ impl Connection {
     /// Sends one request and reads one reply; anything else is an error.
     pub(crate) fn call<T: AsRef<[u8]>>(&mut self, request: &[T]) -> Result<Value> {
         self.send(request)?;
+        self.expect_reply()
+    }
+
+    /// Reads one reply; anything else is an error.
+    pub(crate) fn expect_reply(&mut self) -> Result<Value> {
         match self.read(REPLY_WITHIN) {
             Outcome::Reply(value) => Ok(value),
             other => bail!("no reply but {other:?}"),

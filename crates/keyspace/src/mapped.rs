@@ -1,5 +1,5 @@
 //! Memory of whole pages straight from the system, which grows without being copied. Unsafe: see
-//! `docs/decisions/018-large-strings-in-pages-of-their-own.md` for why.
+//! `docs/decisions/019-large-strings-in-pages-of-their-own.md` for why.
 //!
 //! A [`Mapping`] is a growing byte string of its own pages: the system moves them to other addresses where they lack room
 //! (`mremap(2)`), and hands them out when they are first written. What lies beyond the content is zeros, so that content

@@ -1,5 +1,7 @@
 //! When two replies count as the same.
 
+use super::pair::Request;
+use super::step::name_of;
 use crate::connection::Outcome;
 use crate::value::Value;
 
@@ -22,6 +24,42 @@ pub(super) enum Policy {
     Near(f64),
     /// Anything goes.
     Ignore,
+}
+
+impl Policy {
+    /// How the answers to a random request are compared.
+    pub(super) fn of(request: &Request) -> Self {
+        let second = request.get(1).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+        match name_of(request).as_str() {
+            "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "SPOP" | "TIME" | "DUMP"
+            | "HELLO" | "INFO" | "LASTSAVE" => Policy::Shape,
+            // It sees what has expired and is not removed yet.
+            "MEMORY" => Policy::Ignore,
+            "SMEMBERS" | "SUNION" | "SDIFF" | "SINTER" | "KEYS" | "PUBSUB" => Policy::Unordered,
+            "SCAN" => scan_policy(request.get(1)),
+            "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
+            // A key whose deadline had passed when it was set counts until somebody finds out.
+            "DBSIZE" => Policy::Near(2.0),
+            "TTL" | "EXPIRETIME" => Policy::Near(2.0),
+            "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
+            "OBJECT" if second == b"REFCOUNT" => Policy::Shape,
+            // That of an integer is that of all who hold it.
+            "OBJECT" if second == b"IDLETIME" => Policy::Near(1e6),
+            "XINFO" | "XPENDING" => Policy::Times,
+            "CLIENT" if [&b"ID"[..], b"INFO", b"LIST"].contains(&&second[..]) => Policy::Shape,
+            "ACL" if second == b"GENPASS" => Policy::Shape,
+            "ACL" if second == b"CAT" => Policy::Unordered,
+            "CONFIG" if second == b"GET" => Policy::UnorderedPairs,
+            "FUNCTION" if second == b"LIST" => Policy::Unordered,
+            _ => Policy::Exact,
+        }
+    }
+}
+
+/// Where a cursor other than the first leads is each server's own affair.
+fn scan_policy(cursor: Option<&Vec<u8>>) -> Policy {
+    let number = cursor.and_then(|cursor| std::str::from_utf8(cursor).ok()?.parse::<i128>().ok());
+    if number.is_some_and(|number| number != 0) { Policy::Ignore } else { Policy::Scan }
 }
 
 /// Whether both servers gave the same answer.

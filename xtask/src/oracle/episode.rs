@@ -1,12 +1,13 @@
 //! Random commands, in episodes that start from empty servers, so that each mismatch can be replayed and made small.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::grammar;
 use super::pair::{Pair, Request};
 use super::report::Report;
+use super::scripts;
 use super::shapes::Dice;
 use super::state;
 use super::step::{Face, Mismatch, Step, name_of};
@@ -28,15 +29,21 @@ pub(super) fn run(
     let _same = pair.call(1, &["FUNCTION", "LOAD", "REPLACE", LIBRARY])?;
     println!("random commands: seed {seed}, {} commands of both tables", table.len());
     let mut sent = 0;
+    let mut faces = BTreeMap::<_, usize>::new();
     let mut episode = seed;
     while sent < commands && !report.full() {
         let steps = write_episode(episode, &table, only.is_some());
-        sent += steps.iter().map(|step| step.requests.len() as u64).sum::<u64>();
+        for step in &steps {
+            sent += step.requests.len() as u64;
+            *faces.entry(step.face.name()).or_default() += step.requests.len();
+        }
         if let Some(found) = play(pair, &steps, report)? {
             report_episode(pair, report, episode, steps, found)?;
         }
         episode = episode.wrapping_add(1);
     }
+    let faces: Vec<_> = faces.iter().map(|(face, requests)| format!("{requests} {face}")).collect();
+    println!("random commands: {sent} in seeds {seed} to {}: {}", episode.wrapping_sub(1), faces.join(", "));
     Ok(())
 }
 
@@ -119,16 +126,24 @@ pub(super) fn shapes(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, S
 fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Step> {
     let mut dice = Dice::new(seed);
     let mut steps = prelude(&mut dice);
+    // A listener over RESP3 may track keys.
+    let tracked = steps.iter().any(|step| step.face == Face::Heard && name_of(&step.requests[0]) == "HELLO");
+    // Who finds out that a key has expired, and what others hear of it, is each server's own affair.
+    let heard = steps.iter().any(|step| step.face == Face::Heard);
     for _ in 0..STEPS {
         let any = |dice: &mut Dice, face: &Face| loop {
             let (name, shape) = dice.pick(table);
             let slow = name.starts_with('B') && !name.starts_with("BIT");
             let rare = (slow && matches!(face, Face::Plain)) || name.starts_with("FLUSH");
-            if !rare || narrow || dice.one_in(4) {
+            let unfit = match face {
+                Face::Exec | Face::Watched => ["EXEC", "DISCARD", "RESET"].contains(&name.as_str()),
+                _ => name == "MULTI",
+            } || (name == "SWAPDB" && tracked);
+            if !unfit && (!rare || narrow || dice.one_in(4)) {
                 return grammar::request(dice, name, shape);
             }
         };
-        let (face, count) = match dice.below(26) {
+        let (face, count) = match dice.below(31) {
             0..=3 => (Face::Exec, 1 + dice.below(4)),
             4..=7 => (Face::Script { declared: dice.one_in(2), resp3: dice.one_in(3) }, 1),
             8 => (Face::Watched, 2 + dice.below(3)),
@@ -138,6 +153,8 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
             12 => (Face::Many, 0),
             24 | 25 => (Face::Dumped, 0),
             13 | 14 => (Face::Function, 1),
+            26..=28 => (Face::Series, 0),
+            29 if !heard => (Face::Expired, 0),
             _ => (Face::Plain, 1),
         };
         let mut requests: Vec<Request> = match face {
@@ -147,11 +164,18 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
             Face::Scan => vec![one_of(&mut dice, SCANNING)],
             Face::Many => vec![grammar::many(&mut dice)],
             Face::Dumped => vec![grammar::written(&mut dice, "DUMP key")],
+            Face::Expired => vec![grammar::written(&mut dice, "PEXPIRE key 1")],
+            Face::Series => scripts::series(&mut dice, table),
             _ => Vec::new(),
         };
         for _ in 0..count {
             let feeding = matches!(face, Face::Blocked) && dice.one_in(2);
             requests.push(if feeding { one_of(&mut dice, FEEDING) } else { any(&mut dice, &face) });
+        }
+        if face == Face::Blocked && (tracked || keys_of(&requests[0]) > 1) {
+            // Which of the keys in the other database serves it follows from the order of a hash table. Caches hear of it from
+            // Perigee alone.
+            requests.retain(|request| name_of(request) != "SWAPDB");
         }
         if face == Face::Watched && !dice.one_in(4) {
             let touched = requests[1].get(1 + dice.below(2)).cloned();
@@ -160,6 +184,12 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
         steps.push(Step { face, requests });
     }
     steps
+}
+
+/// How many different keys a request of [`BLOCKING`] waits for.
+fn keys_of(request: &Request) -> usize {
+    let is_key = |word: &&Vec<u8>| matches!(word[..], [b'a'..=b'z', b'0'..=b'9']);
+    request.iter().filter(is_key).collect::<BTreeSet<_>>().len()
 }
 
 /// What the whole episode is played with: the protocol, and a listener that hears of every change.
@@ -174,16 +204,35 @@ fn prelude(dice: &mut Dice) -> Vec<Step> {
             *dice.pick(&["max-entries 3", "max-entries 1", "max-bytes 60", "max-bytes 200", "max-entries 0"]);
         steps.push(step(Face::Plain, &format!("CONFIG SET stream-node-{sizes}")));
     }
+    if dice.one_in(3) {
+        let small =
+            [("hash", "entries"), ("hash", "value"), ("zset", "entries"), ("zset", "value"), ("set", "")];
+        for (kind, what) in small {
+            let limit = dice.pick(&["2", "4", "8", "40"]);
+            let name = if kind == "set" {
+                "set-max-intset-entries".into()
+            } else {
+                format!("{kind}-max-listpack-{what}")
+            };
+            steps.push(step(Face::Plain, &format!("CONFIG SET {name} {limit}")));
+        }
+    }
     if dice.one_in(2) {
         steps.push(step(Face::Plain, "HELLO 3"));
     }
-    if dice.one_in(2) {
+    let (events, tracked) = (dice.one_in(2), dice.one_in(4));
+    if tracked || (events && dice.one_in(2)) {
+        steps.push(step(Face::Heard, "HELLO 3"));
+    }
+    if events {
         let flags = *dice.pick(&["KEA", "KEA", "KEAmn", "Kg", "El$", "AKE", "Ehmn", "Kzs", "KEx"]);
         steps.push(step(Face::Plain, &format!("CONFIG SET notify-keyspace-events {flags}")));
-        if dice.one_in(2) {
-            steps.push(step(Face::Heard, "HELLO 3"));
-        }
         steps.push(step(Face::Heard, "PSUBSCRIBE __key*"));
+    }
+    if tracked {
+        let mode =
+            *dice.pick(&["", "", " NOLOOP", " BCAST", " BCAST PREFIX s PREFIX l", " OPTIN", " OPTOUT"]);
+        steps.push(step(Face::Heard, &format!("CLIENT TRACKING ON{mode}")));
     }
     if dice.one_in(5) {
         let rules = *dice.pick(RESTRICTED);
@@ -255,6 +304,16 @@ const HEARING: &[&str] = &[
     "SUNSUBSCRIBE < channel >+",
     "PING [ val ]",
     "GET kstr",
+    "GET kstr",
+    "EXISTS < key >+",
+    "HGET khash field",
+    "LRANGE klist 0 -1",
+    "ZCARD kzset",
+    "EVAL return(redis.call(unpack(ARGV))) 1 s0 GET kstr",
+    "SET kstr val",
+    "CLIENT CACHING < YES | NO >",
+    "CLIENT TRACKINGINFO",
+    "CLIENT TRACKING < ON | ON | OFF > [ NOLOOP | BCAST | BCAST PREFIX s | OPTIN | OPTOUT ]",
     "SUBSCRIBE",
 ];
 
@@ -336,64 +395,37 @@ const LIBRARY: &str = "#!lua name=oracle\nredis.register_function('call', functi
 /// Enough to fill keys of every type when one command is examined alone.
 const SEEDING: &[&str] = &["SET", "RPUSH", "HSET", "SADD", "ZADD", "XADD", "XGROUP CREATE", "DEL"];
 
-/// Commands about the server or the connection: their place is in the transcripts.
+/// Commands whose place is in the transcripts, or in a face of their own.
 const LEFT_OUT: &[&str] = &[
-    "ACL",
     "ASKING",
-    "AUTH",
     "BGREWRITEAOF",
     "BGSAVE",
-    "CLIENT",
     "CLUSTER",
     "COMMAND",
-    "CONFIG",
     "DEBUG",
-    "DISCARD",
     "EVAL",
-    "EVALSHA",
-    "EVALSHA_RO",
     "EVAL_RO",
-    "EXEC",
     "FAILOVER",
-    "FCALL",
-    "FCALL_RO",
-    "FUNCTION",
-    "HELLO",
-    "INFO",
-    "LASTSAVE",
-    "LATENCY",
     "LOLWUT",
-    "MEMORY",
     "MIGRATE",
     "MODULE",
     "MONITOR",
-    "MULTI",
-    "OBJECT",
     "PFSELFTEST",
     "PSUBSCRIBE",
     "PSYNC",
     "PUNSUBSCRIBE",
     "QUIT",
-    "READONLY",
-    "READWRITE",
     "REPLCONF",
     "REPLICAOF",
-    "RESET",
     "RESTORE-ASKING",
-    "ROLE",
     "SAVE",
-    "SCRIPT",
     "SHUTDOWN",
     "SLAVEOF",
-    "SLOWLOG",
-    "SPUBLISH",
     "SSUBSCRIBE",
     "SUBSCRIBE",
     "SUNSUBSCRIBE",
     "SYNC",
-    "TIME",
     "UNSUBSCRIBE",
-    "WAIT",
 ];
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ mod introspection;
 mod listener;
 mod pair;
 mod report;
+mod scripts;
 mod shapes;
 mod state;
 mod step;
+mod table;
 mod transcript;
 mod words;
 

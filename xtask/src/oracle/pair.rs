@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::connection::{Connection, Outcome, REPLY_WITHIN};
 use crate::server::Server;
@@ -31,10 +31,14 @@ impl Pair {
                 bail!("{} has stopped:\n{}", server.name, server.log_tail());
             }
             let mut connection = server.connect()?;
-            let silence = &["CONFIG", "SET", "notify-keyspace-events", ""];
-            let nodes = &["CONFIG", "SET", "stream-node-max-bytes", "4096", "stream-node-max-entries", "100"];
-            for request in [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"], silence, nodes] {
-                connection.call(request)?;
+            let mut settings = vec!["CONFIG", "SET"];
+            settings.extend(SETTINGS.iter().flat_map(|(name, value)| [*name, *value]));
+            let users = ["ACL", "DELUSER", "restricted", "u0", "u1"];
+            let libraries = ["FUNCTION", "DELETE", "lib0"];
+            let all = [&["FLUSHALL"][..], &["SCRIPT", "FLUSH"], &users, &libraries, &settings];
+            all.iter().try_for_each(|request| connection.send(request))?;
+            for request in all {
+                connection.expect_reply().with_context(|| request.join(" "))?;
             }
         }
         Ok(())
@@ -79,11 +83,38 @@ impl Pair {
         Ok([reference.read(within), subject.read(within)])
     }
 
+    /// Asks both the same questions at once, each of which has a plain reply.
+    pub(super) fn ask_all<T: AsRef<[u8]>>(&mut self, requests: [&[Vec<T>]; 2]) -> Result<[Vec<Value>; 2]> {
+        let connections = self.connections(PRIVATE)?;
+        for (connection, requests) in connections.iter_mut().zip(requests) {
+            requests.iter().try_for_each(|request| connection.send(request))?;
+        }
+        let [reference, subject] = connections;
+        let answers = |connection: &mut Connection, requests: &[Vec<T>]| {
+            requests.iter().map(|_| connection.expect_reply()).collect::<Result<Vec<_>>>()
+        };
+        Ok([answers(reference, requests[0])?, answers(subject, requests[1])?])
+    }
+
     /// Asks one of the two (0: the reference) something that has a plain reply.
     pub(super) fn ask(&mut self, which: usize, request: &[&[u8]]) -> Result<Value> {
         self.connections(PRIVATE)?[which].call(request)
     }
 }
+
+/// What random commands may change, and how every episode finds it.
+const SETTINGS: &[(&str, &str)] = &[
+    ("notify-keyspace-events", ""),
+    ("stream-node-max-bytes", "4096"),
+    ("stream-node-max-entries", "100"),
+    ("hash-max-listpack-entries", "512"),
+    ("hash-max-listpack-value", "64"),
+    ("set-max-intset-entries", "512"),
+    ("zset-max-listpack-entries", "128"),
+    ("zset-max-listpack-value", "64"),
+    ("list-max-listpack-size", "-2"),
+    ("hll-sparse-max-bytes", "3000"),
+];
 
 /// The connection that inspects and never changes its protocol.
 const PRIVATE: u32 = u32::MAX;

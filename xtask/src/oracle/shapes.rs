@@ -82,6 +82,10 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "lat" => LATITUDES,
         "radius" => RADIUSES,
         "unit" => UNITS,
+        "user" => USERS,
+        "rule" => RULES,
+        "parameter" => PARAMETERS,
+        "setting" => PARAMETER_VALUES,
         "any" => return Some(anything(dice)),
         _ => return None,
     };
@@ -134,11 +138,12 @@ fn payload(dice: &mut Dice) -> Vec<u8> {
     payload
 }
 
-/// `LONG` and `LONGER` stand for values beyond the limits of the compact encodings.
+/// `LONG` and `LONGER` stand for values beyond the limits of the compact encodings, `HUGE` for one that fills a list's node.
 fn expand(word: &str) -> Vec<u8> {
     match word {
         "LONG" => vec![b'x'; 65],
         "LONGER" => vec![b'y'; 300],
+        "HUGE" => (0..9_000).map(|at| b'a' + (at % 23) as u8).collect(),
         "BINARY" => b"\x00\xff\r\n\x80".to_vec(),
         _ => word.as_bytes().to_vec(),
     }
@@ -183,6 +188,7 @@ const VALUES: &[&str] = &[
     " 1",
     "LONG",
     "LONGER",
+    "HUGE",
     "BINARY",
     "9223372036854775807",
     "-9223372036854775808",
@@ -440,6 +446,77 @@ const RADIUSES: &[&str] = &[
     "",
 ];
 const UNITS: &[&str] = &["km", "mi", "km", "m", "ft", "KM", "parsec", ""];
+const USERS: &[&str] = &["u0", "u1", "default", "nobody"];
+const RULES: &[&str] = &[
+    "on",
+    "+@all",
+    "~*",
+    "allkeys",
+    "+get",
+    "-set",
+    "+@read",
+    "-@write",
+    "~s*",
+    "~?0",
+    "%R~h*",
+    "%W~l*",
+    "&*",
+    "&c*",
+    "nopass",
+    "+@all",
+    "-@all",
+    "(+@read ~x*)",
+    "(+set %W~s1)",
+    "off",
+    "resetkeys",
+    "resetchannels",
+    "resetpass",
+    "reset",
+    "clearselectors",
+    ">pass",
+    "<pass",
+    "#abc",
+    "+config|get",
+    "-config|set",
+    "+select|0",
+    "-client|kill",
+    "+nosuch",
+    "+@nosuch",
+    "~",
+    "%X~a",
+    "%RW~t*",
+    "allchannels",
+    "allcommands",
+    "nocommands",
+    "sanitize-payload",
+    "(",
+    "()",
+    "(on)",
+    "+",
+    "x",
+    "",
+    "+config|get|x",
+    "-select|0",
+    "+eval",
+    "<none",
+    "!abc",
+];
+const PARAMETERS: &[&str] = &[
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "set-max-intset-entries",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
+    "hll-sparse-max-bytes",
+    "list-max-listpack-size",
+    "hash-max-ziplist-entries",
+    "zset-max-ziplist-value",
+    "list-max-ziplist-size",
+    "nothing",
+    "",
+];
+const PARAMETER_VALUES: &[&str] =
+    &["3", "1", "0", "16", "100", "512", "4kb", "-1", "-3", "abc", "", "9223372036854775808", "1.5", "-5"];
 const OPTIONS: &[&str] = &[
     "NX",
     "XX",

@@ -1,19 +1,18 @@
 //! The whole data of both servers, key by key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::compare::{Policy, same_value};
-use super::pair::Pair;
+use super::pair::{Pair, Request};
 use crate::value::Value;
 
-const DATABASES: u32 = 16;
 const TTL_TOLERANCE_MS: i64 = 1_500;
 
 /// The first difference between the two servers' data, as each has it.
 pub(super) fn difference(pair: &mut Pair) -> Result<Option<(String, String, String)>> {
-    let [reference, subject] = [dump(pair, 0)?, dump(pair, 1)?];
+    let [reference, subject] = dump(pair)?;
     let keys = reference.keys().chain(subject.keys());
     for key in keys {
         let (a, b) = (reference.get(key), subject.get(key));
@@ -42,17 +41,24 @@ fn difference_kind(reference: Option<&Entry>, subject: Option<&Entry>) -> String
     }
 }
 
-/// What a server makes of a payload.
-pub(super) fn restored(pair: &mut Pair, which: usize, payload: &[u8]) -> Result<Entry> {
+/// What the servers make of payloads: the reference of the first, the subject of the second.
+pub(super) fn restored(pair: &mut Pair, payloads: [&[u8]; 2]) -> Result<[Entry; 2]> {
     let key = b"restored";
-    let answer = pair.ask(which, &[b"RESTORE", key, b"0", payload, b"REPLACE"])?;
-    let mut entry = entry(pair, which, key)?;
-    pair.ask(which, &[b"DEL", key])?;
-    if entry.kind == "none" {
-        // The refusal.
-        entry.content = answer;
-    }
-    Ok(entry)
+    let restore = payloads.map(|payload| vec![words(&[b"RESTORE", key, b"0", payload, b"REPLACE"])]);
+    let answers = pair.ask_all([&restore[0], &restore[1]])?;
+    let keys = [key.to_vec()];
+    let mut found = entries(pair, [&keys, &keys])?;
+    let gone = [words(&[b"DEL", key])];
+    pair.ask_all([&gone, &gone])?;
+    let mut restored = found.iter_mut().zip(answers).filter_map(|(entries, answers)| {
+        let (mut entry, answer) = (entries.pop()?, answers.into_iter().next()?);
+        if entry.kind == "none" {
+            // The refusal.
+            entry.content = answer;
+        }
+        Some(entry)
+    });
+    restored.next().zip(restored.next()).map(<[Entry; 2]>::from).context("no answer to RESTORE")
 }
 
 /// A key as it can be compared.
@@ -75,6 +81,12 @@ impl Entry {
             && same_value(Policy::Times, &self.content, &other.content)
     }
 
+    /// Arranges the fields of a hash.
+    pub(super) fn forget_order(&mut self) {
+        let content = std::mem::replace(&mut self.content, Value::Null);
+        self.content = normal(content, &self.kind, "hashtable");
+    }
+
     pub(super) fn show(&self) -> String {
         let text = self.content.to_string();
         let cut = text.char_indices().nth(600).map_or(text.len(), |(at, _)| at);
@@ -82,39 +94,84 @@ impl Entry {
     }
 }
 
-fn dump(pair: &mut Pair, which: usize) -> Result<BTreeMap<(u32, Vec<u8>), Entry>> {
-    let mut entries = BTreeMap::new();
-    for database in 0..DATABASES {
-        pair.ask(which, &[b"SELECT", database.to_string().as_bytes()])?;
-        let keys = pair.ask(which, &[b"KEYS", b"*"])?;
-        for key in keys.items().unwrap_or_default() {
-            let key = key.bytes().unwrap_or_default();
-            entries.insert((database, key.to_vec()), entry(pair, which, key)?);
+type Entries = BTreeMap<(u32, Vec<u8>), Entry>;
+
+fn dump(pair: &mut Pair) -> Result<[Entries; 2]> {
+    let mut dumps = [Entries::new(), Entries::new()];
+    for database in used_databases(pair)? {
+        let number = database.to_string();
+        let list = [words(&[b"SELECT", number.as_bytes()]), words(&[b"KEYS", b"*"])];
+        let keys = pair.ask_all([&list, &list])?.map(|answers| {
+            let keys = answers.last().and_then(Value::items).unwrap_or_default();
+            keys.iter().filter_map(|key| Some(key.bytes()?.to_vec())).collect::<Vec<_>>()
+        });
+        let found = entries(pair, [&keys[0], &keys[1]])?;
+        for (dump, (keys, found)) in dumps.iter_mut().zip(keys.into_iter().zip(found)) {
+            dump.extend(keys.into_iter().map(|key| (database, key)).zip(found));
         }
     }
-    pair.ask(which, &[b"SELECT", b"0"])?;
-    Ok(entries)
+    let home = [words(&[b"SELECT", b"0"])];
+    pair.ask_all([&home, &home])?;
+    Ok(dumps)
 }
 
-fn entry(pair: &mut Pair, which: usize, key: &[u8]) -> Result<Entry> {
-    let text = |value: Value| String::from_utf8_lossy(value.bytes().unwrap_or_default()).into_owned();
-    let kind = text(pair.ask(which, &[b"TYPE", key])?);
-    let encoding = text(pair.ask(which, &[b"OBJECT", b"ENCODING", key])?);
-    let ttl_ms = match pair.ask(which, &[b"PTTL", key])? {
-        Value::Int(ttl_ms) => ttl_ms,
-        _ => i64::MIN,
+/// The databases in which either server has keys.
+fn used_databases(pair: &mut Pair) -> Result<BTreeSet<u32>> {
+    let ask = [words(&[b"INFO", b"keyspace"])];
+    let texts = pair.ask_all([&ask, &ask])?.concat();
+    let texts =
+        texts.iter().map(|text| String::from_utf8_lossy(text.bytes().unwrap_or_default()).into_owned());
+    let numbers = |text: String| {
+        let number = |line: &str| line.strip_prefix("db")?.split(':').next()?.parse().ok();
+        text.lines().filter_map(number).collect::<Vec<u32>>()
     };
-    let request: &[&[u8]] = match kind.as_str() {
-        "string" => &[b"GET", key],
-        "list" => &[b"LRANGE", key, b"0", b"-1"],
-        "set" => &[b"SMEMBERS", key],
-        "hash" => &[b"HGETALL", key],
-        "zset" => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
-        "stream" => &[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"],
-        _ => &[b"EXISTS", key],
-    };
-    let content = normal(pair.ask(which, request)?, &kind, &encoding);
-    Ok(Entry { kind, encoding, ttl_ms, content })
+    Ok(texts.flat_map(numbers).collect())
+}
+
+/// The keys that each server was found to have, as they are there.
+fn entries(pair: &mut Pair, keys: [&[Vec<u8>]; 2]) -> Result<[Vec<Entry>; 2]> {
+    let about = keys.map(|keys| {
+        let asked = |key: &Vec<u8>| {
+            [words(&[b"TYPE", key]), words(&[b"OBJECT", b"ENCODING", key]), words(&[b"PTTL", key])]
+        };
+        keys.iter().flat_map(asked).collect::<Vec<_>>()
+    });
+    let about = pair.ask_all([&about[0], &about[1]])?;
+    let text = |value: &Value| String::from_utf8_lossy(value.bytes().unwrap_or_default()).into_owned();
+    let contents: [Vec<_>; 2] = std::array::from_fn(|which| {
+        let kinds = about[which].iter().step_by(3).map(text);
+        keys[which].iter().zip(kinds).map(|(key, kind)| content(key, &kind)).collect()
+    });
+    let contents = pair.ask_all([&contents[0], &contents[1]])?;
+    let mut found = about.iter().zip(contents).map(|(about, contents)| {
+        let entry = |(about, content): (&[Value], Value)| {
+            let (kind, encoding) = (text(&about[0]), text(&about[1]));
+            let ttl_ms = match about[2] {
+                Value::Int(ttl_ms) => ttl_ms,
+                _ => i64::MIN,
+            };
+            Entry { content: normal(content, &kind, &encoding), kind, encoding, ttl_ms }
+        };
+        about.chunks_exact(3).zip(contents).map(entry).collect::<Vec<_>>()
+    });
+    found.next().zip(found.next()).map(<[Vec<Entry>; 2]>::from).context("two servers")
+}
+
+/// What tells the content of a key of that type.
+fn content(key: &[u8], kind: &str) -> Request {
+    match kind {
+        "string" => words(&[b"GET", key]),
+        "list" => words(&[b"LRANGE", key, b"0", b"-1"]),
+        "set" => words(&[b"SMEMBERS", key]),
+        "hash" => words(&[b"HGETALL", key]),
+        "zset" => words(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
+        "stream" => words(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"]),
+        _ => words(&[b"EXISTS", key]),
+    }
+}
+
+fn words(words: &[&[u8]]) -> Request {
+    words.iter().map(|word| word.to_vec()).collect()
 }
 
 /// Sets, and hashes that are hash tables, have no order of their own.

@@ -9,7 +9,7 @@ use super::compare::{Policy, same, same_value};
 use super::listener;
 use super::pair::{Pair, Request};
 use super::report::{Report, group, show};
-use super::{state, words};
+use super::{scripts, state, words};
 use crate::connection::{Outcome, REPLY_WITHIN};
 use crate::value::Value;
 
@@ -36,6 +36,30 @@ pub(super) enum Face {
     Scan,
     /// A DUMP, whose payloads are exchanged.
     Dumped,
+    /// Each request as it is, one after the other: a script that runs often.
+    Series,
+    /// A PEXPIRE whose deadline passes at once.
+    Expired,
+}
+
+impl Face {
+    /// In one word, for counting.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Many => "large",
+            Self::Exec => "in transactions",
+            Self::Script { .. } => "in scripts",
+            Self::Function => "in functions",
+            Self::Watched => "watched",
+            Self::Blocked => "beside a waiting client",
+            Self::Heard => "of a listener",
+            Self::Scan => "iterations",
+            Self::Dumped => "exchanged dumps",
+            Self::Series => "runs of random scripts",
+            Self::Expired => "expiring",
+        }
+    }
 }
 
 /// One step of an episode.
@@ -74,7 +98,14 @@ impl Step {
             }
             Face::Scan => self.scan(pair)?,
             Face::Dumped => self.exchange(pair)?,
+            Face::Series => self.series(pair)?,
+            Face::Expired => {
+                let found = self.one(pair, MAIN, 0)?;
+                std::thread::sleep(Duration::from_millis(3));
+                found
+            }
         };
+        let found = found.filter(|_| !self.is_noticed_by_one_alone());
         if let Some(Difference { position, reference, subject }) = found {
             let request = &self.requests[position];
             if !report.accepts(&words::join(request), &reference, &subject) {
@@ -107,6 +138,8 @@ impl Step {
         let first = &self.requests[0];
         match self.face {
             Face::Plain | Face::Script { .. } | Face::Function => vec![line(&self.wire(0))],
+            Face::Expired => vec![line(first), "(3 ms)".into()],
+            Face::Series => self.series_lines(),
             Face::Many => vec![format!("{} ... ({} words)", line(&first[..4].to_vec()), first.len())],
             Face::Exec => transaction(0).collect(),
             Face::Watched => [line(first), format!("(other) {}", line(&self.requests[1]))]
@@ -123,6 +156,21 @@ impl Step {
     fn one(&self, pair: &mut Pair, connection: u32, position: usize) -> Result<Option<Difference>> {
         let [reference, subject] = pair.call(connection, &self.wire(position))?;
         self.judge(pair, position, reference, subject)
+    }
+
+    fn series(&self, pair: &mut Pair) -> Result<Option<Difference>> {
+        for position in 0..self.requests.len() {
+            let found = self.one(pair, MAIN, position)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn series_lines(&self) -> Vec<String> {
+        let runs = self.requests.chunk_by(|a, b| a == b);
+        runs.map(|same| format!("({} times) {}", same.len(), words::join(&same[0]))).collect()
     }
 
     fn transaction(&self, pair: &mut Pair, from: usize) -> Result<Option<Difference>> {
@@ -186,7 +234,7 @@ impl Step {
         if self.overwrites_what_is_waited_for() {
             return Ok(None);
         }
-        if unblocked[0] != unblocked[1] || !same(policy(&self.requests[0]), &reference, &subject) {
+        if unblocked[0] != unblocked[1] || !same(Policy::of(&self.requests[0]), &reference, &subject) {
             return Ok(difference(reference, subject));
         }
         Ok(None)
@@ -201,6 +249,14 @@ impl Step {
         name_of(&self.requests[0]).starts_with("BZ") && self.requests[1..].iter().any(stores)
     }
 
+    /// A watching client of Redis does not notice the key that a BITFIELD makes or lengthens, if none of its writes fits.
+    fn is_noticed_by_one_alone(&self) -> bool {
+        let may_fail = |request: &Request| {
+            name_of(request) == "BITFIELD" && request.iter().any(|word| word.eq_ignore_ascii_case(b"FAIL"))
+        };
+        self.face == Face::Watched && may_fail(&self.requests[1])
+    }
+
     fn scan(&self, pair: &mut Pair) -> Result<Option<Difference>> {
         let request = &self.requests[0];
         let [reference, subject] = [iterate(pair, 0, request)?, iterate(pair, 1, request)?];
@@ -208,18 +264,26 @@ impl Step {
         Ok(differs.then_some(Difference { position: 0, reference, subject }))
     }
 
-    /// What a server has dumped is restored on the other one: both must be the same.
+    /// What a server has dumped is restored on the other one: both must be the same, and of most encodings already the payloads.
     fn exchange(&self, pair: &mut Pair) -> Result<Option<Difference>> {
         let [reference, subject] = pair.call(MAIN, &self.requests[0])?;
         let [Some(mine), Some(theirs)] = [&reference, &subject].map(payload) else {
             return Ok((reference != subject).then_some(Difference { position: 0, reference, subject }));
         };
-        let answers = [theirs, mine]
-            .into_iter()
-            .enumerate()
-            .map(|(which, payload)| state::restored(pair, which, payload));
-        let mut answers = answers.collect::<Result<Vec<_>>>()?.into_iter();
-        let difference = answers.next().zip(answers.next()).filter(|(a, b)| !a.same(b));
+        // The other kinds have an order of their own, or tell times.
+        const HASH_TABLE: u8 = 4;
+        const EXACT: &[u8] = b"\x00\x05\x0b\x10\x11";
+        let kinds = [mine, theirs].map(<[u8]>::first);
+        if kinds[0] == kinds[1] && kinds[0].is_some_and(|kind| EXACT.contains(kind)) && mine != theirs {
+            return Ok(Some(Difference { position: 0, reference, subject }));
+        }
+        let mut restored = state::restored(pair, [theirs, mine])?;
+        if mine.first() == Some(&HASH_TABLE) {
+            // Restored, it may be compact, in the order of the table.
+            restored.iter_mut().for_each(state::Entry::forget_order);
+        }
+        let [a, b] = restored;
+        let difference = (!a.same(&b)).then_some((a, b));
         Ok(difference.map(|(a, b)| {
             let [reference, subject] =
                 [a, b].map(|entry| Outcome::Reply(Value::Bulk(entry.show().into_bytes())));
@@ -260,7 +324,7 @@ impl Step {
         let request = &self.requests[position];
         let fine = match (&reference, &subject) {
             (Outcome::Reply(a), Outcome::Reply(b)) => {
-                same_value(policy(request), a, b)
+                same_value(Policy::of(request), a, b)
                     || self.follows_chance(position)
                     || self.order_is_free(pair, request, a, b)?
             }
@@ -278,6 +342,11 @@ impl Step {
     fn order_is_free(&self, pair: &mut Pair, request: &Request, a: &Value, b: &Value) -> Result<bool> {
         let by = request.iter().any(|word| word.eq_ignore_ascii_case(b"BY"));
         let from_map = matches!(self.face, Face::Script { resp3: true, .. });
+        if self.face == Face::Series {
+            return Ok(
+                self.requests.iter().any(scripts::has_free_order) && same_value(Policy::Unordered, a, b)
+            );
+        }
         let relaxed = match name_of(request).as_str() {
             "HGETALL" | "LCS" | "XREAD" | "XREADGROUP" if from_map => {
                 return Ok(same_value(Policy::UnorderedPairs, a, b));
@@ -299,8 +368,9 @@ impl Step {
     fn forget_random_effects(&self, pair: &mut Pair) -> Result<()> {
         let chance = (0..self.requests.len()).any(|position| self.follows_chance(position));
         let served_once = self.face == Face::Blocked && self.overwrites_what_is_waited_for();
-        if served_once || (chance && self.requests.len() > 1) {
-            pair.call(MAIN, &["FLUSHALL"])?;
+        if served_once || self.is_noticed_by_one_alone() || (chance && self.requests.len() > 1) {
+            let flush = [vec!["FLUSHALL"]];
+            pair.ask_all([&flush, &flush])?;
             listener::hear(pair)?;
         }
         for request in &self.requests {
@@ -386,35 +456,6 @@ fn stored_in_free_order(request: &Request) -> Option<&Vec<u8>> {
     let store = request.iter().rposition(|word| is(word, "STORE"))?;
     let by = request.iter().position(|word| is(word, "BY"));
     by.and_then(|_| request.get(store + 1))
-}
-
-fn policy(request: &Request) -> Policy {
-    match name_of(request).as_str() {
-        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "SPOP" | "TIME" | "DUMP" | "HELLO" => {
-            Policy::Shape
-        }
-        "SMEMBERS" | "SUNION" | "SDIFF" | "SINTER" | "KEYS" | "PUBSUB" => Policy::Unordered,
-        "SCAN" => scan_policy(request.get(1)),
-        "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
-        // A key whose deadline had passed when it was set counts until somebody finds out.
-        "DBSIZE" => Policy::Near(2.0),
-        "TTL" | "EXPIRETIME" => Policy::Near(2.0),
-        "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
-        "OBJECT" if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"REFCOUNT")) => {
-            Policy::Shape
-        }
-        "OBJECT" if request.get(1).is_some_and(|word| word.eq_ignore_ascii_case(b"IDLETIME")) => {
-            Policy::Near(2.0)
-        }
-        "XINFO" | "XPENDING" => Policy::Times,
-        _ => Policy::Exact,
-    }
-}
-
-/// Where a cursor other than the first leads is each server's own affair.
-fn scan_policy(cursor: Option<&Vec<u8>>) -> Policy {
-    let number = cursor.and_then(|cursor| std::str::from_utf8(cursor).ok()?.parse::<i128>().ok());
-    if number.is_some_and(|number| number != 0) { Policy::Ignore } else { Policy::Scan }
 }
 
 #[cfg(test)]

@@ -77,7 +77,11 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
             Ok(Value::Number(integer(word)?.clamp(min, max)))
         }
         Kind::Memory { min, max } => match memory(word) {
-            Some(bytes) => in_bounds(bytes, min, max),
+            // The one number that has no sign in Redis.
+            Some(bytes) if parameter.name == "maxmemory" => {
+                Ok(Value::Number(i64::try_from(bytes).unwrap_or(i64::MAX)))
+            }
+            Some(bytes) => in_bounds(i64::try_from(bytes).unwrap_or(-1), min, max),
             None => refuse("argument must be a memory value"),
         },
         Kind::MemoryOrPercent => memory_or_percent(word),
@@ -144,7 +148,7 @@ fn memory_or_percent(word: &str) -> Result<Value, SetError> {
         };
     }
     match memory(word) {
-        Some(bytes) => Ok(Value::Number(bytes)),
+        Some(bytes) => Ok(Value::Number(i64::try_from(bytes).unwrap_or(i64::MAX))),
         None => refuse("argument must be a memory or percent value"),
     }
 }
@@ -211,14 +215,11 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
     }
 }
 
-/// Bytes from a number with a unit. The largest that can be kept stands for more.
-pub(crate) fn memory(word: &str) -> Option<i64> {
+/// Bytes from a number with a unit. The largest that can be kept stands for more, a missing number for 0.
+pub(crate) fn memory(word: &str) -> Option<u64> {
     let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    if digits == 0 {
-        return None;
-    }
-    let number: i64 = word[..digits].parse().unwrap_or(i64::MAX);
-    let factor: i64 = match word[digits..].to_ascii_lowercase().as_str() {
+    let number: u64 = if digits == 0 { 0 } else { word[..digits].parse().unwrap_or(u64::MAX) };
+    let factor: u64 = match word[digits..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" => 1000,
         "kb" => 1 << 10,
@@ -266,10 +267,13 @@ mod tests {
         for (word, bytes) in [("1", 1), ("1k", 1000), ("1KB", 1024), ("2mb", 2 << 20), ("1gb", 1 << 30)] {
             assert_eq!(memory(word), Some(bytes), "{word}");
         }
-        for word in ["1tb", "x", "", "-1", "1.5mb", " 1mb"] {
+        for word in ["", "kb"] {
+            assert_eq!(memory(word), Some(0), "{word}");
+        }
+        for word in ["1tb", "x", "-1", "1.5mb", " 1mb"] {
             assert_eq!(memory(word), None, "{word}");
         }
-        assert_eq!(memory("99999999999999999999"), Some(i64::MAX));
+        assert_eq!(memory("99999999999999999999"), Some(u64::MAX));
     }
 
     #[test]

@@ -31,17 +31,23 @@ pub(super) const HELLO: Command = command("hello", -1, hello)
     )]);
 
 fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let wanted = Greeting::parse(call)?;
-    if let Some((user, password)) = wanted.credentials {
-        authenticate(call, user, password)?;
+    let protocol = requested_protocol(call)?;
+    // As in 7.0, each option takes effect before the next one is read.
+    let mut options = call.options(2);
+    while let Some(word) = options.next() {
+        if word.is("AUTH") && options.left() >= 2 {
+            let (user, password) = (options.value()?, options.value()?);
+            authenticate(call, user, password)?;
+        } else if word.is("SETNAME") && options.left() >= 1 {
+            set_name(call, options.value()?)?;
+        } else {
+            return Err(Error::quoting("ERR Syntax error in HELLO option '", word.0, "'"));
+        }
     }
     if !call.session.is_authenticated(call.env.engine) {
         return Err(NOT_AUTHENTICATED);
     }
-    if let Some(name) = wanted.name {
-        set_name(call, name)?;
-    }
-    if let Some(protocol) = wanted.protocol {
+    if let Some(protocol) = protocol {
         call.session.set_protocol(protocol);
         call.reply.set_protocol(protocol);
     }
@@ -49,43 +55,21 @@ fn hello(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
+fn requested_protocol(call: &Call<'_, '_>) -> Result<Option<Protocol>, Error> {
+    if call.args.len() < 2 {
+        return Ok(None);
+    }
+    match call.integer(1) {
+        Ok(2) => Ok(Some(Protocol::Resp2)),
+        Ok(3) => Ok(Some(Protocol::Resp3)),
+        Ok(_) => Err(Error::Text("NOPROTO unsupported protocol version")),
+        Err(_) => Err(Error::Text("ERR Protocol version is not an integer or out of range")),
+    }
+}
+
 const NOT_AUTHENTICATED: Error = Error::Text(
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
-
-/// HELLO's arguments.
-#[derive(Default)]
-struct Greeting<'a> {
-    protocol: Option<Protocol>,
-    credentials: Option<(&'a [u8], &'a [u8])>,
-    name: Option<&'a [u8]>,
-}
-
-impl<'a> Greeting<'a> {
-    fn parse(call: &Call<'a, '_>) -> Result<Self, Error> {
-        let mut wanted = Greeting::default();
-        if call.args.len() < 2 {
-            return Ok(wanted);
-        }
-        wanted.protocol = Some(match call.integer(1) {
-            Ok(2) => Protocol::Resp2,
-            Ok(3) => Protocol::Resp3,
-            Ok(_) => return Err(Error::Text("NOPROTO unsupported protocol version")),
-            Err(_) => return Err(Error::Text("ERR Protocol version is not an integer or out of range")),
-        });
-        let mut options = call.options(2);
-        while let Some(word) = options.next() {
-            if word.is("AUTH") && options.left() >= 2 {
-                wanted.credentials = Some((options.value()?, options.value()?));
-            } else if word.is("SETNAME") && options.left() >= 1 {
-                wanted.name = Some(options.value()?);
-            } else {
-                return Err(Error::quoting("ERR Syntax error in HELLO option '", word.0, "'"));
-            }
-        }
-        Ok(wanted)
-    }
-}
 
 fn introduce(call: &mut Call<'_, '_>) {
     let protocol = if call.session.protocol == Protocol::Resp3 { 3 } else { 2 };

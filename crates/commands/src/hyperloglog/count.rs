@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::spec::{Categories, Command, Flags, Group, Keys, command};
 
 pub(super) const PFCOUNT: Command = command("pfcount", -2, pfcount)
-    .flags(Flags::READONLY)
+    .flags(Flags::READONLY.or(Flags::MAY_REPLICATE))
     .keys(Keys::from(1))
     .acl(Categories::HYPERLOGLOG)
     .docs(

@@ -12,9 +12,13 @@ use super::ziplist::{read_ziplist, read_zipmap};
 
 /// Takes a value from the front; `None` if there is none, or one that is damaged, empty or a module's.
 ///
-/// It has the encoding that `limits` give to its size, whatever encoding it was written in.
+/// It has the encoding that `limits` give to its size, whatever encoding it was written in; the length of single elements
+/// counts for those that were not written as listpacks or ziplists.
 pub fn read_value(rest: &mut &[u8], limits: &Limits) -> Option<Value> {
     let [kind] = take_array(rest)?;
+    // What is compact stays so whatever the length of its elements.
+    let compact =
+        &Limits { hash_max_listpack_value: usize::MAX, zset_max_listpack_value: usize::MAX, ..*limits };
     match kind {
         STRING => read_string(rest).map(|bytes| Value::Str(Str::from_bytes(&bytes))),
         LIST => list(counted(rest, read_string)?),
@@ -30,12 +34,12 @@ pub fn read_value(rest: &mut &[u8], limits: &Limits) -> Option<Value> {
         SET_LISTPACK => set(each(read_listpack(&read_string(rest)?)?), limits),
         HASH => hash(counted(rest, |rest| Some((read_string(rest)?, read_string(rest)?)))?, limits),
         HASH_ZIPMAP => hash(pairs(read_zipmap(&read_string(rest)?)?)?, limits),
-        HASH_ZIPLIST => hash(pairs(read_ziplist(&read_string(rest)?)?)?, limits),
-        HASH_LISTPACK => hash(pairs(read_listpack(&read_string(rest)?)?)?, limits),
+        HASH_ZIPLIST => hash(pairs(read_ziplist(&read_string(rest)?)?)?, compact),
+        HASH_LISTPACK => hash(pairs(read_listpack(&read_string(rest)?)?)?, compact),
         ZSET => zset(counted(rest, |rest| Some((read_string(rest)?, text_score(rest)?)))?, limits),
         ZSET_2 => zset(counted(rest, |rest| Some((read_string(rest)?, binary_score(rest)?)))?, limits),
-        ZSET_ZIPLIST => zset(scores(read_ziplist(&read_string(rest)?)?)?, limits),
-        ZSET_LISTPACK => zset(scores(read_listpack(&read_string(rest)?)?)?, limits),
+        ZSET_ZIPLIST => zset(scores(read_ziplist(&read_string(rest)?)?)?, compact),
+        ZSET_LISTPACK => zset(scores(read_listpack(&read_string(rest)?)?)?, compact),
         STREAM_LISTPACKS => streams::read(rest, Version::First),
         STREAM_LISTPACKS_2 => streams::read(rest, Version::Second),
         STREAM_LISTPACKS_3 => streams::read(rest, Version::Third),

@@ -15,6 +15,7 @@ mod cmsgpack;
 mod fields;
 mod number;
 mod random;
+mod scan;
 mod structs;
 mod text;
 mod walk;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) containers: Vec<cjson::Container>,
     pub(crate) run: RunState,
     pub(crate) output_limit_bytes: usize,
+    /// The longest text that `loadstring` compiles.
+    pub(crate) chunk_limit_bytes: usize,
     pub(crate) bytecode: crate::sandbox::Bytecode,
     pub(crate) matcher: text::Matcher,
     /// What a function has still to do.
@@ -79,6 +82,7 @@ impl Shared {
             containers: Vec::new(),
             run: RunState::new(0),
             output_limit_bytes: usize::MAX,
+            chunk_limit_bytes: usize::MAX,
             bytecode: crate::sandbox::Bytecode::default(),
             matcher: text::Matcher::default(),
             operation: None,
@@ -143,6 +147,18 @@ impl Shared {
     pub(crate) fn push_output(&mut self, stack: Stack) {
         stack.push_bytes(&self.output);
         self.release();
+    }
+
+    /// Empties what a function has left that was unwound by the VM, for want of memory.
+    #[inline]
+    pub(crate) fn forget_unfinished(&mut self) {
+        if !(self.output.is_empty()
+            && self.walk.is_idle()
+            && self.levels.is_empty()
+            && self.containers.is_empty())
+        {
+            self.release();
+        }
     }
 
     /// Empties the scratch memory (but the message) and gives back what was unusually large.

@@ -72,6 +72,11 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.levels.is_empty() && self.depth == 0
+    }
+
     /// Forgets all, and gives back what was unusually large.
     pub(crate) fn release(&mut self, kept_bytes: usize) {
         self.levels.clear();
@@ -124,6 +129,7 @@ enum Level {
 
 /// Writes the first `count` arguments.
 pub(super) fn write<N: Notation>(notation: N, stack: Stack, shared: &mut Shared, count: c_int) -> Outcome {
+    shared.forget_unfinished();
     shared.walk.levels.push(Level::Arguments { next: 1, count });
     let is_written = go_on(&notation, stack, shared, &mut Turns::of_function(stack))?;
     if is_written && shared.walk.written.length() == 0 {

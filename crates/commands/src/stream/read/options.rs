@@ -163,8 +163,7 @@ pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
     let mut words = Words::new(args, 1);
     while let Some(word) = words.next() {
         if word.is("STREAMS") {
-            let first = words.position();
-            return (first..first + words.left() / 2).collect();
+            return behind_keyword(args, words.position());
         }
         // What is no option is passed over: keys are looked for before the request is refused for it.
         let values = match word {
@@ -174,7 +173,13 @@ pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
         };
         (0..values).for_each(|_| _ = words.next());
     }
-    Vec::new()
+    // The command refuses such a request, but those who may not use its keys are to be told so first.
+    let hidden = args.iter().skip(1).position(|word| word.eq_ignore_ascii_case(b"STREAMS"));
+    hidden.map_or_else(Vec::new, |at| behind_keyword(args, at + 2))
+}
+
+fn behind_keyword(args: &[&[u8]], first: usize) -> Vec<usize> {
+    (first..first + (args.len() - first) / 2).collect()
 }
 
 #[cfg(test)]
@@ -190,6 +195,7 @@ mod tests {
             ("xread streams a b 0", &[2]),
             ("xreadgroup group g c other streams a >", &[6]),
             ("xreadgroup group g c claim streams streams a >", &[7]),
+            ("xreadgroup g group c streams a >", &[5]),
             ("xread count", &[]),
             ("xread", &[]),
         ] {

@@ -4,21 +4,13 @@ use std::ffi::c_int;
 
 use crate::library::Shared;
 use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, LARGEST_EXACT, config, integer_length};
-use crate::library::number;
 use crate::library::text::{Cycles, Pace};
+use crate::library::{number, scan};
 use crate::lua::{Operation, Turns};
 use crate::stack::{Outcome, Raise, Stack};
 
 /// Values in one container: more, and the VM has no table for it.
 const LARGEST: c_int = 1 << 26;
-/// What ends the plain part of a string.
-static ENDS_TEXT: [bool; 256] = {
-    let mut table = [false; 256];
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table[0] = true;
-    table
-};
 /// Bytes of a string that are looked at one by one.
 const NEAR: usize = 64;
 /// Room that a table has before the first of its fields is known.
@@ -193,9 +185,11 @@ impl<'a> Parser<'a> {
                         Token::Unescaped => self.stack.push_bytes(&self.shared.text),
                         _ => return Err(self.expected("object key string", token)),
                     }
-                    token = self.token();
-                    if !matches!(token, Token::Colon) {
-                        return Err(self.expected("colon", token));
+                    if !self.skip(b':') {
+                        token = self.token();
+                        if !matches!(token, Token::Colon) {
+                            return Err(self.expected("colon", token));
+                        }
                     }
                     token = self.token();
                     self.value(token)?
@@ -276,6 +270,13 @@ impl<'a> Parser<'a> {
             } else {
                 self.stack.raw_set_position(table, count);
             }
+            if self.skip(b',') {
+                return Ok(Some(if is_object { Expected::Key } else { Expected::Value }));
+            }
+            if self.skip(if is_object { b'}' } else { b']' }) {
+                self.shared.containers.pop();
+                continue;
+            }
             match (self.token(), is_object) {
                 (Token::Comma, true) => return Ok(Some(Expected::Key)),
                 (Token::Comma, false) => return Ok(Some(Expected::Value)),
@@ -303,6 +304,14 @@ impl<'a> Parser<'a> {
     #[inline]
     fn byte(&self, position: usize) -> u8 {
         self.input.get(position).copied().unwrap_or(0)
+    }
+
+    /// Takes a character that stands here without a space before it.
+    #[inline(always)]
+    fn skip(&mut self, wanted: u8) -> bool {
+        let is_here = self.byte(self.position) == wanted;
+        self.position += usize::from(is_here);
+        is_here
     }
 
     fn token(&mut self) -> Token<'a> {
@@ -392,11 +401,8 @@ impl<'a> Parser<'a> {
     fn string(&mut self) -> Token<'a> {
         let start = self.position + 1;
         let input = self.input;
-        let mut end = start;
         let near = input.len().min(start + NEAR);
-        while end < near && !ENDS_TEXT[usize::from(input[end])] {
-            end += 1;
-        }
+        let mut end = start + scan::quoted(&input[start..near]);
         if end == near {
             let rest = &input[near..];
             end += memchr::memchr3(b'"', b'\\', 0, rest).unwrap_or(rest.len());
@@ -436,9 +442,11 @@ impl<'a> Parser<'a> {
                     self.shared.text.push(meaning);
                     self.position += 2;
                 }
-                byte => {
-                    self.shared.text.push(byte);
-                    self.position += 1;
+                _ => {
+                    let rest = &self.input[self.position..];
+                    let plain = &rest[..scan::quoted(rest)];
+                    self.shared.text.extend_from_slice(plain);
+                    self.position += plain.len();
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::library::cjson::config::{self, InvalidNumbers};
 use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, integer_length};
 use crate::library::fields::{Field, Name};
 use crate::library::number::write_general;
+use crate::library::scan;
 use crate::library::walk::{self, LONG, Measured, Notation, Written};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
@@ -30,7 +31,7 @@ impl Notation for Json {
                 if text.len() > LONG {
                     return Ok(Written::Text);
                 }
-                shared.output.reserve(text.len() + 2);
+                shared.output.reserve(text.len() + 16);
                 shared.output.push(b'"');
                 write_escaped(&mut shared.output, text);
                 shared.output.push(b'"');
@@ -204,14 +205,9 @@ fn cut(value: f64) -> i32 {
     if value <= f64::from(i32::MAX) { value as i32 } else { i32::MIN }
 }
 
-fn write_escaped(output: &mut Vec<u8>, text: &[u8]) {
-    let mut written = 0;
-    for (position, &byte) in text.iter().enumerate() {
-        if !NEEDS_ESCAPE[byte as usize] {
-            continue;
-        }
-        output.extend_from_slice(&text[written..position]);
-        written = position + 1;
+fn write_escaped(output: &mut Vec<u8>, mut text: &[u8]) {
+    while let Some((byte, rest)) = scan::append_unescaped(output, text) {
+        text = rest;
         let short = match byte {
             b'"' | b'\\' | b'/' => byte,
             8 => b'b',
@@ -228,19 +224,4 @@ fn write_escaped(output: &mut Vec<u8>, text: &[u8]) {
         };
         output.extend_from_slice(&[b'\\', short]);
     }
-    output.extend_from_slice(&text[written..]);
 }
-
-static NEEDS_ESCAPE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 32 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table[b'/' as usize] = true;
-    table[127] = true;
-    table
-};
