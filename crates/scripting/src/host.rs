@@ -133,7 +133,10 @@ impl Host {
 
 impl ScriptHost for LuaHost {
     fn tidy(&self) -> bool {
-        self.0.machine.borrow_mut().tidy()
+        self.0.follow_cache();
+        let mut machine = self.0.machine.borrow_mut();
+        self.0.instances.borrow_mut().follow(&self.0.engine.functions, &mut machine);
+        machine.tidy()
     }
 
     fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>> {
