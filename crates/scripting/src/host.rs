@@ -133,7 +133,10 @@ impl Host {
 
 impl ScriptHost for LuaHost {
     fn tidy(&self) -> bool {
-        self.0.machine.borrow_mut().tidy()
+        self.0.follow_cache();
+        let mut machine = self.0.machine.borrow_mut();
+        self.0.instances.borrow_mut().follow(&self.0.engine.functions, &mut machine);
+        machine.tidy()
     }
 
     fn compile(&self, script: &Arc<Script>) -> Result<(), Vec<u8>> {
@@ -307,6 +310,7 @@ impl Run {
             wrote: self.wrote,
             writes_left: self.writes_left,
         };
+        machine.collect_large();
         let before_bytes = machine.used_bytes();
         let ended = machine.go_on(thread, pending, &mut context);
         if let Some(borrowed) = &mut self.borrowed {

@@ -245,6 +245,7 @@ impl LibraryLoad for TextRun {
         };
         let (instance, thread) = self.run.as_ref()?;
         let mut machine = self.host.machine().borrow_mut();
+        machine.collect_large();
         let mut context = ScriptContext {
             env,
             script: &self.script,

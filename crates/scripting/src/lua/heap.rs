@@ -21,6 +21,8 @@ pub(crate) struct Heap {
     /// What of that is charged to them nevertheless.
     charged_bytes: usize,
     limit_bytes: usize,
+    /// Large blocks that were made since the collector was last told of them.
+    large_bytes: usize,
     /// The limit does not count: a reply is being handed to Lua, and must not raise.
     unlimited: bool,
     /// The limit was met. Set until somebody asks.
@@ -45,6 +47,7 @@ impl Heap {
             floor_bytes: 0,
             charged_bytes: 0,
             limit_bytes: usize::MAX,
+            large_bytes: 0,
             unlimited: true,
             exceeded: false,
             main: null_mut(),
@@ -119,6 +122,12 @@ impl Heap {
 
     pub(crate) fn used_bytes(&self) -> usize {
         self.used_bytes
+    }
+
+    /// What has been made in large blocks since somebody asked.
+    #[inline]
+    pub(crate) fn take_large_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.large_bytes)
     }
 
     /// Whether a script has met the limit since somebody asked.
@@ -267,6 +276,9 @@ pub(crate) unsafe extern "C" fn allocate(
         }
         let block = resize(block.cast(), old, new);
         if !block.is_null() {
+            if new >= LARGE && new > old {
+                heap.large_bytes += new - old;
+            }
             heap.used_bytes = used;
             heap.peak_bytes = heap.peak_bytes.max(used);
         }

@@ -143,6 +143,11 @@ const TRACEBACK: c_int = 20;
 /// More than this, and twice what was left by the last time, is worth to be collected.
 const UNTIDY_BYTES: usize = 4 * 1024 * 1024;
 
+/// A step of the collector for so many bytes of large blocks; it looks at some kilobytes.
+const LARGE_BYTES_PER_STEP: usize = 64 * 1024;
+/// Such steps before a slice: about half a millisecond.
+const STEPS_BEFORE_SLICE: usize = 256;
+
 /// Coroutines kept for later runs.
 const IDLE: usize = 16;
 
@@ -385,6 +390,16 @@ impl Machine {
             pending.release(main);
         }
         self.resume(thread, results, context)
+    }
+
+    /// Has the collector keep up with large strings. Left to itself it takes a small step for each string, however long that is,
+    /// and hundreds of megabytes are waiting before it has seen that a few are in use.
+    pub(crate) fn collect_large(&mut self) {
+        let steps = self.slot().heap.take_large_bytes() / LARGE_BYTES_PER_STEP;
+        if steps > 0 {
+            // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
+            unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, steps.min(STEPS_BEFORE_SLICE) as c_int) };
+        }
     }
 
     /// What the suspended library function has still to do.

@@ -167,7 +167,7 @@ const PIECE: usize = 4 * 1024;
 
 /// The time that the compiler may take, of the thread's own: many times what it needs for a text that is only long. For some, such as a
 /// thousand `and` in one expression, it needs a time that grows with the square of the length.
-const BUDGET_NS: u64 = 20_000_000;
+const BUDGET_NS: u64 = 5_000_000;
 const BUDGET_NS_PER_BYTE: u64 = 100;
 
 struct Source<'a> {

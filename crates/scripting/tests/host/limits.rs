@@ -151,3 +151,21 @@ fn what_a_script_has_left_behind_is_given_back() {
     while server.tidy() {}
     assert!(server.used_bytes() < before + (5 << 20), "{before} {}", server.used_bytes());
 }
+
+/// Left to itself, the collector takes a step for each string, however long.
+#[test]
+fn the_collector_keeps_up_with_large_strings() {
+    for body in ["string.rep(i, 2e7)", "(i .. string.rep('x', 3e7)):upper():reverse()"] {
+        let server = Server::new(&[]);
+        let client = server.connect();
+        let mut run = client.send(&["EVAL", &format!("local i = 0 while true do i = i + 1 {body} end"), "0"]);
+        let mut most = 0;
+        for _ in 0..1000 {
+            run.slices(1);
+            most = most.max(server.used_bytes());
+        }
+        assert!(most < 256 << 20, "{body}: {most}");
+        server.call(&["SCRIPT", "KILL"]);
+        run.finish();
+    }
+}
