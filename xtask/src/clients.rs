@@ -1,4 +1,4 @@
-//! Unmodified clients against a started server: redis-py, redis-cli, redis-benchmark, and bad ones.
+//! Unmodified clients against a started server: redis-py and its own tests, redis-cli, redis-benchmark, and bad ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(crate) const HELP: &str = "\
 clients [NAME]... [--server PATH] [--short]
     Runs xtask/clients/NAME.py (default: all) against a server (default: builds Perigee's release). Sets up a Python
     environment with redis-py under target/clients the first time.
-    --short   fewer rounds, for CI";
+    --short   fewer rounds, without redis-py's own tests (which it downloads), for CI";
 
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let program = arguments.value("--server")?.map(PathBuf::from);

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(OsStringExt::into_vec).collect();
     match arguments::parse(&arguments, &mut std::io::stdin()) {
         Ok(Invocation::Version) => {
-            println!("perigee v={}", env!("CARGO_PKG_VERSION"));
+            println!("{}", version());
             return ExitCode::SUCCESS;
         }
         Ok(Invocation::Help) => eprintln!("{USAGE}"),
@@ -47,6 +47,17 @@ fn main() -> ExitCode {
         Err(error) => eprintln!("{error}"),
     }
     ExitCode::FAILURE
+}
+
+/// The line of `redis-server --version`, whose first `v=` tools read, with Perigee's own version at its end.
+fn version() -> String {
+    format!(
+        "Redis server v={} sha=00000000:0 malloc={} bits={} build=0 perigee={}",
+        perigee_commands::REDIS_VERSION,
+        allocator::describe().name,
+        usize::BITS,
+        env!("CARGO_PKG_VERSION"),
+    )
 }
 
 /// Reads the settings and starts the log; nothing if a child process goes on as a daemon.

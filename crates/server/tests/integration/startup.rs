@@ -161,6 +161,8 @@ fn the_limit_of_open_files_is_raised_or_maxclients_lowered() {
 fn version_and_help() {
     let version = refused(&["--version"]);
     assert_eq!(version.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&version.stdout).starts_with("perigee v="));
+    let version = String::from_utf8_lossy(&version.stdout);
+    assert!(version.starts_with("Redis server v=7.2.4 sha="), "{version}");
+    assert!(version.ends_with(concat!(" perigee=", env!("CARGO_PKG_VERSION"), "\n")), "{version}");
     assert!(String::from_utf8_lossy(&refused(&["--help"]).stderr).contains("Usage: perigee"));
 }
