@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use dashmap::DashMap;
 use event_listener::Event;
 use parking_lot::Mutex;
-use perigee_keyspace::{Footprint, Keyspace, Txn};
+use perigee_keyspace::{Footprint, Keyspace, Txn, mapped};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -131,12 +131,13 @@ impl Default for Process {
     }
 }
 
-/// What is known of the memory allocator, and what can be asked of it.
+/// What is known of the memory allocator, and what can be asked of it. Of large strings, which lie outside of it, it knows
+/// nothing.
 #[derive(Clone)]
 pub struct Allocator {
     /// Its name and version.
     pub name: &'static str,
-    /// Bytes that it has given out: all that the process uses. It may take some microseconds.
+    /// Bytes that it has given out. It may take some microseconds.
     pub allocated: fn() -> usize,
     /// Bytes in pages that it uses, and bytes of them that are in RAM.
     pub pages: fn() -> (usize, usize),
@@ -146,6 +147,24 @@ pub struct Allocator {
     pub purge: fn(),
     /// A report for people, if it makes any.
     pub report: fn() -> Option<Vec<u8>>,
+}
+
+impl Allocator {
+    /// Bytes that the process uses. It may take some microseconds.
+    pub(crate) fn used_bytes(&self) -> usize {
+        (self.allocated)() + mapped::bytes()
+    }
+
+    /// Bytes in pages that the process uses, and bytes of them that are in RAM, or may be.
+    pub(crate) fn used_pages(&self) -> (usize, usize) {
+        let (active, resident) = (self.pages)();
+        (active + mapped::bytes(), resident + mapped::bytes())
+    }
+
+    /// Bytes that the calling thread has taken less those that it has freed.
+    pub(crate) fn thread_used_bytes(&self) -> i64 {
+        (self.thread_bytes)() + mapped::thread_bytes()
+    }
 }
 
 impl Default for Allocator {
@@ -230,7 +249,7 @@ impl Engine {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
-        self.samples.reset_peak((self.process.allocator.allocated)());
+        self.samples.reset_peak(self.process.allocator.used_bytes());
         self.memory.reset_statistics();
         self.scripts.reset_statistics();
     }

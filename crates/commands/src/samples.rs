@@ -53,7 +53,7 @@ pub(crate) struct Samples {
 
 impl Samples {
     pub(crate) fn take(&self, engine: &Engine, now_ms: u64) {
-        let allocated = (engine.process.allocator.allocated)();
+        let allocated = engine.process.allocator.used_bytes();
         self.note_memory(allocated);
         engine.memory.set_allocated(engine, allocated);
         // Only the first sample finds the 0.

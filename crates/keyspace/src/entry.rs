@@ -138,6 +138,12 @@ impl Entry {
         self.kind() <= STR
     }
 
+    /// Whether the value lies in the entry itself.
+    #[inline]
+    pub(crate) fn is_short(&self) -> bool {
+        self.kind() <= TEXT
+    }
+
     /// Whether the value is a hash.
     #[inline]
     pub(crate) fn has_fields(&self) -> bool {

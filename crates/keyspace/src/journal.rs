@@ -132,12 +132,13 @@ impl Journal {
         SPARE.take().unwrap_or_default()
     }
 
-    /// Forgets everything, and keeps the memory for the thread's next one. `false` if it is too large for that.
-    pub(crate) fn recycle(mut self: Box<Self>) -> Option<Box<Self>> {
+    /// Gives away what it could undo, and keeps the memory for the thread's next one. Answers itself if it is too large for
+    /// that.
+    pub(crate) fn recycle(mut self: Box<Self>, discard: impl Fn(Undo)) -> Option<Box<Self>> {
         if self.steps.len() > KEPT || self.targets.len() > KEPT {
             return Some(self);
         }
-        self.steps.clear();
+        self.steps.drain(..).for_each(|(_, undo)| discard(undo));
         self.targets.clear();
         self.by_key.clear();
         SPARE.set(Some(self));

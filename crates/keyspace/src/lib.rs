@@ -13,6 +13,7 @@ mod journal;
 mod key;
 mod lock;
 pub mod log;
+pub mod mapped;
 mod mutate;
 mod notices;
 mod reaper;

@@ -37,7 +37,7 @@ impl Reaper {
     /// Drops a key with its value, here if that is small.
     #[inline]
     pub(crate) fn drop_entry(&self, entry: Entry) {
-        if !entry.is_string() && entry.value().weight() > LARGE {
+        if !entry.is_short() && entry.value().weight() > LARGE {
             self.drop_later(entry.value().heap_bytes(SAMPLES), entry);
         }
     }

@@ -122,8 +122,12 @@ impl ValueRef<'_> {
     /// How much there is to free, in elements or their like.
     pub(crate) fn weight(self) -> usize {
         match self {
+            ValueRef::Str(value) => value.heap_bytes() / BYTES_LIKE_AN_ELEMENT,
             ValueRef::Stream(value) => value.weight(),
             _ => self.elements(),
         }
     }
 }
+
+/// Of a string: to free a large one takes the system a while.
+const BYTES_LIKE_AN_ELEMENT: usize = 16 << 10;

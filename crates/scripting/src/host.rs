@@ -19,7 +19,7 @@ use perigee_resp::Reply;
 use self::debugging::{Debugging, end_debugging};
 use crate::libraries::{Borrowed, Instances, TextRun};
 use crate::library::{Random, RunState};
-use crate::lua::{Ended, FunctionCall, Limit, Loading, Machine, Pending, Stop, Thread};
+use crate::lua::{Ended, FunctionCall, Limit, Limits, Loading, Machine, Pending, Stop, Thread};
 use crate::sandbox::ArgumentUse;
 
 /// A worker's Lua machine. One VM, in which scripts take turns.
@@ -178,7 +178,7 @@ impl ScriptHost for LuaHost {
         let debugging = invocation.debug.map(|mode| Box::new(Debugging::new(mode, &invocation.script)));
         *machine.loading() = borrowed.as_mut().and_then(|borrowed| borrowed.loading.take());
         machine.exchange(&mut self.0.run_state(deterministic));
-        machine.prepare(memory_limit_bytes(config), deterministic);
+        machine.prepare(limits(config), deterministic);
         drop(machine);
         txn.open_journal();
         let run = Run {
@@ -250,6 +250,11 @@ impl Suspended {
         Suspended { arguments, state, registration, loading, pending }
     }
 
+    /// Whether somebody wants the run gone.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.registration.as_ref().is_some_and(|entry| entry.running.is_killed())
+    }
+
     /// Puts it back before the next slice. Returns what the library function that it is in has still to do.
     pub(crate) fn go_on(mut self, machine: &mut Machine) -> Option<Pending> {
         machine.restore_arguments(self.arguments);
@@ -302,7 +307,11 @@ impl Run {
             wrote: self.wrote,
             writes_left: self.writes_left,
         };
+        let before_bytes = machine.used_bytes();
         let ended = machine.go_on(thread, pending, &mut context);
+        if let Some(borrowed) = &mut self.borrowed {
+            borrowed.note_growth(before_bytes, machine.used_bytes());
+        }
         (self.wrote, self.writes_left) = (context.wrote, context.writes_left);
         self.script.figures.note_memory(machine.peak_bytes().saturating_sub(self.base_bytes));
         env.worker.note_script_memory(machine.used_bytes());
@@ -346,7 +355,13 @@ impl Run {
             }
             Ended::Stopped(Stop::Limit(limit)) => {
                 drop(machine);
-                self.undo(env, limit_text(limit), txn, effects, reply);
+                let kept_bytes = self.borrowed.as_ref().map_or(0, Borrowed::kept_bytes);
+                let keeps_most = kept_bytes > memory_limit_bytes(&env.engine.config) / 2;
+                let text = match limit {
+                    Limit::Memory if keeps_most => KEEPS_TOO_MUCH,
+                    _ => limit_text(limit),
+                };
+                self.undo(env, text, txn, effects, reply);
             }
             Ended::Stopped(Stop::Panicked) => unreachable!("the panic was resumed"),
             Ended::Returned => {
@@ -459,7 +474,9 @@ impl Run {
         }
         if let Some(borrowed) = self.borrowed.take() {
             let intact = reusable || self.failed;
-            self.host.instances.borrow_mut().end(&mut machine, &self.host.engine.functions, borrowed, intact);
+            let Engine { functions, config, .. } = &*self.host.engine;
+            let limit_bytes = memory_limit_bytes(config);
+            self.host.instances.borrow_mut().end(&mut machine, functions, borrowed, intact, limit_bytes);
         }
     }
 }
@@ -485,7 +502,7 @@ impl ScriptRun for Run {
         let pending = {
             let mut machine = self.host.machine.borrow_mut();
             let pending = suspended.go_on(&mut machine);
-            machine.prepare(memory_limit_bytes(&env.engine.config), self.deterministic);
+            machine.prepare(limits(&env.engine.config), self.deterministic);
             pending
         };
         let text = match running {
@@ -503,8 +520,7 @@ impl ScriptRun for Run {
     }
 
     fn is_killed(&self) -> bool {
-        let registration = self.suspended.as_ref().and_then(|suspended| suspended.registration.as_ref());
-        registration.is_some_and(|entry| entry.running.is_killed())
+        self.suspended.as_ref().is_some_and(|suspended| suspended.is_killed())
     }
 
     fn tell<'e>(
@@ -539,12 +555,24 @@ impl Drop for Run {
     }
 }
 
+/// What scripts may use.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let chunk_bytes = match config.number(Param::ScriptMaxLength) {
+        0 => usize::MAX,
+        limit => limit as usize,
+    };
+    Limits { memory_bytes: memory_limit_bytes(config), chunk_bytes }
+}
+
 /// How much memory a script may use; 0 for any.
-pub(crate) fn memory_limit_bytes(config: &Config) -> usize {
+fn memory_limit_bytes(config: &Config) -> usize {
     if config.is_on(Param::RedisStrict) { 0 } else { config.number(Param::ScriptMemoryLimit) as usize }
 }
 
 const KILLED: &[u8] = b"ERR Script killed by user with SCRIPT KILL...";
+
+const KEEPS_TOO_MUCH: &[u8] = b"ERR Script ended: not enough memory besides what the variables of its library keep (see script-memory-limit); \
+everything it did is undone, and these variables begin anew.";
 
 pub(crate) fn limit_text(limit: Limit) -> &'static [u8] {
     match limit {

@@ -111,6 +111,7 @@ parameters! {
     BusyReplyThreshold "busy-reply-threshold" | "lua-time-limit", from(0), "5000", Mutable;
     BusyReplyScope "busy-reply-scope", Kind::Choice(&["keys", "server"]), "keys", Mutable;
     ScriptMemoryLimit "script-memory-limit", bytes(0), "1gb", Mutable;
+    ScriptMaxLength "script-max-length", bytes(0), "1mb", Mutable;
     ScriptHardTimeLimit "script-hard-time-limit", range(0, INT), "0", Mutable;
     ScriptMaxWrites "script-max-writes", from(0), "0", Mutable;
     ScriptAtomicity "script-atomicity", Kind::Bool, "no", Mutable;

@@ -17,7 +17,7 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::parse::Word;
 use crate::payload;
-use crate::scripts::{NO_HOST, ScriptFlow, ScriptRun};
+use crate::scripts::{NO_HOST, ScriptFlow, ScriptRun, check_length};
 use crate::session::Session;
 use crate::spec::{Categories, Command, Flags, Group, command};
 use crate::stats;
@@ -65,6 +65,7 @@ fn load(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if let Some(unknown) = options.iter().find(|word| !Word(word).is("replace")) {
         return Err(Error::quoting("ERR Unknown option given: ", unknown, ""));
     }
+    check_length(call.env, code)?;
     let source = Arc::new(Source::parse(code)?);
     begin(call, Request::Load { source, replace: !options.is_empty() })
 }
@@ -96,7 +97,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
         },
         _ => return Err(Error::unknown_subcommand_or_arity(call.args)),
     };
-    let sources = sources_of(call.args[2])?;
+    let sources = sources_of(call.env, call.args[2])?;
     begin(call, Request::Restore { sources, policy })
 }
 
@@ -105,7 +106,7 @@ pub(super) const LIBRARY: u8 = 0xf5;
 /// The same before 7.0 was final, in another form.
 const LIBRARY_BEFORE_7: u8 = 0xf6;
 
-fn sources_of(payload: &[u8]) -> Result<Sources, Error> {
+fn sources_of(env: Env<'_>, payload: &[u8]) -> Result<Sources, Error> {
     let mut rest = payload::open(payload)?;
     let mut sources = Sources::new();
     while let Some((&mark, after)) = rest.split_first() {
@@ -117,6 +118,7 @@ fn sources_of(payload: &[u8]) -> Result<Sources, Error> {
         }
         let code =
             payload::read_string(&mut rest).ok_or(Error::Text("ERR Failed loading library payload"))?;
+        check_length(env, &code)?;
         let source = Source::parse(&code)?;
         if let Some(twice) = sources.insert(source.name.clone(), Arc::new(source)) {
             return Err(already_exists(&twice.name));

@@ -51,7 +51,7 @@ impl Memory {
 
     /// Bytes in use, without what is being freed.
     fn bytes(&self, env: Env<'_>) -> usize {
-        let now = (env.engine.process.allocator.thread_bytes)();
+        let now = env.engine.process.allocator.thread_used_bytes();
         let asked = self.asked.load(Ordering::Relaxed);
         let mut told = env.worker.memory_told.get();
         if told.asked != asked {
@@ -75,7 +75,7 @@ impl Memory {
         let asked_ns = self.asked_ns.load(Ordering::Relaxed);
         if now_ns.saturating_sub(asked_ns) >= ASK_AFTER_NS || asked_ns == 0 {
             self.asked_ns.store(now_ns, Ordering::Relaxed);
-            self.set_allocated(env.engine, (env.engine.process.allocator.allocated)());
+            self.set_allocated(env.engine, env.engine.process.allocator.used_bytes());
         }
         self.bytes(env)
     }

@@ -7,6 +7,8 @@ use super::{
     observe, profile,
 };
 use crate::call::{Call, Suspend};
+use crate::config::Param;
+use crate::engine::Env;
 use crate::error::Error;
 use crate::maxmemory;
 use crate::parse::integer;
@@ -107,10 +109,23 @@ fn script_by_sha1(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
 fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
     key_count(call)?;
     let source = call.args[1];
+    check_length(call.env, source)?;
     let found = call.env.worker.local_scripts.borrow_mut().find_source(&call.env.engine.scripts, source);
     match found {
         Some(script) => Ok(script),
         None => load(call, source).map(LocalScript::new),
+    }
+}
+
+/// Refuses texts that are longer than `script-max-length`: to compile them, nobody is served for long.
+pub(crate) fn check_length(env: Env<'_>, source: &[u8]) -> Result<(), Error> {
+    match env.engine.config.number(Param::ScriptMaxLength) {
+        0 => Ok(()),
+        limit if source.len() as i64 <= limit => Ok(()),
+        limit => Err(Error::Owned(format!(
+            "ERR Script is too long: it has {} bytes, and may have {limit} (see script-max-length)",
+            source.len()
+        ))),
     }
 }
 
@@ -283,6 +298,7 @@ const LOAD: Command = command("load", 3, script_load)
     .syntax("script");
 
 fn script_load(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    check_length(call.env, call.args[2])?;
     let script = match call.env.engine.scripts.find_source(call.args[2]) {
         Some(script) => script,
         None => load(call, call.args[2])?,

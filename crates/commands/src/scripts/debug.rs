@@ -5,7 +5,7 @@
 
 use perigee_resp::Reply;
 
-use super::commands::{key_count, load, run};
+use super::commands::{check_length, key_count, load, run};
 use super::{LocalScript, SharedScript};
 use crate::call::Call;
 use crate::error::Error;
@@ -67,6 +67,7 @@ pub fn end_session(reply: &mut dyn Reply) {
 /// The script to debug. If nothing is to be left of it, then not in the cache either.
 fn script(call: &Call<'_, '_>, mode: DebugMode) -> Result<SharedScript, Error> {
     key_count(call)?;
+    check_length(call.env, call.args[1])?;
     let scripts = &call.env.engine.scripts;
     let script = match (mode, scripts.find_source(call.args[1])) {
         (DebugMode::Undone, _) => scripts.create(call.args[1])?,

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use super::{Sealed, Txn};
 use crate::journal::{Journal, Undo};
 use crate::reaper::Reaper;
-use crate::value::{Content, ValueMut};
+use crate::types::{ListUndo, StrUndo, StreamUndo};
+use crate::value::{Content, Value, ValueMut};
 
 impl Txn<'_> {
     /// Makes the changes final: removes what was found expired, raises watch flags. The locks stay held until the
@@ -106,7 +107,10 @@ impl Txn<'_> {
         match (undo, entry.value_mut()) {
             (Undo::Created, _) => reaper.drop_entry(database.remove_at(index)),
             (Undo::Deadline(deadline), _) => drop(database.set_deadline(index, deadline)),
-            (Undo::Str(undo), ValueMut::Str) => _ = entry.change_string(|value| value.undo(undo)),
+            (Undo::Str(undo), ValueMut::Str) => {
+                let rest = entry.change_string(|value| value.undo(undo)).flatten();
+                rest.into_iter().for_each(|rest| reaper.drop_value(Value::Str(rest)));
+            }
             (Undo::List(undo), ValueMut::List(value)) => value.undo(undo),
             (Undo::Hash(undo), ValueMut::Hash(value)) => {
                 value.undo(undo);
@@ -122,8 +126,75 @@ impl Txn<'_> {
 
 impl Reaper {
     fn drop_journal(&self, journal: Box<Journal>) {
-        if let Some(large) = journal.recycle() {
+        if let Some(large) = journal.recycle(|undo| self.drop_undo(undo)) {
             self.drop_later(0, large);
         }
+    }
+
+    fn drop_undo(&self, undo: Undo) {
+        match undo {
+            Undo::Replaced { value, .. } => self.drop_value(value),
+            Undo::Removed { entry, .. } => self.drop_entry(*entry),
+            Undo::Flushed { database, .. } => self.drop_later(database.estimated_bytes(), database),
+            Undo::Str(StrUndo::Whole(value)) => self.drop_value(Value::Str(value)),
+            Undo::List(ListUndo::Replace { chunks, .. }) => self.drop_weighing(chunks.len(), chunks),
+            Undo::Stream(StreamUndo::PrependNodes(nodes)) => self.drop_weighing(nodes.len(), nodes),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::types::{Set, Str};
+    use crate::{Deadline, Footprint, Keyspace, Txn, Value};
+
+    const LARGE: usize = 3 << 20;
+
+    fn large() -> Value {
+        Value::Str(Str::from_text(&vec![b'x'; LARGE]))
+    }
+
+    fn members() -> Value {
+        let mut set = Set::default();
+        for member in 0..1000 {
+            set.insert(format!("{member:040}").as_bytes(), &Default::default(), &mut crate::log::NoLog);
+        }
+        Value::Set(Box::new(set))
+    }
+
+    /// How many bytes are left to the reaper.
+    fn let_go(value: Value, change: impl FnOnce(&mut Txn<'_>)) -> usize {
+        let keyspace = Keyspace::new(1, 4);
+        let begin = || keyspace.try_begin(&Footprint::All, 1).expect("nobody holds a lock");
+        begin().insert(0, b"key", value, Deadline::Never);
+        let mut txn = begin();
+        change(&mut txn);
+        txn.commit();
+        keyspace.let_go_bytes().0 as usize
+    }
+
+    #[test]
+    fn nothing_large_is_freed_by_those_who_let_go_of_it() {
+        let remove = |txn: &mut Txn<'_>| assert!(txn.remove(0, b"key"));
+        let replace = |txn: &mut Txn<'_>| txn.insert_bytes(0, b"key", b"short", Deadline::Never);
+        for change in [remove, replace] {
+            assert!(let_go(large(), change) >= LARGE);
+            assert!(let_go(members(), change) >= 40_000);
+            let journaled = |txn: &mut Txn<'_>| {
+                txn.open_journal();
+                change(txn);
+            };
+            assert!(let_go(large(), journaled) >= LARGE, "what a journal has kept");
+            assert!(let_go(members(), journaled) >= 40_000, "what a journal has kept");
+        }
+        let grow = |txn: &mut Txn<'_>| {
+            txn.open_journal();
+            assert!(txn.string_entry(0, b"key").is_ok_and(|mut edit| edit.set_range(2 * LARGE, b"x") > 0));
+            txn.rollback();
+            assert_eq!(txn.string(0, b"key").map(|value| value.map(|value| value.len())), Ok(Some(5)));
+        };
+        assert!(let_go(Value::Str(Str::from_text(b"small")), grow) >= 2 * LARGE, "undone growth");
+        assert_eq!(let_go(Value::Str(Str::from_text(b"small")), remove), 0);
     }
 }

@@ -4,6 +4,7 @@
 //! one such inverse, and inverses must be applied backwards. None of the types knows keys, clocks, deadlines or locks.
 
 mod blob;
+mod buffer;
 mod hash;
 mod list;
 pub mod listpack;

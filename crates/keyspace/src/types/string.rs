@@ -1,18 +1,18 @@
 //! Strings.
 
 use super::Blob;
+use super::buffer::{Buffer, LARGE};
 use crate::log::Log;
 
 /// Content that fits without an allocation.
 const INLINE: usize = 22;
 /// Redis's longest `embstr`, in bytes.
 const EMBSTR: usize = 44;
-/// Up to this many bytes a growing string doubles; beyond, it takes an eighth more.
-const SPARE: usize = 1 << 20;
 
 /// A string value of 24 bytes: an integer, short content in place, or content on the heap.
 ///
-/// A string that was changed in place stays in a growing buffer, as Redis's `raw` strings do.
+/// A string that was changed in place stays in a growing buffer, as Redis's `raw` strings do; a large one is in one from
+/// the beginning.
 #[derive(Clone, Debug)]
 pub struct Str(Repr);
 
@@ -23,8 +23,8 @@ enum Repr {
     Int(i64),
     Inline(u8, [u8; INLINE]),
     Fixed(Box<[u8]>),
-    #[expect(clippy::box_collection, reason = "a thin pointer keeps the enum at 24 bytes")]
-    Grown(Box<Vec<u8>>),
+    /// A thin pointer keeps the enum at 24 bytes.
+    Grown(Box<Buffer>),
 }
 
 /// What undoes a change of a [`Str`].
@@ -53,6 +53,9 @@ impl Str {
 
     /// A string that is stored as bytes even if they are an integer, as INCRBYFLOAT's result is.
     pub fn from_text(bytes: &[u8]) -> Self {
+        if bytes.len() >= LARGE {
+            return Self(Repr::Grown(Box::new(Buffer::copied(bytes))));
+        }
         if bytes.len() > INLINE {
             return Self(Repr::Fixed(bytes.into()));
         }
@@ -63,7 +66,7 @@ impl Str {
 
     /// A string of encoding `raw`, as SETRANGE and APPEND leave them.
     pub fn raw(bytes: Vec<u8>) -> Self {
-        Self(Repr::Grown(Box::new(bytes)))
+        Self(Repr::Grown(Box::new(Buffer::Heap(bytes))))
     }
 
     /// The same, to be read.
@@ -114,19 +117,20 @@ impl Str {
         if bytes.is_empty() { self.len() } else { self.write(offset, bytes, log) }
     }
 
-    /// Undoes one change.
-    pub fn undo(&mut self, undo: StrUndo) {
+    /// Undoes one change, and answers what has to be freed.
+    pub fn undo(&mut self, undo: StrUndo) -> Option<Self> {
         match undo {
-            StrUndo::Whole(before) => *self = before,
+            StrUndo::Whole(before) => Some(std::mem::replace(self, before)),
             StrUndo::Part { offset, before, len, fixed } => {
-                let Repr::Grown(content) = &mut self.0 else { return };
-                content.truncate(len);
+                let Repr::Grown(content) = &mut self.0 else { return None };
                 if let Some(part) = content.get_mut(offset..offset + before.len()) {
                     part.copy_from_slice(&before);
                 }
                 if fixed {
-                    self.0 = Repr::Fixed(std::mem::take(&mut **content).into_boxed_slice());
+                    let content = Repr::Fixed(content[..len].into());
+                    return Some(Self(std::mem::replace(&mut self.0, content)));
                 }
+                content.truncate(len).map(|rest| Self(Repr::Grown(Box::new(rest))))
             }
         }
     }
@@ -136,12 +140,12 @@ impl Str {
         match &mut self.0 {
             Repr::Grown(_) => {}
             Repr::Fixed(content) => {
-                self.0 = Repr::Grown(Box::new(Vec::from(std::mem::take(content))));
+                *self = Self::raw(Vec::from(std::mem::take(content)));
             }
             Repr::Int(_) | Repr::Inline(..) => {
                 let content = self.as_bytes(&mut itoa::Buffer::new()).to_vec();
-                let before = std::mem::replace(&mut self.0, Repr::Grown(Box::new(content)));
-                log.record(|| StrUndo::Whole(Self(before)));
+                let before = std::mem::replace(self, Self::raw(content));
+                log.record(|| StrUndo::Whole(before));
                 return self.write(offset, bytes, &mut crate::log::NoLog);
             }
         }
@@ -151,15 +155,7 @@ impl Str {
             let before = Blob::from(&content[offset.min(len)..end.min(len)]);
             StrUndo::Part { offset, before, len, fixed }
         });
-        if end > content.capacity() {
-            content.reserve_exact(end - len + end.min(SPARE).max(end / 8));
-        }
-        if offset > len {
-            content.resize(offset, 0);
-        }
-        let overlap = bytes.len().min(content.len() - offset);
-        content[offset..offset + overlap].copy_from_slice(&bytes[..overlap]);
-        content.extend_from_slice(&bytes[overlap..]);
+        content.write(offset, bytes);
         content.len()
     }
 }
@@ -174,7 +170,7 @@ enum View<'a> {
     /// Content without an allocation of its own.
     Text(&'a [u8]),
     Fixed(&'a [u8]),
-    Grown(&'a Vec<u8>),
+    Grown(&'a Buffer),
 }
 
 impl<'a> StrRef<'a> {
@@ -230,7 +226,7 @@ impl<'a> StrRef<'a> {
         match self.0 {
             View::Int(_) | View::Text(_) => 0,
             View::Fixed(bytes) => bytes.len(),
-            View::Grown(bytes) => size_of::<Vec<u8>>() + bytes.capacity(),
+            View::Grown(bytes) => size_of::<Buffer>() + bytes.capacity(),
         }
     }
 
@@ -240,7 +236,7 @@ impl<'a> StrRef<'a> {
         match self.0 {
             View::Int(value) => Str::from(value),
             View::Text(bytes) | View::Fixed(bytes) => Str::from_text(bytes),
-            View::Grown(bytes) => Str::raw(bytes.clone()),
+            View::Grown(bytes) => Str(Repr::Grown(Box::new(bytes.clone()))),
         }
     }
 

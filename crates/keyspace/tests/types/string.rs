@@ -59,7 +59,7 @@ proptest! {
             prop_assert_eq!(&state(&string).1, &model);
             prop_assert_eq!(string.len(), model.len());
         }
-        log.into_iter().rev().for_each(|undo| string.undo(undo));
+        log.into_iter().rev().for_each(|undo| _ = string.undo(undo));
         prop_assert_eq!(state(&string), before);
     }
 
@@ -83,4 +83,52 @@ fn encodings_are_those_of_redis() {
     ] {
         assert_eq!(Str::from_bytes(bytes).view().encoding(), encoding, "{}", bytes.escape_ascii());
     }
+}
+
+/// Growth over gaps and across all the places where content can lie, and the way back.
+#[test]
+fn large_strings_grow_and_roll_back() {
+    const MB: usize = 1 << 20;
+    let (mut string, mut model) = (Str::from_bytes(b"small"), b"small".to_vec());
+    let mut log = Vec::new();
+    let mut states = Vec::new();
+    for (offset, len, byte) in [
+        (5, 100, 1),
+        (MB, 10, 2),
+        (3 * MB, 3, 3),
+        (MB / 2, MB, 4),
+        (3 * MB + 3, 9 * MB, 5),
+        (40 * MB, 1, 6),
+        (40 * MB + 1, 70_000, 7),
+    ] {
+        states.push(state(&string));
+        apply(&mut string, &mut model, Op::SetRange(offset, vec![byte; len]), &mut log);
+        assert!(state(&string).1 == model, "{len} bytes at {offset}");
+        assert_eq!(string.view().encoding(), "raw");
+        let copy = string.view().to_str();
+        assert!(state(&copy).1 == model, "a copy of it");
+    }
+    for undo in log.into_iter().rev() {
+        let _rest = string.undo(undo);
+        assert!(states.pop() == Some(state(&string)), "a step back");
+        // What was cut off has left nothing behind.
+        let (_, mut model) = state(&string);
+        let mut probe = Vec::new();
+        let end = model.len() + 100_000;
+        apply(&mut string, &mut model, Op::SetRange(end, vec![8]), &mut probe);
+        assert!(state(&string).1 == model, "zeros beyond the end");
+        probe.into_iter().rev().for_each(|undo| _ = string.undo(undo));
+    }
+    assert_eq!(state(&string), ("embstr", b"small".to_vec()));
+}
+
+/// Pages that nothing was written to are not there.
+#[test]
+fn a_string_of_512_mb_takes_few_pages() {
+    let mut string = Str::from_bytes(b"");
+    string.set_range((512 << 20) - 1, b"x", &mut Vec::new());
+    assert_eq!(string.len(), 512 << 20);
+    string.append(b"y", &mut Vec::new());
+    let bytes = string.view().heap_bytes();
+    assert!((512 << 20..640 << 20).contains(&bytes), "{bytes}");
 }

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) containers: Vec<cjson::Container>,
     pub(crate) run: RunState,
     pub(crate) output_limit_bytes: usize,
+    /// The longest text that `loadstring` compiles.
+    pub(crate) chunk_limit_bytes: usize,
     pub(crate) bytecode: crate::sandbox::Bytecode,
     pub(crate) matcher: text::Matcher,
     /// What a function has still to do.
@@ -80,6 +82,7 @@ impl Shared {
             containers: Vec::new(),
             run: RunState::new(0),
             output_limit_bytes: usize::MAX,
+            chunk_limit_bytes: usize::MAX,
             bytecode: crate::sandbox::Bytecode::default(),
             matcher: text::Matcher::default(),
             operation: None,

@@ -18,6 +18,8 @@ pub(crate) struct Heap {
     runs: usize,
     /// What was in use when the first of them began.
     floor_bytes: usize,
+    /// What of that is charged to them nevertheless.
+    charged_bytes: usize,
     limit_bytes: usize,
     /// The limit does not count: a reply is being handed to Lua, and must not raise.
     unlimited: bool,
@@ -41,6 +43,7 @@ impl Heap {
             peak_bytes: 0,
             runs: 0,
             floor_bytes: 0,
+            charged_bytes: 0,
             limit_bytes: usize::MAX,
             unlimited: true,
             exceeded: false,
@@ -70,11 +73,12 @@ impl Heap {
         }
     }
 
-    /// A script begins.
-    pub(crate) fn enter(&mut self) {
+    /// A script begins, to which so many bytes that are in use already are charged.
+    pub(crate) fn enter(&mut self, charged_bytes: usize) {
         if self.runs == 0 {
             self.floor_bytes = self.used_bytes;
         }
+        self.charged_bytes += charged_bytes;
         self.runs += 1;
     }
 
@@ -83,8 +87,9 @@ impl Heap {
         self.runs > 0
     }
 
-    /// A script has ended.
-    pub(crate) fn leave(&mut self) {
+    /// A script to which so much was charged has ended.
+    pub(crate) fn leave(&mut self, charged_bytes: usize) {
+        self.charged_bytes -= charged_bytes;
         self.runs -= 1;
     }
 
@@ -92,7 +97,7 @@ impl Heap {
     /// garbage a collection frees.
     pub(crate) fn allow(&mut self, bytes: usize) {
         let all = if bytes == 0 { usize::MAX } else { bytes.saturating_mul(self.runs) };
-        self.limit_bytes = self.floor_bytes.saturating_add(all);
+        self.limit_bytes = self.floor_bytes.saturating_sub(self.charged_bytes).saturating_add(all);
     }
 
     #[inline]

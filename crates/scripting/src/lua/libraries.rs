@@ -113,7 +113,7 @@ impl Machine {
     /// The compiler's message.
     pub(crate) fn loading_thread(&mut self, instance: Instance, source: &Source) -> Result<Thread, Vec<u8>> {
         self.compile_library(instance, source)?;
-        let thread = self.empty_thread(2);
+        let thread = self.empty_thread(2, 0);
         // SAFETY: see impl; the chunk is on the main stack.
         unsafe {
             self.push(self.libraries.load);
@@ -136,7 +136,7 @@ impl Machine {
         call: &FunctionCall<'_>,
     ) -> Result<Thread, Vec<u8>> {
         self.compile_library(instance, source)?;
-        let thread = self.empty_thread(5);
+        let thread = self.empty_thread(5, 0);
         // SAFETY: see impl; the chunk is on the main stack.
         unsafe {
             self.push(self.libraries.load_and_call);
@@ -151,9 +151,14 @@ impl Machine {
         Ok(thread)
     }
 
-    /// A coroutine that is about to call a function of an instance that is ready.
-    pub(crate) fn call_thread(&mut self, instance: Instance, call: &FunctionCall<'_>) -> Thread {
-        let thread = self.empty_thread(2);
+    /// A coroutine that is about to call a function of an instance that is ready, and keeps so many bytes.
+    pub(crate) fn call_thread(
+        &mut self,
+        instance: Instance,
+        kept_bytes: usize,
+        call: &FunctionCall<'_>,
+    ) -> Thread {
+        let thread = self.empty_thread(2, kept_bytes);
         let state = thread.state;
         // SAFETY: see impl; the coroutine's stack has room for a few values.
         unsafe {

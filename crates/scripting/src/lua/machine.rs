@@ -36,6 +36,8 @@ pub(crate) struct Machine {
     idle: Vec<Thread>,
     watchdog: Watchdog,
     pub(super) arguments: Arguments,
+    /// What was in use before the first script.
+    opened_bytes: usize,
     /// What was in use when everything had been collected.
     tidy_bytes: usize,
     /// The collector's cycles since it was found that there is something to collect.
@@ -92,6 +94,17 @@ pub(crate) struct Thread {
     arguments: Cell<c_int>,
     /// What it runs is a script and not a function.
     chunk: Cell<bool>,
+    /// What the limit of its memory includes besides its own.
+    charged_bytes: Cell<usize>,
+}
+
+/// What a script may use.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// The VM's memory; 0 for any.
+    pub(crate) memory_bytes: usize,
+    /// A text that it compiles.
+    pub(crate) chunk_bytes: usize,
 }
 
 /// How a slice ended.
@@ -184,12 +197,14 @@ impl Machine {
                 idle: Vec::new(),
                 watchdog,
                 arguments,
+                opened_bytes: 0,
                 tidy_bytes: 0,
                 cycles: 0,
             };
             if !*HOOKS_IN_COMPILED_CODE.get_or_init(|| machine.probe()) {
                 luaJIT_setmode(state, 0, 0);
             }
+            machine.opened_bytes = machine.used_bytes();
             machine
         }
     }
@@ -269,30 +284,32 @@ impl Machine {
 
     /// A coroutine that is about to run a compiled script.
     pub(crate) fn thread(&mut self, function: c_int) -> Thread {
-        let thread = self.empty_thread(0);
+        let thread = self.empty_thread(0, 0);
         thread.chunk.set(true);
         // SAFETY: no slice runs; the limit is lifted.
         unsafe { ffi::lua_rawgeti_(thread.state, ffi::LUA_REGISTRYINDEX, function) };
         thread
     }
 
-    /// A coroutine that is to be given a function and so many arguments.
-    pub(super) fn empty_thread(&mut self, arguments: c_int) -> Thread {
-        self.slot().heap.enter();
+    /// A coroutine that is to be given a function and so many arguments, and to which so many bytes are charged.
+    pub(super) fn empty_thread(&mut self, arguments: c_int, charged_bytes: usize) -> Thread {
+        self.slot().heap.enter(charged_bytes);
         // SAFETY: no slice runs; the limit is lifted.
         let thread = self.idle.pop().unwrap_or_else(|| unsafe {
             let state = ffi::lua_newthread(self.state);
             let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            Thread { state, reference, arguments: Cell::new(0), chunk: Cell::new(false) }
+            let (arguments, chunk, charged_bytes) = Default::default();
+            Thread { state, reference, arguments, chunk, charged_bytes }
         });
         thread.arguments.set(arguments);
         thread.chunk.set(false);
+        thread.charged_bytes.set(charged_bytes);
         thread
     }
 
     /// Takes a coroutine back; only one that has ended by returning can be used again.
     pub(crate) fn release(&mut self, thread: Thread, reusable: bool) {
-        self.slot().heap.leave();
+        self.slot().heap.leave(thread.charged_bytes.get());
         // SAFETY: the coroutine is not running.
         unsafe {
             if reusable && self.idle.len() < IDLE {
@@ -310,14 +327,16 @@ impl Machine {
         unsafe { self.sandbox.exchange(run) };
     }
 
-    /// Prepares the next slices: how much memory a script may use (0: any), whether replies are sorted.
-    pub(crate) fn prepare(&mut self, memory_limit_bytes: usize, deterministic: bool) {
+    /// Prepares the next slices: what a script may use, whether replies are sorted.
+    pub(crate) fn prepare(&mut self, limits: Limits, deterministic: bool) {
+        // SAFETY: no slice runs.
+        unsafe { self.sandbox.set_chunk_limit(limits.chunk_bytes) };
         if self.slot().deterministic != deterministic {
             // SAFETY: no slice runs; the limit is lifted.
             unsafe { self.sandbox.set_ordered(self.state, deterministic) };
         }
         let slot = self.slot();
-        slot.heap.allow(memory_limit_bytes);
+        slot.heap.allow(limits.memory_bytes);
         slot.deterministic = deterministic;
     }
 
@@ -561,6 +580,11 @@ impl Machine {
         self.cycles = 0;
         self.tidy_bytes = self.used_bytes();
         false
+    }
+
+    /// Bytes that what scripts and libraries have made takes, garbage included.
+    pub(crate) fn made_bytes(&mut self) -> usize {
+        self.used_bytes().saturating_sub(self.opened_bytes)
     }
 
     /// Bytes that the VM uses.

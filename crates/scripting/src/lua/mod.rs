@@ -25,7 +25,7 @@ pub(crate) use bridge::watched_call;
 pub(crate) use debug::Debugged;
 pub(crate) use heap::{Donation, Heap};
 pub(crate) use libraries::{FunctionCall, Instance, Loading};
-pub(crate) use machine::{Ended, Machine, Thread};
+pub(crate) use machine::{Ended, Limits, Machine, Thread};
 pub(crate) use operation::{Operation, Pending, Turns, complete};
 pub(crate) use preempt::{Limit, Stop, halt, on_signal, pause, running, should_stop};
 

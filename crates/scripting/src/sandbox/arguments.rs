@@ -5,8 +5,11 @@ use super::text::{Assigned, Text};
 /// Whether every mention of KEYS and ARGV is `KEYS[...]`, `#KEYS`, `unpack(KEYS)` or `in ipairs(KEYS)`, none of which lets the
 /// table go anywhere or changes it.
 pub(super) fn are_only_read(text: &Text<'_>, assigned: &Assigned<'_>) -> bool {
+    let called_only = [b"unpack", b"ipairs"].map(|name| is_called_only(text, name));
     (0..text.tokens.len()).all(|index| match text.at(index) {
-        name @ (b"KEYS" | b"ARGV") => is_reading(text, index) && !assigned.elements_of.contains(&name),
+        name @ (b"KEYS" | b"ARGV") => {
+            is_reading(text, index, called_only) && !assigned.elements_of.contains(name)
+        }
         word => !WAYS_ROUND.contains(&word),
     })
 }
@@ -14,14 +17,14 @@ pub(super) fn are_only_read(text: &Text<'_>, assigned: &Assigned<'_>) -> bool {
 /// Through these a name can be meant that is not in the text.
 const WAYS_ROUND: [&[u8]; 3] = [b"_G", b"load", b"loadstring"];
 
-fn is_reading(text: &Text<'_>, index: usize) -> bool {
+fn is_reading(text: &Text<'_>, index: usize, [unpack, ipairs]: [bool; 2]) -> bool {
     let before = |distance: usize| index.checked_sub(distance).map_or(b"".as_slice(), |at| text.at(at));
     match (before(1), text.at(index + 1)) {
         (b"." | b":", _) => false,
         (_, b"[") | (b"#", _) => true,
         (b"(", b")") => match before(2) {
-            b"unpack" => is_called_only(text, b"unpack"),
-            b"ipairs" => before(3) == b"in" && is_called_only(text, b"ipairs"),
+            b"unpack" => unpack,
+            b"ipairs" => before(3) == b"in" && ipairs,
             _ => false,
         },
         _ => false,

@@ -4,6 +4,8 @@
 //! a function that comes in many closures without knowing what its upvalues hold. Where nothing that such a function can see is
 //! ever assigned to, no run can tell whether the closure is its own.
 
+use std::collections::HashSet;
+
 use super::scanner::Kind;
 use super::text::{Assigned, Text};
 
@@ -29,7 +31,7 @@ const CONSTANT: [&[u8]; 10] = [
 struct Head<'a> {
     text: &'a Text<'a>,
     /// Names that some variable of the text has that is assigned to.
-    assigned: &'a [&'a [u8]],
+    assigned: &'a HashSet<&'a [u8]>,
 }
 
 impl Head<'_> {
@@ -38,13 +40,13 @@ impl Head<'_> {
         let mut index = 0;
         while self.text.at(index) == b"local" {
             let (next, has_function) = if self.text.at(index + 1) == b"function" {
-                let fixed = self.text.is_name(index + 2) && !self.assigned.contains(&self.text.at(index + 2));
+                let fixed = self.text.is_name(index + 2) && !self.assigned.contains(self.text.at(index + 2));
                 match self.function_end(index + 1).filter(|_| fixed) {
                     Some(next) => (next, true),
                     None => break,
                 }
             } else {
-                let fixed = self.text.is_name(index + 1) && !self.assigned.contains(&self.text.at(index + 1));
+                let fixed = self.text.is_name(index + 1) && !self.assigned.contains(self.text.at(index + 1));
                 match self.value_end(index + 2).filter(|_| fixed) {
                     Some(next) => (next, self.text.at(index + 3) == b"function"),
                     None => break,

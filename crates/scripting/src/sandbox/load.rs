@@ -47,7 +47,7 @@ pub(super) fn load(stack: Stack, shared: &Shared, chunk: &[u8], name: &CStr) -> 
 fn compile(stack: Stack, chunk: &[u8], name: &CStr) -> bool {
     let rewritten = escapes::without_idle(chunk);
     let chunk = rewritten.as_deref().unwrap_or(chunk);
-    let mut source = Source { lead: needs_lead(chunk), rest: chunk };
+    let mut source = Source { lead: needs_lead(chunk), length: chunk.len(), rest: chunk, end_ns: None };
     // SAFETY: the source outlives the call; loading catches its own errors.
     let status = unsafe {
         lua_loadx(stack.state(), read, std::ptr::from_mut(&mut source).cast(), name.as_ptr(), c"t".as_ptr())
@@ -146,6 +146,11 @@ pub(super) fn loadstring(stack: Stack, shared: &mut Shared) -> Outcome {
     };
     // SAFETY: a Lua string is followed by a NUL; a NUL within ends the name, as in Lua.
     let name = unsafe { CStr::from_ptr(name.as_ptr().cast()) };
+    if chunk.len() > shared.chunk_limit_bytes {
+        stack.push_nil();
+        stack.push_bytes(b"text is too long (see script-max-length)");
+        return Ok(2);
+    }
     let loaded = load(stack, shared, chunk, name);
     if should_stop() {
         return Err(Raise::Stop);
@@ -158,11 +163,39 @@ pub(super) fn loadstring(stack: Stack, shared: &mut Shared) -> Outcome {
 }
 
 /// What the compiler gets at one go.
-const PIECE: usize = 32 * 1024;
+const PIECE: usize = 4 * 1024;
+
+/// The time that the compiler may take, of the thread's own: many times what it needs for a text that is only long. For some, such as a
+/// thousand `and` in one expression, it needs a time that grows with the square of the length.
+const BUDGET_NS: u64 = 20_000_000;
+const BUDGET_NS_PER_BYTE: u64 = 100;
 
 struct Source<'a> {
     lead: bool,
+    length: usize,
     rest: &'a [u8],
+    /// When the time is over, in that of the thread; it begins with the second piece.
+    end_ns: Option<u64>,
+}
+
+impl Source<'_> {
+    /// Whether the compiler takes too long.
+    fn is_out_of_time(&mut self) -> bool {
+        if self.rest.is_empty() || self.rest.len() == self.length {
+            return false;
+        }
+        let now_ns = thread_ns();
+        let budget_ns = BUDGET_NS + BUDGET_NS_PER_BYTE * self.length as u64;
+        now_ns > *self.end_ns.get_or_insert(now_ns + budget_ns)
+    }
+}
+
+/// The processor time of this thread.
+fn thread_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the record is ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// LuaJIT skips a byte-order mark and a first line with `#`, and takes an escape character for bytecode; Lua 5.1 reads
@@ -172,11 +205,12 @@ fn needs_lead(chunk: &[u8]) -> bool {
 }
 
 unsafe extern "C-unwind" fn read(
-    _: *mut lua_State,
+    state: *mut lua_State,
     source: *mut c_void,
     length: *mut usize,
 ) -> *const c_char {
-    // SAFETY: `load` passes its source; the piece is part of the chunk, which outlives the loading.
+    // SAFETY: `load` passes its source; the piece is part of the chunk, which outlives the loading. An error that is raised
+    // here is the compiler's, and nothing in this frame has a destructor.
     unsafe {
         let source = &mut *source.cast::<Source<'_>>();
         let piece: &[u8] = if source.lead {
@@ -184,6 +218,10 @@ unsafe extern "C-unwind" fn read(
         } else if should_stop() {
             // The script that loads it is to end, and does when the compiler has given up.
             &[]
+        } else if source.is_out_of_time() {
+            let message = "text takes too long to compile";
+            ffi::lua_pushlstring_(state, message.as_ptr().cast(), message.len());
+            ffi::lua_error(state)
         } else {
             let (piece, rest) = source.rest.split_at(source.rest.len().min(PIECE));
             source.rest = rest;

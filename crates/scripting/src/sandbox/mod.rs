@@ -206,6 +206,15 @@ impl Sandbox {
         unsafe { std::mem::swap(&mut (*self.shared).run, run) }
     }
 
+    /// Sets how long a text may be that `loadstring` compiles.
+    ///
+    /// # Safety
+    /// As [`Sandbox::exchange`].
+    pub(crate) unsafe fn set_chunk_limit(self, bytes: usize) {
+        // SAFETY: the caller's.
+        unsafe { (*self.shared).chunk_limit_bytes = bytes }
+    }
+
     /// Sets how many bytes an encoder may write in one call before it raises "not enough memory"; its buffer is not
     /// part of the VM's own limit.
     ///

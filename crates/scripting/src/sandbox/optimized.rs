@@ -42,7 +42,7 @@ fn append(result: &mut Vec<u8>, chunk: &[u8], part: Range<usize>, calls: &[(usiz
 
 /// From where to where `redis.call` is said, if these words never mean anything else.
 fn calls(text: &Text<'_>, assigned: &Assigned<'_>) -> Vec<(usize, usize)> {
-    if assigned.elements_of.contains(&b"redis".as_slice()) {
+    if assigned.elements_of.contains(b"redis".as_slice()) {
         return Vec::new();
     }
     let mut calls = Vec::new();

@@ -15,6 +15,7 @@ pub(super) fn without(chunk: &[u8]) -> Option<Vec<u8>> {
     let mut insertions = Vec::new();
     let mut scanner = Scanner::new(chunk);
     let mut blocks: Vec<Block> = Vec::new();
+    let mut functions = 0;
     let mut returned: Option<Returned> = None;
     loop {
         let token = scanner.next();
@@ -32,13 +33,13 @@ pub(super) fn without(chunk: &[u8]) -> Option<Vec<u8>> {
         }
         match token.kind {
             Kind::End => break,
-            Kind::Opener(block) => blocks.push(block),
-            Kind::Closer => {
-                blocks.pop();
+            Kind::Opener(block) => {
+                functions += usize::from(block == Block::Function);
+                blocks.push(block);
             }
+            Kind::Closer => functions -= usize::from(blocks.pop() == Some(Block::Function)),
             Kind::Return if returned.is_none() => {
-                let in_function = blocks.contains(&Block::Function);
-                returned = Some(Returned::after(token, blocks.len(), in_function));
+                returned = Some(Returned::after(token, blocks.len(), functions > 0));
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! A script's tokens, kept to be looked at in any order.
 
+use std::collections::HashSet;
+
 use super::scanner::{Kind, Scanner, Token};
 
 pub(super) struct Text<'a> {
@@ -12,9 +14,9 @@ pub(super) struct Text<'a> {
 #[derive(Default)]
 pub(super) struct Assigned<'a> {
     /// `name = value`, `function name()`
-    pub(super) names: Vec<&'a [u8]>,
+    pub(super) names: HashSet<&'a [u8]>,
     /// `name[key] = value`, `name.a.b = value`, and all others that begin with a name.
-    pub(super) elements_of: Vec<&'a [u8]>,
+    pub(super) elements_of: HashSet<&'a [u8]>,
 }
 
 /// Longer scripts are not looked at: what is read of them is kept.
@@ -69,7 +71,7 @@ impl<'a> Text<'a> {
             }
             let named = self.at(index) == b"function" && self.is_name(index + 1);
             if named && index > 0 && self.at(index - 1) != b"local" {
-                assigned.names.push(self.at(index + 1));
+                assigned.names.insert(self.at(index + 1));
             }
         }
         assigned
@@ -94,7 +96,7 @@ impl<'a> Text<'a> {
                 names.push(self.at(index));
             } else {
                 index = self.skip_back(index);
-                assigned.elements_of.push(self.at(index));
+                assigned.elements_of.insert(self.at(index));
             }
             match index.checked_sub(1).map(|before| self.at(before)) {
                 Some(b",") => index -= 1,
@@ -102,7 +104,7 @@ impl<'a> Text<'a> {
                 _ => break,
             }
         }
-        assigned.names.append(&mut names);
+        assigned.names.extend(names);
     }
 
     /// The first token of the `a.b[c].d` that ends at `index`.

@@ -107,6 +107,29 @@ fn a_text_that_never_ends_harms_nobody_and_is_given_up() {
     assert_eq!(client.ask("FCALL f 0"), ":1\r\n");
 }
 
+#[test]
+fn a_text_that_never_ends_can_be_killed() {
+    for body in [
+        "while true do end",
+        "local function f() return f() end f()",
+        "('x'):gsub('x', function() while true do end end)",
+        "('a'):rep(1e5):find(('.-'):rep(9) .. 'b')",
+    ] {
+        let server = Server::new(&[]);
+        let client = server.connect();
+        let mut endless = client.send(&["FUNCTION", "LOAD", &format!("#!lua name=lib\n{body}")]);
+        endless.slices(3);
+        assert!(server.call(&["SCRIPT", "KILL"]).starts_with("-BUSY"), "{body}");
+        assert_eq!(server.call(&["FUNCTION", "KILL"]), "+OK\r\n", "{body}");
+        let answer = endless.go_on();
+        let killed = "-ERR Error registering functions: ERR Script killed by user with FUNCTION KILL...\r\n";
+        assert_eq!(answer.as_deref(), Some(killed), "{body}");
+        assert!(server.call(&["FUNCTION", "KILL"]).starts_with("-NOTBUSY"), "{body}");
+        load_function(&server, "return 1");
+        assert_eq!(client.ask("FCALL f 0"), ":1\r\n", "{body}");
+    }
+}
+
 /// The libraries have changed while a text was being run: it is run again, and sees the change.
 #[test]
 fn a_load_that_was_overtaken_is_done_again() {

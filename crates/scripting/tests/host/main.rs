@@ -2,8 +2,10 @@
 
 mod arguments;
 mod atomicity;
+mod compiling;
 mod determinism;
 mod functions;
+mod keeping;
 mod keys;
 mod killing;
 mod leading;

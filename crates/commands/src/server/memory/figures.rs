@@ -32,8 +32,8 @@ impl Figures {
     /// Asks the allocator and the system, and adds up the rest.
     pub(in crate::server) fn of(engine: &Engine) -> Self {
         let allocator = &engine.process.allocator;
-        let used = (allocator.allocated)();
-        let (active, kept) = (allocator.pages)();
+        let used = allocator.used_bytes();
+        let (active, kept) = allocator.used_pages();
         let startup = engine.samples.startup_bytes();
         let clients = engine.clients.all().iter().map(|client| client.memory_bytes()).sum();
         let (_, scripts) = engine.scripts.size();
