@@ -14,7 +14,7 @@ ci [STEP]...
     clients, bench, memory, history, fuzz.";
 
 /// Enough for a change to be seen to be sound; longer runs are for the desk.
-const ORACLE: &[&str] = &["oracle", "--seed", "1", "--commands", "20000"];
+const ORACLE: &[&str] = &["oracle", "--seed", "1", "--commands", "50000"];
 
 const STEPS: &[(&str, &[&str])] = &[
     ("fmt", &["fmt", "--all", "--check"]),

@@ -207,14 +207,25 @@ impl Command {
                 if destination > 0 {
                     visit(destination as usize);
                 }
-                let number = args.get(count as usize).and_then(|number| crate::parse::integer(number));
-                let Some(number) = number.and_then(|number| usize::try_from(number).ok()) else { return };
+                let Some(number) = args.get(count as usize) else { return };
+                let Ok(number) = usize::try_from(number_of_keys(number)) else { return };
                 let first = count as usize + 1;
                 (first..first.saturating_add(number).min(args.len())).for_each(visit);
             }
             Keys::Custom(find) => find(args).into_iter().for_each(visit),
         }
     }
+}
+
+/// A number of keys. The command refuses a malformed one, but those who may not use the keys that it begins to count are told so
+/// first.
+pub(crate) fn number_of_keys(text: &[u8]) -> i64 {
+    crate::parse::integer(text).unwrap_or_else(|| {
+        let text = text.trim_ascii_start();
+        let text = text.strip_prefix(b"+").unwrap_or(text);
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        std::str::from_utf8(&text[..digits]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    })
 }
 
 /// Where a command's keys are among its arguments.

@@ -292,6 +292,9 @@ const FEEDING: &[&str] = &[
     "XGROUP SETID kstream group 0",
     "XDEL kstream id id id",
     "RENAME key kstream",
+    "EVAL return(redis.call(unpack(ARGV))) 0 RPUSH klist member member",
+    "EVAL return({redis.call('RPUSH',KEYS[1],'x'),redis.call('LPOP',KEYS[1])}) 1 klist",
+    "EVAL return(redis.call(unpack(ARGV))) 0 ZADD kzset score member",
 ];
 
 /// What a listener asks, beside the pings that are allowed to it.

@@ -26,6 +26,11 @@ pub(super) fn request(dice: &mut Dice, name: &str, shape: &str) -> Request {
     if dice.one_in(8) && may_misshape && !lexical && !timed {
         let well_shaped = request.clone();
         misshape(dice, &mut request, own);
+        // SORT may store under the name STORE, where Redis asks for rights to the next word.
+        let is_store = |word: &[u8]| word.eq_ignore_ascii_case(b"STORE");
+        if request.windows(2).any(|words| words.iter().all(|word| is_store(word))) {
+            return well_shaped;
+        }
         // A misshapen XREAD may have the ID of 7.4.
         if is_hasty(&request) || (name == "XREAD" && request.iter().any(|word| word == b"+")) {
             return well_shaped;

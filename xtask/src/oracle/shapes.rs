@@ -55,6 +55,8 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "pttl" => MILLIS,
         "at" => TIMES,
         "pat" => MILLI_TIMES,
+        "later" => LATER_TIMES,
+        "mlater" => LATER_MILLI_TIMES,
         "pattern" => PATTERNS,
         "by" => BY_PATTERNS,
         "get" => GET_PATTERNS,
@@ -349,6 +351,11 @@ const TIMES: &[&str] = &[
 ];
 const MILLI_TIMES: &[&str] =
     &["4102444800000", "4102444800123", "4200000000000", "1", "0", "-1", "9223372036854775807", "abc"];
+/// SET keeps a key whose deadline has passed until somebody finds out, which is each server's own affair.
+const LATER_TIMES: &[&str] =
+    &["4102444800", "4102444801", "0", "-1", "9223372036854775807", "9223372036854776", "abc"];
+const LATER_MILLI_TIMES: &[&str] =
+    &["4102444800000", "4102444800123", "0", "-1", "9223372036854775807", "abc"];
 const PATTERNS: &[&str] =
     &["*", "s*", "?0", "[sl]1", "[^s]*", "a*", "", "\\*", "[a-c]", "[", "*1", "nothing", "[^", "h\\"];
 const BY_PATTERNS: &[&str] = &["nosort", "s*", "h0->*", "*", "none_*", "h*->a", "s*->x", "->*"];

@@ -19,7 +19,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("MSET", "< kstr val >+"),
     ("MSETNX", "< kstr val >+"),
     ("PSETEX", "kstr pttl val"),
-    ("SET", "kstr val [ NX | XX | GET | EX ttl | PX pttl | EXAT at | PXAT pat | KEEPTTL ]*"),
+    ("SET", "kstr val [ NX | XX | GET | EX ttl | PX pttl | EXAT later | PXAT mlater | KEEPTTL ]*"),
     ("SETEX", "kstr ttl val"),
     ("SETNX", "kstr val"),
     ("SETRANGE", "kstr < 0 | 3 | 10 | -1 | abc | 536870912 | 70 > val"),

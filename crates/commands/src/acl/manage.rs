@@ -91,12 +91,11 @@ pub(super) const DELUSER: Command = operator("deluser", "acl|deluser", -3, delus
     .syntax("username...");
 
 fn deluser(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    if call.args[2..].contains(&DEFAULT) {
+        return Err(Error::Text("ERR The 'default' user cannot be removed"));
+    }
     let mut deleted = Vec::new();
     for &name in &call.args[2..] {
-        if name == DEFAULT {
-            dismiss(call, &deleted);
-            return Err(Error::Text("ERR The 'default' user cannot be removed"));
-        }
         let acl = &call.env.engine.acl;
         deleted.extend(acl.remove(&mut acl.users.write(), name));
     }

@@ -406,7 +406,7 @@ local byte, find = engine.string.byte, engine.string.find
 
 local soundness, soundness_known = {}, 0
 
--- Whether a pattern's captures cannot be wrong: where they are, the message names its caller's place.
+-- Whether a pattern's captures, %b and %f cannot be wrong: where they are, the message names its caller's place.
 local function is_sound(pattern)
   local known = soundness[pattern]
   if known == nil then
@@ -414,7 +414,7 @@ local function is_sound(pattern)
       soundness, soundness_known = {}, 0
     end
     local plain = short_gsub(pattern, "%%.", "")
-    known = not find(pattern, "%%%d") and (not find(plain, "[()]")
+    known = not find(pattern, "%%[%dbf]") and (not find(plain, "[()]")
       or not find(plain, "[[%]]") and #plain < 32 and not find((short_gsub(plain, "%b()", "")), "[()]"))
     soundness[pattern] = known
     soundness_known = soundness_known + 1

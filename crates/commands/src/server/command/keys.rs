@@ -4,7 +4,7 @@ use super::{hints, shown};
 use crate::call::Call;
 use crate::error::Error;
 use crate::parse::Word;
-use crate::spec::{Command, Flags, Group, Keys};
+use crate::spec::{Command, Flags, Group, Keys, number_of_keys};
 use crate::table::Entry;
 
 pub(super) const GETKEYS: Command = shown("getkeys", "command|getkeys", -4, |call| reply(call, false)).docs(
@@ -43,7 +43,7 @@ fn reply(call: &mut Call<'_, '_>, with_flags: bool) -> Result<(), Error> {
         call.reply.bulk(request[at]);
         if with_flags {
             let access = access(entry.command, request, number);
-            let flags: Vec<_> = access.split(' ').collect();
+            let flags: Vec<_> = access.split_ascii_whitespace().collect();
             call.reply.set(flags.len());
             flags.iter().for_each(|flag| call.reply.simple(flag.as_bytes()));
         }
@@ -71,7 +71,7 @@ fn positions(command: &Command, request: &[&[u8]]) -> Vec<usize> {
 pub(crate) fn for_each_position(command: &Command, request: &[&[u8]], visit: impl FnMut(usize)) {
     if let Keys::Counted { count, .. } = command.keys {
         let at = usize::from(count);
-        let number = request.get(at).and_then(|number| crate::parse::integer(number));
+        let number = request.get(at).map(|number| number_of_keys(number));
         let left = request.len().saturating_sub(at + 1) as i64;
         if number.is_none_or(|number| number < 1 || number > left) {
             return;
@@ -83,6 +83,7 @@ pub(crate) fn for_each_position(command: &Command, request: &[&[u8]], visit: imp
 /// What the request does with the key that has this number among its keys.
 pub(crate) fn access(command: &Command, request: &[&[u8]], number: usize) -> &'static str {
     match command.name {
+        _ if is_miscounted(command, request) => "",
         "set" if request.iter().skip(3).any(|&word| Word(word).is("GET")) => "RW access update",
         "set" => "OW update",
         "bitfield" if only_reads(request) => "RO access",
@@ -93,6 +94,12 @@ pub(crate) fn access(command: &Command, request: &[&[u8]], number: usize) -> &'s
             access[number.min(access.len() - 1)]
         }
     }
+}
+
+/// Whether the keys are counted by what is no number. Redis then finds them by other means, and cannot tell what happens to them.
+fn is_miscounted(command: &Command, request: &[&[u8]]) -> bool {
+    let Keys::Counted { count, .. } = command.keys else { return false };
+    request.get(usize::from(count)).is_some_and(|number| crate::parse::integer(number).is_none())
 }
 
 /// What the command does with its keys by their number, the last for all that follow, unless it depends on the request.

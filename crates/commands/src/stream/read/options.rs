@@ -4,7 +4,7 @@ use perigee_keyspace::{Stream, StreamId};
 
 use crate::call::Call;
 use crate::error::Error;
-use crate::parse::{Options as Words, integer};
+use crate::parse::{Options as Words, Word, integer};
 use crate::session::Role;
 use crate::stream::id;
 
@@ -160,9 +160,11 @@ pub(super) fn of_group(word: &[u8]) -> Result<Start, Error> {
 
 /// The positions of the keys: the first half of what follows STREAMS.
 pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
+    // Before that, XREADGROUP has no place for it.
+    let earliest = if args.first().is_some_and(|name| Word(name).is("XREADGROUP")) { 4 } else { 1 };
     let mut words = Words::new(args, 1);
     while let Some(word) = words.next() {
-        if word.is("STREAMS") {
+        if word.is("STREAMS") && words.position() > earliest {
             return behind_keyword(args, words.position());
         }
         // What is no option is passed over: keys are looked for before the request is refused for it.
@@ -174,8 +176,8 @@ pub(super) fn keys(args: &[&[u8]]) -> Vec<usize> {
         (0..values).for_each(|_| _ = words.next());
     }
     // The command refuses such a request, but those who may not use its keys are to be told so first.
-    let hidden = args.iter().skip(1).position(|word| word.eq_ignore_ascii_case(b"STREAMS"));
-    hidden.map_or_else(Vec::new, |at| behind_keyword(args, at + 2))
+    let hidden = args.iter().skip(earliest).position(|word| Word(word).is("STREAMS"));
+    hidden.map_or_else(Vec::new, |at| behind_keyword(args, earliest + at + 1))
 }
 
 fn behind_keyword(args: &[&[u8]], first: usize) -> Vec<usize> {
@@ -196,6 +198,7 @@ mod tests {
             ("xreadgroup group g c other streams a >", &[6]),
             ("xreadgroup group g c claim streams streams a >", &[7]),
             ("xreadgroup g group c streams a >", &[5]),
+            ("xreadgroup g c streams a b 0 >", &[]),
             ("xread count", &[]),
             ("xread", &[]),
         ] {
