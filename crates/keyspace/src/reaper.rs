@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SendError, Sender, channel};
+use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
@@ -20,9 +21,25 @@ type Garbage = (Box<dyn Send>, u64);
 /// A thread that drops what it is sent. It starts with the first garbage and ends with its keyspace.
 #[derive(Default)]
 pub(crate) struct Reaper {
-    thread: Mutex<Option<Sender<Garbage>>>,
+    thread: Mutex<Option<Reaping>>,
     let_go_bytes: AtomicU64,
     freed_bytes: Arc<AtomicU64>,
+}
+
+/// The thread, if it could be started, and the way to it.
+struct Reaping {
+    sender: Sender<Garbage>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Reaper {
+    /// Waits until everything is freed.
+    fn drop(&mut self) {
+        if let Some(Reaping { sender, thread }) = self.thread.get_mut().take() {
+            drop(sender);
+            let _only_fails_if_it_panicked = thread.map(JoinHandle::join);
+        }
+    }
 }
 
 impl Reaper {
@@ -75,7 +92,7 @@ impl Reaper {
 
     fn send(&self, garbage: Garbage) {
         let mut thread = self.thread.lock();
-        let sender = thread.get_or_insert_with(|| {
+        let reaping = thread.get_or_insert_with(|| {
             let (sender, receiver) = channel::<Garbage>();
             let freed_bytes = self.freed_bytes.clone();
             let free = move |(garbage, bytes): Garbage| {
@@ -85,10 +102,9 @@ impl Reaper {
             let spawned = std::thread::Builder::new()
                 .name("perigee-reaper".into())
                 .spawn(move || receiver.into_iter().for_each(free));
-            drop(spawned);
-            sender
+            Reaping { sender, thread: spawned.ok() }
         });
-        if let Err(SendError((garbage, bytes))) = sender.send(garbage) {
+        if let Err(SendError((garbage, bytes))) = reaping.sender.send(garbage) {
             // There is no thread.
             drop(garbage);
             self.freed_bytes.fetch_add(bytes, Ordering::Release);
