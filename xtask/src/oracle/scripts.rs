@@ -40,7 +40,9 @@ pub(super) fn series(dice: &mut Dice, table: &[(String, String)]) -> Vec<Request
         );
         let load = [&b"FUNCTION"[..], b"LOAD", b"REPLACE", library.as_bytes()];
         let name: &[u8] = if dice.one_in(5) { b"FCALL_RO" } else { b"FCALL" };
-        let mut series = vec![load.map(<[u8]>::to_vec).to_vec()];
+        // A library that does not load must not leave the one of an earlier series.
+        let delete = [&b"FUNCTION"[..], b"DELETE", b"lib0"];
+        let mut series = vec![delete.map(<[u8]>::to_vec).to_vec(), load.map(<[u8]>::to_vec).to_vec()];
         series.extend(std::iter::repeat_n(call(&[name, b"random"]), RUNS));
         return series;
     }
