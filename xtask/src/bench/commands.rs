@@ -20,42 +20,89 @@ const COMMANDS: &[(&str, Write)] = &[
     }),
 ];
 
+/// Commands on collections of some size, made once: name, the script that makes the key `big`, the request, how many at a time.
+const LARGE: &[(&str, &str, &[&str], u64)] = &[
+    ("ZRANGE 100", SCORES, &["ZRANGE", "big", "5000", "5099"], 20_000),
+    ("ZRANK", SCORES, &["ZRANK", "big", "m5000"], 200_000),
+    (
+        "HGETALL 50",
+        "for i = 1, 50 do redis.call('hset', 'big', 'field:' .. i, 'value:' .. i) end",
+        &["HGETALL", "big"],
+        20_000,
+    ),
+    (
+        "LRANGE 100",
+        "for i = 1, 10000 do redis.call('rpush', 'big', 'element:' .. i) end",
+        &["LRANGE", "big", "0", "99"],
+        20_000,
+    ),
+    (
+        "SINTER 1,000 x 10,000",
+        "for i = 1, 10000 do redis.call('sadd', 'big', 'm' .. i) if i <= 1000 then redis.call('sadd', 'small', 'm' .. 20 * i) end end",
+        &["SINTER", "small", "big"],
+        1_000,
+    ),
+    (
+        "SORT 1,000",
+        "for i = 1, 1000 do redis.call('rpush', 'big', i * 7919 % 10007) end",
+        &["SORT", "big", "LIMIT", "0", "10"],
+        1_000,
+    ),
+    (
+        "BITCOUNT 1 MB",
+        "redis.call('setrange', 'big', 1048575, 'x') for i = 0, 1000 do redis.call('setbit', 'big', i * 7919, 1) end",
+        &["BITCOUNT", "big"],
+        1_000,
+    ),
+];
+
+const SCORES: &str = "for i = 1, 10000 do redis.call('zadd', 'big', i, 'm' .. i) end";
+
 /// One of a hundred streams.
 fn stream(key: &str) -> String {
     format!("x:{}", &key[key.len() - 2..])
 }
 
 pub(super) fn workloads() -> Vec<Workload> {
+    let large = LARGE.iter().map(|&(name, script, request, requests)| Workload {
+        name: format!("{name} P=16"),
+        setup: vec![bytes(words(&["EVAL", script, "0"]))],
+        request: Box::new(|_, _, _| bytes(words(request))),
+        connections: 50,
+        pipeline: 16,
+        requests,
+        operations: 1,
+    });
     let both = COMMANDS.iter().flat_map(|command| [(command, 1), (command, 16)]);
     both.map(|((name, write), pipeline)| Workload {
         name: format!("{name} P={pipeline}"),
         setup: vec![fill(), groups()],
-        request: Box::new(|_, chance, _| {
-            write(format!("key:{:012}", chance % KEYS), chance >> 32)
-                .into_iter()
-                .map(String::into_bytes)
-                .collect()
-        }),
+        request: Box::new(|_, chance, _| bytes(write(format!("key:{:012}", chance % KEYS), chance >> 32))),
         connections: 50,
         pipeline,
         requests: if pipeline == 1 { 100_000 } else { 400_000 },
         operations: 1,
     })
+    .chain(large)
     .collect()
 }
 
 /// Gives every key a value, so that reads find one.
 fn fill() -> Vec<Vec<u8>> {
     let script = "for i = ARGV[1], ARGV[2] do redis.call('set', string.format('key:%012d', i), 'xxxxxxxxxxxxxxxx') end";
-    words(&["EVAL", script, "0", "0", &(KEYS - 1).to_string()]).into_iter().map(String::into_bytes).collect()
+    bytes(words(&["EVAL", script, "0", "0", &(KEYS - 1).to_string()]))
 }
 
 /// Gives every stream a consumer group.
 fn groups() -> Vec<Vec<u8>> {
     let script = "for i = 0, 99 do redis.call('xgroup', 'create', string.format('x:%02d', i), 'g', '$', 'mkstream') end";
-    words(&["EVAL", script, "0"]).into_iter().map(String::into_bytes).collect()
+    bytes(words(&["EVAL", script, "0"]))
 }
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn bytes(words: Vec<String>) -> Vec<Vec<u8>> {
+    words.into_iter().map(String::into_bytes).collect()
 }
