@@ -1,7 +1,7 @@
 //! Memory of whole pages straight from the system, which grows without being copied. Unsafe: see
 //! `docs/decisions/019-large-strings-in-pages-of-their-own.md` for why.
 //!
-//! A [`Mapping`] is a growing byte string of its own pages: the system moves them to other addresses where they lack room
+//! A `Mapping` is a growing byte string of its own pages: the system moves them to other addresses where they lack room
 //! (`mremap(2)`), and hands them out when they are first written. What lies beyond the content is zeros, so that content
 //! grows over a gap of any size without touching it. Where the system has no such thing, there are no mappings.
 //!
