@@ -115,38 +115,55 @@ fn sorted<'v>(
     elements: Vec<Bytes<'v>>,
     options: &Options<'_>,
 ) -> Result<Vec<Bytes<'v>>, Error> {
-    let weigh = |element: &[u8]| match options.by {
-        Some(pattern) => pattern::look_up(call, pattern, element),
-        None => Some(element.to_vec()),
-    };
+    let weigh = |element: &[u8]| options.by.and_then(|pattern| pattern::look_up(call, pattern, element));
     let in_order = |ordering: Ordering| if options.descending { ordering.reverse() } else { ordering };
     if options.alphabetic {
+        if options.by.is_none() {
+            let mut elements = elements;
+            elements.sort_by(|a, b| in_order(a.cmp(b)));
+            return Ok(elements);
+        }
         let mut weighed: Vec<_> = elements.into_iter().map(|element| (weigh(&element), element)).collect();
         weighed.sort_by(|(a, _), (b, _)| in_order(a.cmp(b)));
         return Ok(weighed.into_iter().map(|(_, element)| element).collect());
     }
     let mut weighed = Vec::with_capacity(elements.len());
     for element in elements {
-        let score = weigh(&element).map_or(Some(0.0), |weight| score(&weight));
+        let score = match options.by {
+            Some(_) => weigh(&element).map_or(Some(0.0), |weight| score(&weight)),
+            None => score(&element),
+        };
         weighed.push((score.unwrap_or(f64::NAN), element));
     }
     // Every weight has been looked up by then, as misses may be told of.
     if weighed.iter().any(|(score, _)| score.is_nan()) {
         return Err(NOT_A_SCORE);
     }
-    weighed.sort_by(|(score, element), (other_score, other)| {
+    let compare = |(score, element): &(f64, Bytes<'v>), (other_score, other): &(f64, Bytes<'v>)| {
         in_order(score.partial_cmp(other_score).unwrap_or(Ordering::Equal).then_with(|| element.cmp(other)))
-    });
+    };
+    // What compares equal is equal. Nobody sees the order behind the elements that LIMIT chooses.
+    let seen = options.chosen(weighed.len()).end;
+    if seen > 0 && seen < weighed.len() {
+        weighed.select_nth_unstable_by(seen - 1, compare);
+    }
+    weighed[..seen].sort_unstable_by(compare);
     Ok(weighed.into_iter().map(|(_, element)| element).collect())
 }
 
 const NOT_A_SCORE: Error = Error::Text("ERR One or more scores can't be converted into double");
+
+/// So many digits are a whole number that a double holds.
+const EXACT_DIGITS: usize = 15;
 
 /// A number as C's `strtod` reads it: after spaces, up to a zero byte; nothing at all is zero.
 fn score(text: &[u8]) -> Option<f64> {
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     if text.is_empty() {
         return Some(0.0);
+    }
+    if text.len() <= EXACT_DIGITS && text.iter().all(u8::is_ascii_digit) {
+        return Some(text.iter().fold(0, |number, byte| 10 * number + u64::from(byte - b'0')) as f64);
     }
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let first = text.iter().position(|byte| !is_space(byte))?;
