@@ -171,11 +171,11 @@ fn unlock(client: &mut Connection, owner: &str) -> Option<i64> {
     eval(UNLOCK, &["lock", "channel"], &["0", "30000", owner]).query(client).unwrap()
 }
 
-/// A seeded generator, good enough to choose accounts.
-struct Random(u64);
+/// A seeded generator, good enough to choose accounts and keys.
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
         self.0 ^= self.0 >> 29;
         self.0 % bound

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
+use crate::parallel::Random;
 use crate::server::{PATIENCE, Server, ask, eval, try_ask, wait_until};
 
 #[test]
@@ -276,16 +277,5 @@ impl Wire {
             ":" => rest.to_owned(),
             _ => format!("{kind}{rest}"),
         }
-    }
-}
-
-/// A seeded generator, good enough to choose keys.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 29;
-        self.0 % bound
     }
 }
