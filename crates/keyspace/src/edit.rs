@@ -101,6 +101,9 @@ collection!(ZSet, ZSetUndo, ZSet::is_empty);
 collection!(Stream, StreamUndo, |_| false);
 
 /// Who is told of a change.
+// As wide as the register that it is passed in: as one byte it is read together with its neighbours in an `Edit`, just
+// after those were written.
+#[repr(u32)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
     /// Those who watch the key, and those who wait for it.
@@ -137,7 +140,8 @@ pub struct Edit<'t, 'k, T: Kind> {
 
 #[allow(private_bounds)]
 impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
-    #[inline]
+    // Inlined, so that an edit is made where it stays: see `Txn::replace_at`.
+    #[inline(always)]
     pub(crate) fn existing(txn: &'t mut Txn<'k>, db: u16, key: &[u8]) -> Result<Option<Self>, WrongType> {
         match txn.find(db, key) {
             None => Ok(None),
@@ -145,6 +149,7 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn existing_or_new(txn: &'t mut Txn<'k>, db: u16, key: &[u8]) -> Result<Self, WrongType> {
         let spot = txn.spot(key);
         let place = match txn.find_in(spot, db, key) {
@@ -154,7 +159,7 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         Edit::at(txn, place, key)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn at(txn: &'t mut Txn<'k>, place: Place, key: &[u8]) -> Result<Self, WrongType> {
         let database = txn.held.shard(place.shard).database(place.db);
         let entry = database.and_then(|database| database.keys.get_at(place.index));

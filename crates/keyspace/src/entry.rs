@@ -258,9 +258,9 @@ impl Entry {
         if self.overwrite(&content) { old } else { old.or(self.replace_part(content)) }
     }
 
-    /// Takes the content in where the old one lies, if it fits.
+    /// Takes the content in where the old one lies, if it fits and nothing has to be freed.
     #[inline]
-    fn overwrite(&mut self, content: &Content<'_>) -> bool {
+    pub(crate) fn overwrite(&mut self, content: &Content<'_>) -> bool {
         match (self.kind(), content) {
             (INT, Content::Int(int)) => {
                 // SAFETY: the form says that an integer lies there.

@@ -441,7 +441,13 @@ impl<'k> Txn<'k> {
         });
         let uncovered = target.filter(|(_, cover)| !(cover.value && cover.deadline));
         let database = self.held.shard_mut(place.shard).database_mut(place.db);
-        let old = database.replace_value(place.index, content, uncovered.is_some());
+        // Apart, since it answers nothing: an answer that is moved is read as a whole just after it was written in parts, and
+        // that waits until the write has left for the cache, behind the new value, whose place is usually not there yet.
+        let overwritten = uncovered.is_none() && database.overwrite(place.index, &content);
+        let old = match overwritten {
+            true => None,
+            false => database.replace_value(place.index, content, uncovered.is_some()),
+        };
         let entry = database.keys.get_at(place.index).expect("a place that was just found");
         let old_deadline = entry.deadline();
         self.touches.leave_on(entry, self.now_ms, self.keyspace, &self.chances);
@@ -556,62 +562,73 @@ impl<'k> Txn<'k> {
     }
 
     /// The string at the key, to be changed in place.
-    #[inline]
+    #[inline(always)]
     pub fn string_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Str>>, WrongType> {
         Edit::existing(self, db, key)
     }
 
     /// The string at the key, to be changed in place; an empty one if there is none.
+    #[inline(always)]
     pub fn string_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Str>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }
 
     /// The list at the key, to be changed in place. A list that ends up empty is removed, as with every collection.
+    #[inline(always)]
     pub fn list_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, List>>, WrongType> {
         Edit::existing(self, db, key)
     }
 
     /// The list at the key; an empty one if there is none.
+    #[inline(always)]
     pub fn list_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, List>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }
 
     /// The hash at the key, to be changed in place.
+    #[inline(always)]
     pub fn hash_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Hash>>, WrongType> {
         Edit::existing(self, db, key)
     }
 
     /// The hash at the key; an empty one if there is none.
+    #[inline(always)]
     pub fn hash_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Hash>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }
 
     /// The set at the key, to be changed in place.
+    #[inline(always)]
     pub fn set_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Set>>, WrongType> {
         Edit::existing(self, db, key)
     }
 
     /// The set at the key; an empty one if there is none.
+    #[inline(always)]
     pub fn set_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Set>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }
 
     /// The sorted set at the key, to be changed in place.
+    #[inline(always)]
     pub fn zset_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, ZSet>>, WrongType> {
         Edit::existing(self, db, key)
     }
 
     /// The sorted set at the key; an empty one if there is none.
+    #[inline(always)]
     pub fn zset_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, ZSet>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }
 
     /// The stream at the key, to be changed in place. A stream stays when it ends up empty.
+    #[inline(always)]
     pub fn stream_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Stream>>, WrongType> {
         Edit::existing(self, db, key)
     }
 
     /// The stream at the key; an empty one if there is none.
+    #[inline(always)]
     pub fn stream_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Stream>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }

@@ -361,7 +361,7 @@ impl<'s, S: Socket> Connection<'s, S> {
             let mut words = SmallVec::<[&[u8]; 4 * AHEAD]>::new();
             let mut ahead = SmallVec::<[Ahead; AHEAD]>::new();
             let mut end = at;
-            while ahead.len() < AHEAD {
+            while ahead.len() < AHEAD && end < data.len() {
                 let first = words.len();
                 let Some(length) = self.talk.parser.whole(&data[end..], &limits, |word| words.push(word)) else {
                     words.truncate(first);
@@ -373,6 +373,9 @@ impl<'s, S: Socket> Connection<'s, S> {
                 ahead.push(Ahead { preview, words: words.len(), end });
             }
             if ahead.is_empty() {
+                if at == data.len() {
+                    break Batch::Exhausted;
+                }
                 match self.talk.parser.parse(&data[at..], &limits) {
                     Ok(Parsed::Incomplete) => break Batch::Exhausted,
                     Ok(Parsed::Request { consumed }) => {

@@ -40,6 +40,12 @@ impl Database {
         }
     }
 
+    /// Replaces the value at `index` where it lies, if the new one fits there and the old one needs not be freed.
+    #[inline]
+    pub(crate) fn overwrite(&mut self, index: usize, content: &Content<'_>) -> bool {
+        self.keys.get_at_mut(index).is_some_and(|entry| entry.overwrite(content))
+    }
+
     /// Replaces the value at `index`, and answers what it was if the caller wants to `keep` it or it has to be freed.
     #[inline]
     pub(crate) fn replace_value(&mut self, index: usize, content: Content<'_>, keep: bool) -> Option<Value> {
