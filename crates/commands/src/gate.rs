@@ -98,12 +98,7 @@ fn is_http(word: &[u8]) -> bool {
 const POSSIBLE_ATTACK: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.";
 
 #[inline(always)]
-fn check(
-    env: Env<'_>,
-    session: &mut Session,
-    named: Option<Entry>,
-    args: &[&[u8]],
-) -> Result<Entry, Error> {
+fn check(env: Env<'_>, session: &mut Session, named: Option<Entry>, args: &[&[u8]]) -> Result<Entry, Error> {
     let entry = find(env, named, args)?;
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));

@@ -194,7 +194,8 @@ impl ShortNames {
         let mut at = name.slot(mask);
         loop {
             let (packed, entry) = &self.slots[at & mask];
-            let differs = (packed.head ^ name.head) | (packed.tail ^ name.tail) | (packed.len ^ name.len) as u64;
+            let differs =
+                (packed.head ^ name.head) | (packed.tail ^ name.tail) | (packed.len ^ name.len) as u64;
             if differs == 0 || entry.is_none() {
                 return *entry;
             }

@@ -744,12 +744,12 @@ impl<'k> Txn<'k> {
     pub(crate) fn find_in(&mut self, Spot { shard, hash }: Spot, db: u16, key: &[u8]) -> Option<Place> {
         let database = self.held.shard(shard).database(db)?;
         let index = database.keys.get_index_of_hashed(hash, key)?;
-        let place = Place { shard, db, index };
         if database.keys.get_at(index).is_some_and(|entry| !entry.is_live(self.now_ms)) {
-            self.expire_at(place);
+            self.expire_at(Place { shard, db, index });
             return None;
         }
-        Some(place)
+        // Made anew, not moved: see `replace_at`.
+        Some(Place { shard, db, index })
     }
 
     pub(crate) fn database_mut(&mut self, place: Place) -> &mut Database {

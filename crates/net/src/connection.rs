@@ -363,7 +363,8 @@ impl<'s, S: Socket> Connection<'s, S> {
             let mut end = at;
             while ahead.len() < AHEAD && end < data.len() {
                 let first = words.len();
-                let Some(length) = self.talk.parser.whole(&data[end..], &limits, |word| words.push(word)) else {
+                let Some(length) = self.talk.parser.whole(&data[end..], &limits, |word| words.push(word))
+                else {
                     words.truncate(first);
                     break;
                 };

@@ -148,12 +148,11 @@ fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const RESET: Command = command("reset", 1, reset).flags(ALWAYS).scope(Scope::Queued).acl(Categories::CONNECTION).docs(
-    Group::Connection,
-    "6.2.0",
-    "O(1)",
-    "Reset the connection",
-);
+pub(super) const RESET: Command = command("reset", 1, reset)
+    .flags(ALWAYS)
+    .scope(Scope::Queued)
+    .acl(Categories::CONNECTION)
+    .docs(Group::Connection, "6.2.0", "O(1)", "Reset the connection");
 
 fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let env = call.env;
