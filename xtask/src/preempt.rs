@@ -1,5 +1,6 @@
 //! What scripts that never end do to everybody else: latency of GET beside them, and how fast SCRIPT KILL ends them.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,9 +14,10 @@ use crate::server::Server;
 use crate::value::Value;
 
 pub(crate) const HELP: &str = "\
-preempt [KIND]... [--seconds N] [--workers N] [--check]
+preempt [KIND]... [--seconds N] [--workers N] [--program PATH] [--check]
     With a script of each kind running on every worker: percentiles of GET from other clients, and the time from SCRIPT KILL to
     the last script's reply. A kind is named by any part of its name.
+    --program    the server to measure instead of a release build of this one
     --check      fail where p99 passes 5 ms or a kill takes longer than 20 ms (for a machine with nothing else to do)";
 
 /// Name and script. Each runs until it is killed.
@@ -100,8 +102,12 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let seconds = arguments.number("--seconds", 2)?.max(1);
     let workers = arguments.number("--workers", thread::available_parallelism()?.get() as u64)?;
     let check = arguments.flag("--check");
+    let program = arguments.value("--program")?;
     let names = arguments.finish()?;
-    let program = programs::build_perigee("release")?;
+    let program = match program {
+        Some(path) => PathBuf::from(path),
+        None => programs::build_perigee("release")?,
+    };
     let server = Server::start(
         "perigee",
         &program,

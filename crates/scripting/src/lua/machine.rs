@@ -396,10 +396,18 @@ impl Machine {
     /// and hundreds of megabytes are waiting before it has seen that a few are in use.
     pub(crate) fn collect_large(&mut self) {
         let steps = self.slot().heap.take_large_bytes() / LARGE_BYTES_PER_STEP;
-        if steps > 0 {
-            // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
-            unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, steps.min(STEPS_BEFORE_SLICE) as c_int) };
+        if steps == 0 {
+            return;
         }
+        self.watchdog.begin();
+        for _ in 0..steps.min(STEPS_BEFORE_SLICE) {
+            // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
+            let is_cycle = unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, 0) } != 0;
+            if is_cycle || self.watchdog.pulse.is_slice_over() {
+                break;
+            }
+        }
+        self.watchdog.end();
     }
 
     /// What the suspended library function has still to do.
@@ -580,6 +588,7 @@ impl Machine {
     /// Collects what scripts have left behind, if that is much, for at most a slice; whether it is to be called again soon.
     pub(crate) fn tidy(&mut self) -> bool {
         let used = self.used_bytes();
+        self.slot().heap.trim();
         if self.slot().heap.is_in_use() || (self.cycles == 0 && used < 2 * self.tidy_bytes + UNTIDY_BYTES) {
             return false;
         }
