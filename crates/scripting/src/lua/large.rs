@@ -58,11 +58,21 @@ impl Spare {
     pub(super) unsafe fn resize(&mut self, block: *mut u8, old: usize, new: usize) -> *mut u8 {
         // SAFETY: the caller's; a block taken has room for what it was taken for.
         unsafe {
-            let mapping = Mapping::of(block);
+            let mut mapping = Mapping::of(block);
+            // What was cut off when it shrank may still be there.
+            let behind = mapping.0.wrapping_add(mapping.1);
+            if new + HEAD > mapping.1
+                && let Some(at) = self.mappings.iter().position(|spare| spare.0 == behind)
+            {
+                let joined = self.mappings.remove(at);
+                self.bytes -= joined.1;
+                mapping.1 += joined.1;
+                mapping.block();
+            }
             if new + HEAD <= mapping.1 {
                 return self.cut(mapping, new + HEAD).block();
             }
-            if old <= new / 4 && self.mappings.iter().any(|mapping| mapping.1 >= new + HEAD) {
+            if old <= new / 2 && self.mappings.iter().any(|mapping| mapping.1 >= new + HEAD) {
                 let moved = self.take(new);
                 moved.copy_from_nonoverlapping(block, old);
                 self.leave(block);
@@ -164,11 +174,14 @@ impl Mapping {
         }
     }
 
-    /// In pieces: whoever meets a fresh page anywhere in the process waits while a piece is unmapped.
+    /// In pieces, none of which cuts a huge page: whoever meets a fresh page anywhere in the process waits while a piece is unmapped.
     fn unmap(self) {
-        for at in (0..self.1).step_by(LARGE) {
+        let Mapping(start, size) = self;
+        let (mut at, mut end) = (0, CUT - start as usize % CUT);
+        while at < size {
             // SAFETY: a part of a mapping that nobody uses: see `unmap_later`.
-            unsafe { libc::munmap(self.0.add(at).cast(), LARGE.min(self.1 - at)) };
+            unsafe { libc::munmap(start.add(at).cast(), end.min(size) - at) };
+            (at, end) = (end, end + CUT);
         }
     }
 }
@@ -239,6 +252,23 @@ mod tests {
                 fill(block, LARGE, 7);
                 size = new;
             }
+            spare.leave(block);
+        }
+    }
+
+    #[test]
+    fn what_shrinks_and_grows_again_stays_where_it_is() {
+        let mut spare = Spare::default();
+        // SAFETY: a block of the test's own, with the size that it has.
+        unsafe {
+            let block = spare.take(40 * LARGE);
+            fill(block, 40 * LARGE, 9);
+            assert_eq!(spare.resize(block, 40 * LARGE, 10 * LARGE), block);
+            let other = spare.take(12 * LARGE);
+            fill(other, 12 * LARGE, 1);
+            spare.leave(other);
+            assert_eq!(spare.resize(block, 10 * LARGE, 20 * LARGE), block);
+            assert!(holds(block, 10 * LARGE, 9));
             spare.leave(block);
         }
     }
