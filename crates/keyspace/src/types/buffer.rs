@@ -19,7 +19,8 @@ pub(super) enum Buffer {
 impl Buffer {
     /// A copy of the content.
     pub(super) fn copied(content: &[u8]) -> Self {
-        match Self::mapped(content, content.len()) {
+        let mapping = if content.len() < LARGE { None } else { Mapping::copied(content) };
+        match mapping {
             Some(mapping) => Buffer::Mapped(mapping),
             None => Buffer::Heap(content.to_vec()),
         }
