@@ -19,7 +19,7 @@ const GRAIN: usize = 64 << 10;
 /// Freed at once; a moment's work for the system.
 const PIECE: usize = 2 << 20;
 
-/// From so many bytes on, huge pages waste little.
+/// From so many bytes on, huge pages waste little, and their first touch costs the system a fifth.
 const HUGE: usize = 8 << 20;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
@@ -65,20 +65,21 @@ impl Mapping {
         Some(Mapping { start, len: 0, capacity })
     }
 
-    /// A copy of this content, which is written at once: on huge pages, whose first touch costs the system a fifth.
+    /// A copy of this content.
     pub(crate) fn copied(content: &[u8]) -> Option<Self> {
         let mut mapping = Self::with_capacity(content.len())?;
-        if content.len() >= HUGE {
-            mapping.prefer_huge_pages();
-        }
+        mapping.expect_writes();
         mapping.extend_to(content.len());
         mapping.copy_from_slice(content);
         Some(mapping)
     }
 
-    fn prefer_huge_pages(&self) {
-        // SAFETY: the pages are this mapping's alone.
-        unsafe { system::prefer_huge_pages(self.start, self.capacity) };
+    /// All of it will be written soon.
+    pub(crate) fn expect_writes(&self) {
+        if self.capacity >= HUGE {
+            // SAFETY: the pages are this mapping's alone.
+            unsafe { system::prefer_huge_pages(self.start, self.capacity) };
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {
