@@ -91,7 +91,7 @@ impl Spare {
         self.keep(unsafe { Mapping::of(block) });
     }
 
-    /// Gives back what was not used since the last call, if nothing was; all of it then.
+    /// Gives all back, unless some was used since the last call.
     pub(super) fn trim(&mut self) {
         if !std::mem::replace(&mut self.in_use, false) {
             self.bytes = 0;

@@ -10,7 +10,7 @@ const MB: usize = 1 << 20;
 
 /// Bytes in which every place is told from its neighbours, and line ends lie.
 fn body(length: usize, seed: usize) -> Vec<u8> {
-    (0..length).map(|at| ((at + seed) * 2_654_435_761 >> 13) as u8).collect()
+    (0..length).map(|at| (((at + seed) * 2_654_435_761) >> 13) as u8).collect()
 }
 
 fn request(arguments: &[&[u8]]) -> Vec<u8> {
