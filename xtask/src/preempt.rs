@@ -1,5 +1,6 @@
 //! What scripts that never end do to everybody else: latency of GET beside them, and how fast SCRIPT KILL ends them.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,9 +14,10 @@ use crate::server::Server;
 use crate::value::Value;
 
 pub(crate) const HELP: &str = "\
-preempt [KIND]... [--seconds N] [--workers N] [--check]
+preempt [KIND]... [--seconds N] [--workers N] [--program PATH] [--check]
     With a script of each kind running on every worker: percentiles of GET from other clients, and the time from SCRIPT KILL to
     the last script's reply. A kind is named by any part of its name.
+    --program    the server to measure instead of a release build of this one
     --check      fail where p99 passes 5 ms or a kill takes longer than 20 ms (for a machine with nothing else to do)";
 
 /// Name and script. Each runs until it is killed.
@@ -93,6 +95,10 @@ const KINDS: &[(&str, &str)] = &[
     ("collectgarbage", "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end"),
 ];
 
+/// Name and request, which a client on each worker sends again and again.
+const REQUESTS: &[(&str, &[&str])] =
+    &[("SET of 100 MB", &["SET", "large", "100 MB"]), ("GET of 100 MB", &["GET", "large"])];
+
 /// Clients that measure.
 const CLIENTS: usize = 4;
 
@@ -100,8 +106,12 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let seconds = arguments.number("--seconds", 2)?.max(1);
     let workers = arguments.number("--workers", thread::available_parallelism()?.get() as u64)?;
     let check = arguments.flag("--check");
+    let program = arguments.value("--program")?;
     let names = arguments.finish()?;
-    let program = programs::build_perigee("release")?;
+    let program = match program {
+        Some(path) => PathBuf::from(path),
+        None => programs::build_perigee("release")?,
+    };
     let server = Server::start(
         "perigee",
         &program,
@@ -131,8 +141,50 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
             slow.push(*name);
         }
     }
+    let body = "x".repeat(100_000_000);
+    for (name, request) in REQUESTS {
+        if !names.is_empty() && !names.iter().any(|wanted| name.contains(wanted.as_str())) {
+            continue;
+        }
+        let latencies = beside_requests(&server, workers, Duration::from_secs(seconds), request, &body)?;
+        if report(name, &latencies, None) > 5.0 {
+            slow.push(*name);
+        }
+    }
     ensure!(!check || slow.is_empty(), "too slow: {}", slow.join(", "));
     Ok(())
+}
+
+/// Latencies of GET, while clients on all workers send a request with this body.
+fn beside_requests(
+    server: &Server,
+    workers: u64,
+    duration: Duration,
+    request: &[&str],
+    body: &str,
+) -> Result<Vec<Duration>> {
+    let request: Vec<&str> = request.iter().map(|&word| if word == "100 MB" { body } else { word }).collect();
+    server.connect()?.call(&["SET", "large", body])?;
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..workers)
+            .map(|_| {
+                scope.spawn(|| -> Result<()> {
+                    let mut connection = server.connect()?;
+                    while !stop.load(Ordering::Relaxed) {
+                        connection.call(&request)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let latencies = measure(server, duration);
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("a client thread ends")?;
+        }
+        latencies
+    })
 }
 
 /// Latencies of GET, sorted, from clients on all workers.

@@ -65,7 +65,7 @@ pub use engine::{Allocator, Clock, Engine, Env, Process, RandomBytes, Shutdown, 
 pub use error::Error;
 pub use gate::{CallOutcome, call_from_script, may_call, note_activity};
 pub use maxmemory::{evict_clients, evict_cycle};
-pub use perigee_keyspace::{Footprint, Txn};
+pub use perigee_keyspace::{Footprint, Txn, offer};
 pub use preview::Preview;
 pub use pubsub::Pubsub;
 pub use session::{Flow, OwnedArgs, Session, Suspended};

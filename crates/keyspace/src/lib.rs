@@ -16,6 +16,7 @@ pub mod log;
 pub mod mapped;
 mod mutate;
 mod notices;
+pub mod offer;
 mod prefetch;
 mod rare;
 mod reaper;
@@ -187,6 +188,11 @@ impl Keyspace {
     /// Bytes of large values that were let go of since the start, and how many of them are not freed yet: estimates.
     pub fn let_go_bytes(&self) -> (u64, u64) {
         self.reaper.let_go_bytes()
+    }
+
+    /// Drops what takes long to be freed on a thread of its own.
+    pub fn drop_elsewhere(&self, garbage: impl Send + 'static) {
+        self.reaper.drop_later(0, garbage);
     }
 
     pub(crate) fn reaper(&self) -> &Reaper {

@@ -19,6 +19,9 @@ const GRAIN: usize = 64 << 10;
 /// Freed at once; a moment's work for the system.
 const PIECE: usize = 2 << 20;
 
+/// From so many bytes on, huge pages waste little, and their first touch costs the system a fifth.
+const HUGE: usize = 8 << 20;
+
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -60,6 +63,23 @@ impl Mapping {
         let start = system::map(capacity)?;
         count(0, capacity);
         Some(Mapping { start, len: 0, capacity })
+    }
+
+    /// A copy of this content.
+    pub(crate) fn copied(content: &[u8]) -> Option<Self> {
+        let mut mapping = Self::with_capacity(content.len())?;
+        mapping.expect_writes();
+        mapping.extend_to(content.len());
+        mapping.copy_from_slice(content);
+        Some(mapping)
+    }
+
+    /// All of it will be written soon.
+    pub(crate) fn expect_writes(&self) {
+        if self.capacity >= HUGE {
+            // SAFETY: the pages are this mapping's alone.
+            unsafe { system::prefer_huge_pages(self.start, self.capacity) };
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -132,7 +152,8 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         let mut end = self.capacity;
         while end > 0 {
-            let from = (end - 1) / PIECE * PIECE;
+            // None of them cuts a huge page.
+            let from = end.saturating_sub(1 + (self.start.as_ptr() as usize + end - 1) % PIECE);
             // SAFETY: the range lies within the mapping, and nothing refers to it any more.
             unsafe { system::unmap(self.start.add(from), end - from) };
             end = from;
@@ -151,7 +172,7 @@ impl fmt::Debug for Mapping {
 mod system {
     use std::ptr::{NonNull, null_mut};
 
-    use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap, munmap};
+    use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags, madvise, mmap_anonymous, mremap, munmap};
 
     pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
@@ -166,6 +187,13 @@ mod system {
         // SAFETY: the caller's; the system finds a place where nothing is.
         let start = unsafe { mremap(start.as_ptr().cast(), len, to, MremapFlags::MAYMOVE) }.ok()?;
         NonNull::new(start.cast())
+    }
+
+    /// # Safety
+    /// The range must be a mapping.
+    pub(super) unsafe fn prefer_huge_pages(start: NonNull<u8>, len: usize) {
+        // SAFETY: the caller's; the content stays. Where the advice is not followed, nothing is lost.
+        let _ = unsafe { madvise(start.as_ptr().cast(), len, Advice::LinuxHugepage) };
     }
 
     /// # Safety
@@ -188,6 +216,8 @@ mod system {
     pub(super) unsafe fn extend(_: NonNull<u8>, _: usize, _: usize) -> Option<NonNull<u8>> {
         None
     }
+
+    pub(super) unsafe fn prefer_huge_pages(_: NonNull<u8>, _: usize) {}
 
     pub(super) unsafe fn unmap(_: NonNull<u8>, _: usize) {}
 }

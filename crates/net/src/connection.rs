@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use crate::bulk::{Bulk, LARGE, TURN};
 use crate::outbox::{KEPT, Link, Outbox};
 use crate::placement::{Berth, Placement};
 use crate::worker::Arrival;
@@ -167,6 +168,7 @@ pub(crate) async fn serve(mut stream: impl Socket, origin: Origin, shared: Rc<Sh
         session,
         parser: RequestParser::new(),
         pending: Vec::new(),
+        bulk: None,
         unrun: false,
         out: Encoder::new(Protocol::Resp2),
         spoke: 0,
@@ -242,6 +244,8 @@ struct Talk {
     parser: RequestParser,
     /// Bytes that were read and not yet run.
     pending: Vec<u8>,
+    /// Such a request if it is large: then nothing is pending.
+    bulk: Option<Box<Bulk>>,
     /// Whether `pending` may hold a complete request.
     unrun: bool,
     out: Encoder,
@@ -285,10 +289,14 @@ enum Input {
 impl<'s, S: Socket> Connection<'s, S> {
     async fn run(&mut self) -> io::Result<End> {
         while !self.talk.client.is_killed() {
+            if self.talk.bulk.as_mut().is_some_and(|bulk| bulk.is_turn_over()) {
+                tokio::task::yield_now().await;
+            }
             let batch = if self.talk.unrun {
                 self.run_pending()
             } else {
                 match self.input(true).await? {
+                    Input::Arena(count) if self.talk.bulk.is_some() => self.run_bulk(count),
                     Input::Arena(count) => self.run_arena(count),
                     Input::Pending => self.run_pending(),
                     Input::Mail => Batch::Exhausted,
@@ -329,8 +337,37 @@ impl<'s, S: Socket> Connection<'s, S> {
         let arena = self.shared.arena.borrow();
         let (batch, consumed) = self.batch(&arena[..count]);
         self.talk.pending.extend_from_slice(&arena[consumed..count]);
-        self.talk.unrun = !self.talk.pending.is_empty() && !matches!(batch, Batch::Exhausted);
+        self.note_unrun(&batch);
         batch
+    }
+
+    /// Goes on with a large request.
+    fn run_bulk(&mut self, count: usize) -> Batch<'s> {
+        let Some(mut bulk) = self.talk.bulk.take() else { return Batch::Exhausted };
+        bulk.push(&self.shared.arena.borrow()[..count], &self.talk.parser);
+        if self.talk.parser.bytes_wanted(bulk.text().len()) > 0 {
+            self.talk.bulk = Some(bulk);
+            return Batch::Exhausted;
+        }
+        let (batch, consumed) = bulk.run(|text| self.batch(text));
+        if consumed == 0 && matches!(batch, Batch::Exhausted) {
+            bulk.go_on(&self.talk.parser);
+            self.talk.bulk = Some(bulk);
+            return batch;
+        }
+        self.talk.pending.extend_from_slice(&bulk.text()[consumed..]);
+        self.shared.engine.keyspace.drop_elsewhere(bulk);
+        self.note_unrun(&batch);
+        batch
+    }
+
+    fn note_unrun(&mut self, batch: &Batch<'_>) {
+        let is_exhausted = matches!(batch, Batch::Exhausted);
+        self.talk.unrun = !self.talk.pending.is_empty() && !is_exhausted;
+        if is_exhausted {
+            let Talk { pending, parser, bulk, .. } = &mut self.talk;
+            *bulk = Bulk::begin(pending, parser, &self.shared.engine);
+        }
     }
 
     fn run_pending(&mut self) -> Batch<'s> {
@@ -342,7 +379,7 @@ impl<'s, S: Socket> Connection<'s, S> {
             pending.drain(..consumed);
         }
         self.talk.pending = pending;
-        self.talk.unrun = !self.talk.pending.is_empty() && !matches!(batch, Batch::Exhausted);
+        self.note_unrun(&batch);
         batch
     }
 
@@ -426,7 +463,14 @@ impl<'s, S: Socket> Connection<'s, S> {
 
     /// Waits for input. `may_move`: whether the connection may change its worker instead.
     async fn input(&mut self, may_move: bool) -> io::Result<Input> {
-        let have = self.talk.pending.len();
+        let (have, capacity, largest) = match &self.talk.bulk {
+            Some(bulk) => {
+                let have = bulk.text().len();
+                let wanted = self.talk.parser.bytes_wanted(have);
+                (have, bulk.capacity(), if wanted > have { (wanted - have).min(ARENA) } else { ARENA })
+            }
+            None => (self.talk.pending.len(), self.talk.pending.capacity(), ARENA),
+        };
         let limit = self.shared.engine.config.number(Param::ClientQueryBufferLimit) as usize;
         if have > limit {
             tracing::warn!(
@@ -435,7 +479,8 @@ impl<'s, S: Socket> Connection<'s, S> {
             );
             return Ok(Input::End);
         }
-        self.talk.client.note_unread(self.talk.pending.capacity());
+        self.talk.client.note_unread(capacity);
+        let have = if self.talk.bulk.is_some() { 0 } else { have };
         if have > 0 {
             let wanted = self.talk.parser.bytes_wanted(have).saturating_sub(have);
             self.talk.pending.reserve(wanted.clamp(KEPT, 1 << 20));
@@ -460,7 +505,8 @@ impl<'s, S: Socket> Connection<'s, S> {
                     .map_ok(|count| if count == 0 { Input::End } else { Input::Pending });
             }
             let mut arena = self.shared.arena.borrow_mut();
-            let mut buffer = ReadBuf::new(&mut arena);
+            // What comes behind a large argument is not copied again.
+            let mut buffer = ReadBuf::new(&mut arena[..largest]);
             stream.poll_read(context, &mut buffer).map_ok(|()| match buffer.filled().len() {
                 0 => Input::End,
                 count => Input::Arena(count),
@@ -488,7 +534,8 @@ impl<'s, S: Socket> Connection<'s, S> {
                 }
                 let waiting = &self.talk.out.out()[written..];
                 let mut stream = self.link.stream.borrow_mut();
-                let progress = Pin::new(&mut *stream).poll_write(context, waiting);
+                let part = &waiting[..waiting.len().min(TURN)];
+                let progress = Pin::new(&mut *stream).poll_write(context, part);
                 if progress.is_pending() {
                     noted = true;
                     self.talk.client.note_unwritten(waiting.len());
@@ -496,11 +543,19 @@ impl<'s, S: Socket> Connection<'s, S> {
                 progress
             })
             .await?;
+            if written < self.talk.out.len() {
+                tokio::task::yield_now().await;
+            }
         }
         if noted {
             self.talk.client.note_unwritten(0);
         }
-        self.shared.outbox.recycle(self.talk.out.take());
+        let out = self.talk.out.take();
+        if out.capacity() >= LARGE {
+            self.shared.engine.keyspace.drop_elsewhere(out);
+        } else {
+            self.shared.outbox.recycle(out);
+        }
         Ok(())
     }
 

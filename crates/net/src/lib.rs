@@ -6,6 +6,7 @@
 // The crate that owns the clock.
 #![allow(clippy::disallowed_methods)]
 
+mod bulk;
 mod clock;
 mod connection;
 mod listen;

@@ -20,6 +20,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use memchr::memchr2;
 use nom::Parser;
@@ -193,6 +194,24 @@ impl RequestParser {
                 if wanted > have { wanted } else { 0 }
             }
             _ => 0,
+        }
+    }
+
+    /// Where in the buffer the argument lies that is being received and whose length is known.
+    pub fn receiving(&self) -> Option<Range<usize>> {
+        match self.stage {
+            Stage::Body { len, .. } => Some(self.at..self.at + len),
+            _ => None,
+        }
+    }
+
+    /// The first argument of the request that is being received, if that has come.
+    pub fn first<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        match self.stage {
+            Stage::Header { .. } | Stage::Body { .. } => {
+                self.spans.first().map(|span| &buf[span.start..span.end])
+            }
+            _ => None,
         }
     }
 

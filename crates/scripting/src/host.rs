@@ -310,7 +310,7 @@ impl Run {
             wrote: self.wrote,
             writes_left: self.writes_left,
         };
-        machine.collect_large();
+        machine.begin_slice();
         let before_bytes = machine.used_bytes();
         let ended = machine.go_on(thread, pending, &mut context);
         if let Some(borrowed) = &mut self.borrowed {

@@ -245,7 +245,6 @@ impl LibraryLoad for TextRun {
         };
         let (instance, thread) = self.run.as_ref()?;
         let mut machine = self.host.machine().borrow_mut();
-        machine.collect_large();
         let mut context = ScriptContext {
             env,
             script: &self.script,
@@ -256,6 +255,7 @@ impl LibraryLoad for TextRun {
             wrote: false,
             writes_left: 0,
         };
+        machine.begin_slice();
         let result = match machine.go_on(thread, pending, &mut context) {
             Ended::Returned => Ok(machine.loaded(*instance, &self.others)),
             Ended::Failed { text, .. } => Err([FAILED, &text].concat()),

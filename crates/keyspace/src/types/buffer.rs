@@ -3,15 +3,16 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::mapped::Mapping;
+use crate::offer;
 
 /// From so many bytes on content lies in pages of its own, which the system moves without copying them.
-pub(super) const LARGE: usize = 2 << 20;
+pub(crate) const LARGE: usize = 2 << 20;
 /// Up to this many bytes a buffer doubles; beyond, it takes an eighth more.
 const SPARE: usize = 1 << 20;
 
 /// A growing byte string. Its growth copies less than [`LARGE`] bytes.
 #[derive(Debug)]
-pub(super) enum Buffer {
+pub(crate) enum Buffer {
     Heap(Vec<u8>),
     Mapped(Mapping),
 }
@@ -19,22 +20,36 @@ pub(super) enum Buffer {
 impl Buffer {
     /// A copy of the content.
     pub(super) fn copied(content: &[u8]) -> Self {
-        match Self::mapped(content, content.len()) {
+        if content.len() < LARGE {
+            return Buffer::Heap(content.to_vec());
+        }
+        if let Some(copy) = offer::take(content) {
+            return copy;
+        }
+        match Mapping::copied(content) {
             Some(mapping) => Buffer::Mapped(mapping),
             None => Buffer::Heap(content.to_vec()),
         }
     }
 
     /// Bytes that it has room for.
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         match self {
             Buffer::Heap(content) => content.capacity(),
             Buffer::Mapped(content) => content.capacity(),
         }
     }
 
+    /// Has room for so many bytes, which will be written soon.
+    pub(crate) fn make_room(&mut self, capacity: usize) {
+        self.reserve(capacity);
+        if let Buffer::Mapped(content) = self {
+            content.expect_writes();
+        }
+    }
+
     /// Overwrites from `offset` on, after zeros if that is beyond the end.
-    pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
         let end = offset + bytes.len();
         if end > self.capacity() {
             self.reserve(end + end.min(SPARE).max(end / 8));

@@ -14,6 +14,7 @@ mod stream;
 mod string;
 mod zset;
 
+pub(crate) use buffer::{Buffer, LARGE as LARGE_BUFFER};
 /// Where [`Str::as_bytes`] writes an integer.
 pub use itoa::Buffer as Scratch;
 

@@ -6,7 +6,7 @@ use std::ptr::{copy_nonoverlapping, null_mut};
 
 use mlua::ffi::{self, lua_State};
 
-use super::large::{self, LARGE};
+use super::large::{LARGE, Spare};
 use super::preempt;
 
 /// The allocator state of one VM.
@@ -23,6 +23,8 @@ pub(crate) struct Heap {
     limit_bytes: usize,
     /// Large blocks that were made since the collector was last told of them.
     large_bytes: usize,
+    /// Large blocks for the next ones.
+    spare: Spare,
     /// The limit does not count: a reply is being handed to Lua, and must not raise.
     unlimited: bool,
     /// The limit was met. Set until somebody asks.
@@ -48,6 +50,7 @@ impl Heap {
             charged_bytes: 0,
             limit_bytes: usize::MAX,
             large_bytes: 0,
+            spare: Spare::default(),
             unlimited: true,
             exceeded: false,
             main: null_mut(),
@@ -128,6 +131,11 @@ impl Heap {
     #[inline]
     pub(crate) fn take_large_bytes(&mut self) -> usize {
         std::mem::take(&mut self.large_bytes)
+    }
+
+    /// Gives back large blocks that were kept and not used since the last call.
+    pub(super) fn trim(&mut self) {
+        self.spare.trim();
     }
 
     /// Whether a script has met the limit since somebody asked.
@@ -260,7 +268,7 @@ pub(crate) unsafe extern "C" fn allocate(
         let old = if block.is_null() { 0 } else { old };
         if new == 0 {
             if old > 0 {
-                release(block.cast(), old);
+                release(&mut heap.spare, block.cast(), old);
                 heap.used_bytes -= old;
             }
             return null_mut();
@@ -274,7 +282,7 @@ pub(crate) unsafe extern "C" fn allocate(
             heap.exceed();
             return null_mut();
         }
-        let block = resize(block.cast(), old, new);
+        let block = resize(&mut heap.spare, block.cast(), old, new);
         if !block.is_null() {
             if new >= LARGE && new > old {
                 heap.large_bytes += new - old;
@@ -287,20 +295,20 @@ pub(crate) unsafe extern "C" fn allocate(
 }
 
 /// A block of `new` bytes that begins with what is in the old one, which is empty if `old` is 0.
-unsafe fn resize(block: *mut u8, old: usize, new: usize) -> *mut u8 {
+unsafe fn resize(spare: &mut Spare, block: *mut u8, old: usize, new: usize) -> *mut u8 {
     let Ok(layout) = Layout::from_size_align(new, ALIGNMENT) else { return null_mut() };
     // SAFETY: the caller's; each block is as large as it says.
     unsafe {
         match (old, old >= LARGE, new >= LARGE) {
             (0, _, false) => alloc(layout),
-            (0, _, true) => large::map(new),
+            (0, _, true) => spare.take(new),
             (_, false, false) => realloc(block, Layout::from_size_align_unchecked(old, ALIGNMENT), new),
-            (_, true, true) => large::remap(block, old, new),
+            (_, true, true) => spare.resize(block, old, new),
             _ => {
-                let moved = resize(null_mut(), 0, new);
+                let moved = resize(spare, null_mut(), 0, new);
                 if !moved.is_null() {
                     copy_nonoverlapping(block, moved, old.min(new));
-                    release(block, old);
+                    release(spare, block, old);
                 }
                 moved
             }
@@ -308,11 +316,11 @@ unsafe fn resize(block: *mut u8, old: usize, new: usize) -> *mut u8 {
     }
 }
 
-unsafe fn release(block: *mut u8, size: usize) {
+unsafe fn release(spare: &mut Spare, block: *mut u8, size: usize) {
     // SAFETY: the caller's.
     unsafe {
         if size >= LARGE {
-            large::unmap_later(block, size);
+            spare.leave(block);
         } else {
             dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT));
         }

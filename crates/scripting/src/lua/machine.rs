@@ -350,7 +350,7 @@ impl Machine {
         &mut self.slot().registration
     }
 
-    /// Runs a slice: of the library function that the script was suspended in, if there is one, or of the script.
+    /// Runs the slice that has begun: of the library function that the script was suspended in, if there is one, or of the script.
     pub(crate) fn go_on(
         &mut self,
         thread: &Thread,
@@ -359,17 +359,17 @@ impl Machine {
     ) -> Ended {
         let Some(mut pending) = pending else { return self.resume(thread, thread.arguments.take(), context) };
         let main = self.state;
-        self.watchdog.begin();
         // SAFETY: no script code runs and the limit is lifted.
         let progress = unsafe { pending.work(self.slot, self.sandbox.shared()) };
-        self.watchdog.end();
         let results = match progress {
             Progress::Unfinished => {
+                self.watchdog.end();
                 self.slot().pending = Some(pending);
                 return Ended::Yielded;
             }
             Progress::Results(results) => results,
             Progress::Failed(Raise::NoRoom) => {
+                self.watchdog.end();
                 // SAFETY: as above.
                 unsafe { pending.release(main) };
                 return Ended::Stopped(Stop::Limit(Limit::Memory));
@@ -392,13 +392,20 @@ impl Machine {
         self.resume(thread, results, context)
     }
 
-    /// Has the collector keep up with large strings. Left to itself it takes a small step for each string, however long that is,
+    /// Begins a slice, by having the collector keep up with large strings. Left to itself it takes a small step for each string, however long that is,
     /// and hundreds of megabytes are waiting before it has seen that a few are in use.
-    pub(crate) fn collect_large(&mut self) {
+    pub(crate) fn begin_slice(&mut self) {
+        self.watchdog.begin();
         let steps = self.slot().heap.take_large_bytes() / LARGE_BYTES_PER_STEP;
-        if steps > 0 {
+        if steps == 0 {
+            return;
+        }
+        for _ in 0..steps.min(STEPS_BEFORE_SLICE) {
             // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
-            unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, steps.min(STEPS_BEFORE_SLICE) as c_int) };
+            let is_cycle = unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, 0) } != 0;
+            if is_cycle || self.watchdog.pulse.is_slice_over() {
+                break;
+            }
         }
     }
 
@@ -415,6 +422,7 @@ impl Machine {
         }
     }
 
+    /// Goes on with a slice, and ends it.
     fn resume(&mut self, thread: &Thread, arguments: c_int, context: &mut ScriptContext<'_, '_>) -> Ended {
         let slot = self.slot;
         // SAFETY: the slot's context is cleared before the borrow ends; the coroutine is suspended or fresh.
@@ -434,13 +442,13 @@ impl Machine {
                 (*slot).sampled = sampled;
                 (*slot).pulse.sample(sampled);
             }
-            self.watchdog.begin();
             let status = ffi::lua_resume_(thread.state, arguments);
             self.watchdog.end();
             (*slot).heap.set_unlimited(true);
             CURRENT.set(null_mut());
             (*slot).context = null_mut();
-            if (*slot).debugged.is_some() {
+            // The debugger's, or one that came too late to be called.
+            if ffi::lua_gethookmask(self.state) != 0 {
                 ffi::lua_sethook(self.state, None, 0, 0);
             }
             status
@@ -580,6 +588,7 @@ impl Machine {
     /// Collects what scripts have left behind, if that is much, for at most a slice; whether it is to be called again soon.
     pub(crate) fn tidy(&mut self) -> bool {
         let used = self.used_bytes();
+        self.slot().heap.trim();
         if self.slot().heap.is_in_use() || (self.cycles == 0 && used < 2 * self.tidy_bytes + UNTIDY_BYTES) {
             return false;
         }

@@ -67,6 +67,11 @@ pub(crate) extern "C" fn on_signal(_: c_int) {
     // SAFETY: CURRENT is only set while the VM lives; LuaJIT allows setting a hook from a signal handler.
     unsafe {
         if !slot.is_null() && (*slot).debugged.is_none() {
+            // First none. The VM notes its mode, then writes its dispatch table. If it was about to write that for another mode
+            // when an earlier signal came, that signal's hook is noted, but not in the table: compiled code is left for
+            // the hook, nobody calls it, compiled code is entered again, and so on for ever, since to set what is noted
+            // already changes nothing.
+            ffi::lua_sethook((*slot).main, None, 0, 0);
             ffi::lua_sethook((*slot).main, Some(on_hook), ffi::LUA_MASKCOUNT, 1);
         }
     }

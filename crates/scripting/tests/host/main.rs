@@ -13,5 +13,6 @@ mod limits;
 mod observing;
 mod preemption;
 mod server;
+mod signals;
 mod statistics;
 mod undo;

@@ -180,6 +180,25 @@ fn strings_that_are_built_in_pieces_are_strings_like_others() {
     }
 }
 
+/// Elements and separators that end before, at and behind what is copied at one go; a number among them.
+#[test]
+fn a_table_is_joined_whatever_its_elements() {
+    let server = Server::new(&[]);
+    for separator in ["", "-", "a longer one"] {
+        let script = format!(
+            "local t, sum = {{12.5}}, '12.5'
+             for _, length in ipairs({{0, 1, 65535, 65536, 65537, 0, 200000, 7, 131072}}) do
+               local text = ('abcdefg'):rep(length / 7 + 1):sub(1, length)
+               t[#t + 1], sum = text, sum .. '{separator}' .. text
+             end
+             for i = 1, 1000 do t[#t + 1], sum = '', sum .. '{separator}' end
+             local last = table.concat(t, '{separator}', 2, #t)
+             return {{table.concat(t, '{separator}') == sum and 1 or 0, '12.5{separator}' .. last == sum and 1 or 0}}"
+        );
+        assert_eq!(server.eval(&script), "*2\r\n:1\r\n:1\r\n", "{separator}");
+    }
+}
+
 #[test]
 fn a_slice_ends_while_a_table_is_shifted_or_garbage_collected() {
     check(

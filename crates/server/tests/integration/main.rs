@@ -5,6 +5,7 @@
 
 mod access;
 mod blocking;
+mod bodies;
 mod connection;
 mod debugger;
 mod edges;

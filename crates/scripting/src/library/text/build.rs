@@ -237,15 +237,15 @@ pub(super) fn concat(stack: Stack, shared: &mut Shared) -> Outcome {
     shared.output.clear();
     let mut at = i64::from(first);
     while at <= i64::from(last) {
-        if shared.output.len() > SHORT && !shared.heap.is_null() {
-            let mut text = Chunks::default();
-            text.extend(&shared.output);
+        let bytes = element(stack, shared, at)?;
+        if shared.output.len() + bytes.len() > SHORT && !shared.heap.is_null() {
+            stack.pop(1);
             shared.release();
-            let (cycles, finish) = (Cycles::default(), None);
-            shared.operation = Some(Box::new(Concat { at, last: i64::from(last), text, cycles, finish }));
+            let (first, last) = (i64::from(first), i64::from(last));
+            let (at, length, part, finish) = (first, 0, 0, None);
+            shared.operation = Some(Box::new(Concat { first, last, at, length, part, finish }));
             return Err(Raise::Unfinished);
         }
-        let bytes = element(stack, shared, at)?;
         shared.output.extend_from_slice(bytes);
         stack.pop(1);
         if at < i64::from(last) {
@@ -270,33 +270,64 @@ fn element<'a>(stack: Stack, shared: &mut Shared, at: i64) -> Result<&'a [u8], R
     }
 }
 
+/// First the length is found out, then the text is written where it stays.
 struct Concat {
-    at: i64,
+    first: i64,
     last: i64,
-    text: Chunks,
-    cycles: Cycles,
+    /// The element that is next.
+    at: i64,
+    length: usize,
+    /// Bytes of the element, and of the separator behind it, that are written.
+    part: usize,
     finish: Option<Finish>,
 }
 
+/// Elements that are written at one go.
+const ELEMENTS: usize = 128;
+
 impl Operation for Concat {
     fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
-        let separator = if stack.kind(2) == Kind::String { stack.bytes(2) } else { &[] };
-        while self.at <= self.last {
-            if !self.cycles.make_room(stack, shared, self.text.length(), turns)? {
-                return Ok(None);
+        let separator: &[u8] = if stack.kind(2) == Kind::String { stack.bytes(2) } else { &[] };
+        while self.finish.is_none() {
+            if self.at > self.last {
+                self.at = self.first;
+                self.finish = Some(Finish::default());
+                break;
             }
-            let bytes = element(stack, shared, self.at)?;
-            self.text.extend(bytes);
+            let behind = if self.at < self.last { separator.len() } else { 0 };
+            self.length += element(stack, shared, self.at)?.len() + behind;
             stack.pop(1);
-            if self.at < self.last {
-                self.text.extend(separator);
-            }
             self.at += 1;
-            if turns.spend(8 + (bytes.len() / 32) as u32) {
+            if turns.spend(8) {
                 return Ok(None);
             }
         }
-        Ok(self.text.push(&mut self.finish, stack, shared, turns)?.then_some(1))
+        let Self { last, at, length, part, .. } = self;
+        let finish = self.finish.get_or_insert_default();
+        let finished = finish.go_on(stack, shared, turns, *length, |text, written| {
+            let (mut end, wanted) = (written, (written + STRIDE).min(*length));
+            for _ in 0..ELEMENTS {
+                if end == wanted {
+                    break;
+                }
+                assert!(*at <= *last, "the table is what it was");
+                stack.raw_get_position(1, *at as c_int);
+                let bytes = stack.bytes(-1);
+                let behind = if *at < *last { separator } else { &[] };
+                for (from, source) in [(0, bytes), (bytes.len(), behind)] {
+                    let rest = &source[(*part - from.min(*part)).min(source.len())..];
+                    let rest = &rest[..rest.len().min(wanted - end)];
+                    text.write(end, rest);
+                    (end, *part) = (end + rest.len(), *part + rest.len());
+                }
+                if *part == bytes.len() + behind.len() {
+                    (*at, *part) = (*at + 1, 0);
+                }
+                stack.pop(1);
+            }
+            end - written
+        })?;
+        Ok(finished.then_some(1))
     }
 }
 

@@ -1,0 +1,111 @@
+//! Large bodies, whatever pieces they come in.
+
+use std::io::{Read, Write};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::server::{Server, ask, expect, wait_until};
+
+const MB: usize = 1 << 20;
+
+/// Bytes in which every place is told from its neighbours, and line ends lie.
+fn body(length: usize, seed: usize) -> Vec<u8> {
+    (0..length).map(|at| (((at + seed) * 2_654_435_761) >> 13) as u8).collect()
+}
+
+fn request(arguments: &[&[u8]]) -> Vec<u8> {
+    let mut text = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        text.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        text.extend_from_slice(argument);
+        text.extend_from_slice(b"\r\n");
+    }
+    text
+}
+
+#[test]
+fn large_bodies_arrive_intact_in_odd_pieces() {
+    let server = Server::start();
+    let (first, second, third) = (body(5 * MB + 1, 1), body(2 * MB, 2), body(3 * MB - 1, 3));
+    let sent = [
+        request(&[b"SET", b"a", &first]),
+        request(&[b"MSET", b"b", &second, b"c", b"small", b"d", &third]),
+        request(&[b"APPEND", b"c", &second]),
+        request(&[b"STRLEN", b"c"]),
+        request(&[b"ECHO", &third]),
+        request(&[b"EVAL", b"return redis.call('SET', KEYS[1], ARGV[1])", b"1", b"e", &first]),
+        request(&[b"GET", b"a"]),
+        request(&[b"MULTI"]),
+        request(&[b"SET", b"f", &second]),
+        request(&[b"EXEC"]),
+        request(&[b"MGET", b"b", b"c", b"d", b"e", b"f"]),
+        request(&[b"PING"]),
+    ]
+    .concat();
+    let bulk = |bytes: &[u8]| [format!("${}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    let joined = [b"small", &*second].concat();
+    let expected = [
+        b"+OK\r\n+OK\r\n".to_vec(),
+        format!(":{0}\r\n:{0}\r\n", joined.len()).into_bytes(),
+        bulk(&third),
+        b"+OK\r\n".to_vec(),
+        bulk(&first),
+        b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n*5\r\n".to_vec(),
+        bulk(&second),
+        bulk(&joined),
+        bulk(&third),
+        bulk(&first),
+        bulk(&second),
+        b"+PONG\r\n".to_vec(),
+    ]
+    .concat();
+    // Right behind the first header, in it, and around the ends of the first body and of the second.
+    let head = 29;
+    let behind = head + first.len();
+    let second_end = sent.len() - sent.windows(9).rev().position(|part| part == b"$5\r\nsmall").unwrap() - 16;
+    let cuts: [&[usize]; 6] = [
+        &[],
+        &[head],
+        &[head - 1, behind, behind + 1, behind + 2, behind + 3],
+        &[head - 5, head + 1, behind - 1, behind + 60],
+        &[MB, 2 * MB + 7, behind + 2 * MB],
+        &[second_end - 1, second_end, second_end + 1, second_end + 2, second_end + 9],
+    ];
+    for cuts in cuts {
+        let (mut writer, mut from) = (server.socket(), 0);
+        let mut reader = writer.try_clone().unwrap();
+        let length = expected.len();
+        let reading = std::thread::spawn(move || {
+            let mut answer = vec![0; length];
+            reader.read_exact(&mut answer).map(|()| answer)
+        });
+        for &cut in cuts {
+            writer.write_all(&sent[from..cut]).unwrap();
+            sleep(Duration::from_millis(5));
+            from = cut;
+        }
+        writer.write_all(&sent[from..]).unwrap();
+        assert!(reading.join().unwrap().unwrap() == expected, "cut at {cuts:?}");
+        assert_eq!(ask::<String>(&mut server.client(), "FLUSHALL"), "OK");
+    }
+}
+
+#[test]
+fn a_large_body_that_does_not_come_to_its_end_changes_nothing() {
+    let server = Server::start();
+    let mut client = server.client();
+    let request = request(&[b"SET", b"key", &body(20 * MB, 1)]);
+    for end in [request.len() - 1, request.len() / 2, 30] {
+        let mut socket = server.socket();
+        socket.write_all(&request[..end]).unwrap();
+        drop(socket);
+    }
+    wait_until("they are gone", || {
+        ask::<String>(&mut client, "INFO clients").contains("connected_clients:1\r")
+    });
+    assert!(!ask::<bool>(&mut client, "EXISTS key"));
+    let mut socket = server.socket();
+    socket.write_all(&request).unwrap();
+    expect(&mut socket, "+OK\r\n");
+    assert_eq!(ask::<usize>(&mut client, "STRLEN key"), 20 * MB);
+}
