@@ -6,6 +6,7 @@
 
 mod accepted;
 mod compare;
+mod coverage;
 mod episode;
 mod grammar;
 mod introspection;
