@@ -51,7 +51,6 @@ impl Policy {
             "ACL" if second == b"CAT" => Policy::Unordered,
             "CONFIG" if second == b"GET" => Policy::UnorderedPairs,
             "FUNCTION" if second == b"DUMP" => Policy::Shape,
-            "SLOWLOG" if second == b"LEN" => Policy::Near(128.0),
             "FUNCTION" if second == b"LIST" => Policy::Unordered,
             _ => Policy::Exact,
         }

@@ -255,7 +255,7 @@ const RESTRICTED: &[&str] = &[
     "+@read +@transaction +@scripting +select|0 &__key* %R~* (+@write -pfmerge %W~?1) (+@all -pfmerge ~?0)",
     "+@all -@write ~* (+set +del +zadd +hset ~?1) (+@write -@fast -pfmerge ~?2)",
     "+@all %R~*",
-    "+@all -@all +@connection +@string +config|get -client|list +@fast -get +@transaction ~* &c0 &c1",
+    "+@all -@all +@connection +@string +config|get -client|list +@fast +del -get +@transaction ~* &c0 &c1",
     "+@all -@scripting +eval -config|set -@geo +geosearch %W~* (+@read -get ~s*) (+get %R~s0)",
     "+@all ~s* ~{s}* ~?1 resetchannels &c? (+publish &*)",
 ];

@@ -53,7 +53,7 @@ fn is_hasty(request: &Request) -> bool {
     };
     let follows = |at: usize, limit: i64| request.get(at).is_some_and(|word| soon(word, limit));
     let (ms, s) = (60_000, 60);
-    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE"]) && follows(2, ms))
+    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE", "RESTORE-ASKING"]) && follows(2, ms))
         || (is(&request[0], &["EXPIRE", "SETEX"]) && follows(2, s))
         || request.iter().enumerate().any(|(at, word)| {
             (is(word, &["PX"]) && follows(at + 1, ms)) || (is(word, &["EX"]) && follows(at + 1, s))

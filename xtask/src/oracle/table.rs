@@ -385,7 +385,6 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("EVALSHA", "< e0e1f9fabfc9d4800c877a703b823ac0578ff8db | abc > < 0 | -1 | abc | 1 key | 2 key | 1 >"),
     ("EVALSHA_RO", "< e0e1f9fabfc9d4800c877a703b823ac0578ff8db | abc > < 0 | -1 | abc | 1 key | 2 key | 1 >"),
     ("SLOWLOG GET", "< -2 | abc | -9223372036854775808 >"),
-    ("SLOWLOG LEN", ""),
     ("SLOWLOG RESET", ""),
     ("TIME", ""),
     ("WAIT", "< 0 | 1 | -1 | abc > < 1 | -1 | abc >"),
