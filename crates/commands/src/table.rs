@@ -284,6 +284,8 @@ mod tests {
         "debug",
         "geohash",
         "geopos",
+        "geosearch",
+        "geosearchstore",
         "pfmerge",
         "quit",
     ];
