@@ -10,6 +10,17 @@ use super::table::SHAPES;
 
 /// A random request of a command's shape; about one in eight is deliberately misshapen.
 pub(super) fn request(dice: &mut Dice, name: &str, shape: &str) -> Request {
+    let mut request = shaped(dice, name, shape);
+    let saturates = name == "BITFIELD" && request.iter().any(|word| word.eq_ignore_ascii_case(b"SAT"));
+    if saturates {
+        // Where a value lies near the least of all, C has no answer to what it saturates to: see COMPAT.md.
+        let least = |word: &&mut Vec<u8>| **word == *b"-9223372036854775808";
+        request.iter_mut().filter(least).for_each(|word| *word = b"-4611686018427387904".to_vec());
+    }
+    request
+}
+
+fn shaped(dice: &mut Dice, name: &str, shape: &str) -> Request {
     let mut request: Request = name.split(' ').map(|part| case(dice, part)).collect();
     // A script's text stays: the wording of the compiler's errors is its own.
     let own = request.len() + usize::from(name.starts_with("EVAL"));
