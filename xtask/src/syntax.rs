@@ -40,6 +40,12 @@ impl Argument {
         })
     }
 
+    /// The words that it is written with, in upper case.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        let own = self.token.iter().filter(|token| !token.is_empty()).map(|token| token.to_uppercase());
+        own.chain(self.parts.iter().flat_map(Argument::tokens)).collect()
+    }
+
     /// What is written once, without its token.
     fn content(&self) -> String {
         let parts = || self.parts.iter().map(Argument::to_string).collect::<Vec<_>>();

@@ -81,5 +81,8 @@ pub fn expire_cycle(env: Env<'_>, workers: usize) -> bool {
         more |= transaction.txn.expire_due_fields(shard as u16, EXPIRE_AT_ONCE) >= EXPIRE_AT_ONCE;
         commit(env, &mut transaction);
     }
+    if more {
+        env.engine.counters.expiry_cut_short.fetch_add(1, Ordering::Relaxed);
+    }
     more
 }

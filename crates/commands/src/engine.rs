@@ -189,6 +189,10 @@ pub(crate) struct Counters {
     pub(crate) rejected_connections: AtomicU64,
     pub(crate) expired_keys: AtomicU64,
     pub(crate) expired_fields: AtomicU64,
+    /// Rounds of expiry that left keys or fields whose deadline has passed to the next round.
+    pub(crate) expiry_cut_short: AtomicU64,
+    /// Payloads of RESTORE that were checked.
+    pub(crate) checked_payloads: AtomicU64,
     pub(crate) last_save_ms: AtomicU64,
 }
 
@@ -248,6 +252,8 @@ impl Engine {
             &counters.rejected_connections,
             &counters.expired_keys,
             &counters.expired_fields,
+            &counters.expiry_cut_short,
+            &counters.checked_payloads,
         ] {
             counter.store(0, Ordering::Relaxed);
         }

@@ -103,7 +103,8 @@ impl Error {
 /// How much of a word an error repeats, in bytes.
 const QUOTED: usize = 128;
 
-fn shown(word: &[u8], limit: usize) -> &[u8] {
+/// What Redis shows of a word: what precedes its first NUL, cut.
+pub(crate) fn shown(word: &[u8], limit: usize) -> &[u8] {
     let end = word.iter().position(|&byte| byte == 0).unwrap_or(word.len());
     &word[..end.min(limit)]
 }

@@ -124,12 +124,14 @@ pub(crate) fn runs_at_once(entry: Entry) -> bool {
     matches!(entry.command.full_name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
 }
 
-/// What to answer to a refused request: an EXEC that may not run gives up its transaction.
+/// What to answer to a refused request: an EXEC that may not run gives up its transaction and what is watched, even where there is no
+/// transaction.
 pub(crate) fn refused(session: &mut Session, entry: Option<Entry>, error: Error) -> Error {
     if entry.is_none_or(|entry| entry.command.full_name != "exec") {
         return error;
     }
     session.leave_multi();
+    session.abandon_watches();
     let why = error.text();
     let why = why.strip_prefix(b"ERR ").unwrap_or(&why);
     Error::Quoting([b"EXECABORT Transaction discarded because of: ", why].concat())
@@ -161,7 +163,8 @@ pub(crate) fn queue(session: &mut Session, entry: Entry, args: &[&[u8]]) {
 pub(crate) fn footprint(env: Env<'_>, session: &Session, entry: Entry) -> Footprint {
     let keyspace = &env.engine.keyspace;
     let mut footprint = Footprint::None;
-    for (_, key) in &session.watched {
+    let abandoned = session.abandoned_watches.iter().map(|(key, _)| key);
+    for (_, key) in session.watched.iter().chain(abandoned) {
         footprint.add(keyspace.shard_of(key));
     }
     let Some(multi) = session.multi.as_ref().filter(|_| entry.command.full_name == "exec") else {

@@ -15,6 +15,7 @@ mod wait;
 
 pub(crate) use command::{
     access as key_access, fixed_access as fixed_key_access, for_each_position as for_each_key_position,
+    is_miscounted,
 };
 
 use crate::spec::Command;

@@ -154,6 +154,8 @@ pub struct Session {
     pub(crate) in_exec: bool,
     pub(crate) watched: Vec<DbKey>,
     pub(crate) watch_flag: Arc<WatchFlag>,
+    /// What it no longer watches, but is still registered for: nobody held these keys' locks when it was given up.
+    pub(crate) abandoned_watches: Vec<(DbKey, Arc<WatchFlag>)>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) reply_mode: ReplyMode,
     pub(crate) monitoring: bool,
@@ -212,6 +214,7 @@ impl Session {
             in_exec: false,
             watched: Vec::new(),
             watch_flag: Arc::default(),
+            abandoned_watches: Vec::new(),
             subscriptions: Subscriptions::default(),
             reply_mode: ReplyMode::On,
             monitoring: false,
@@ -664,7 +667,8 @@ impl Session {
         }
         env.engine.waiters.remove(&self.client.id);
         let mut footprint = Footprint::None;
-        for (_, key) in self.watched.iter().chain(&self.waiting) {
+        let abandoned = self.abandoned_watches.iter().map(|(key, _)| key);
+        for (_, key) in self.watched.iter().chain(abandoned).chain(&self.waiting) {
             footprint.add(env.engine.keyspace.shard_of(key));
         }
         if footprint != Footprint::None {
@@ -679,9 +683,19 @@ impl Session {
         env.engine.clients.disconnect(self.client.id);
     }
 
+    /// Watches nothing from now on. Whoever next has the locks takes the session out of the keys' lists.
+    pub(crate) fn abandon_watches(&mut self) {
+        let flag = std::mem::take(&mut self.watch_flag);
+        self.abandoned_watches.extend(self.watched.drain(..).map(|key| (key, flag.clone())));
+        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
+    }
+
     pub(crate) fn unwatch_all(&mut self, txn: &mut Txn<'_>) {
         for (db, key) in self.watched.drain(..) {
             txn.unwatch(db, &key, &self.watch_flag);
+        }
+        for ((db, key), flag) in self.abandoned_watches.drain(..) {
+            txn.unwatch(db, &key, &flag);
         }
         self.watch_flag = Arc::default();
         self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);

@@ -223,15 +223,21 @@ impl Command {
     }
 }
 
-/// A number of keys. The command refuses a malformed one, but those who may not use the keys that it begins to count are told so
-/// first.
-pub(crate) fn number_of_keys(text: &[u8]) -> i64 {
-    crate::parse::integer(text).unwrap_or_else(|| {
-        let text = text.trim_ascii_start();
-        let text = text.strip_prefix(b"+").unwrap_or(text);
-        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        std::str::from_utf8(&text[..digits]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
-    })
+/// A number of keys as Redis reads it to find them, which is how C's `atoi` does. The command refuses a malformed one, but those who may
+/// not use the keys that it begins to count are told so first.
+pub(crate) fn number_of_keys(text: &[u8]) -> i32 {
+    let text = &text[text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count()..];
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    let add = |number: i64, byte: &u8| {
+        let digit = i64::from(byte - b'0');
+        let number = number.saturating_mul(10);
+        if negative { number.saturating_sub(digit) } else { number.saturating_add(digit) }
+    };
+    digits.fold(0, add) as i32
 }
 
 /// Where a command's keys are among its arguments.
@@ -465,6 +471,30 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Cluster => "cluster",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_keys_read_as_in_c() {
+        for (text, expected) in [
+            ("3", 3),
+            (" \t\n\x0b\x0c\r+3x", 3),
+            ("-2", -2),
+            ("007.9", 7),
+            ("", 0),
+            ("+-1", 0),
+            ("0x10", 0),
+            ("4294967297", 1),
+            ("-4294967295", 1),
+            ("9223372036854775808", -1),
+            ("-99999999999999999999", 0),
+        ] {
+            assert_eq!(number_of_keys(text.as_bytes()), expected, "{text:?}");
         }
     }
 }

@@ -291,6 +291,8 @@ mod tests {
         "debug",
         "geohash",
         "geopos",
+        "geosearch",
+        "geosearchstore",
         "pfmerge",
         "quit",
     ];

@@ -446,7 +446,8 @@ impl Run {
         self.end(false);
     }
 
-    /// An error's text with the script and the place where it happened: of a function without one, where it is defined.
+    /// An error's text, which ends for Redis at its first NUL, with the script and the place where it happened: of a function without
+    /// one, where it is defined.
     fn located(&self, text: &[u8], position: Option<String>) -> Vec<u8> {
         let position = position.or_else(|| {
             let borrowed = self.borrowed.as_ref()?;
@@ -454,6 +455,8 @@ impl Run {
         });
         let mut located = text.to_vec();
         if let Some(position) = position {
+            let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
+            located.truncate(end);
             let title =
                 if self.script.is_function() { self.script.title().as_bytes() } else { &self.script.sha1 };
             let title = String::from_utf8_lossy(title);

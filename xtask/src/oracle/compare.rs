@@ -50,6 +50,7 @@ impl Policy {
             "ACL" if second == b"GENPASS" => Policy::Shape,
             "ACL" if second == b"CAT" => Policy::Unordered,
             "CONFIG" if second == b"GET" => Policy::UnorderedPairs,
+            "FUNCTION" if second == b"DUMP" => Policy::Shape,
             "FUNCTION" if second == b"LIST" => Policy::Unordered,
             _ => Policy::Exact,
         }

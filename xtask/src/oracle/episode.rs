@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::coverage::Coverage;
 use super::grammar;
 use super::pair::{Pair, Request};
 use super::report::Report;
@@ -28,6 +29,7 @@ pub(super) fn run(
     let table = command_table(pair, only)?;
     let _same = pair.call(1, &["FUNCTION", "LOAD", "REPLACE", LIBRARY])?;
     println!("random commands: seed {seed}, {} commands of both tables", table.len());
+    let mut coverage = Coverage::of_common(pair)?;
     let mut sent = 0;
     let mut faces = BTreeMap::<_, usize>::new();
     let mut episode = seed;
@@ -35,6 +37,7 @@ pub(super) fn run(
         let steps = write_episode(episode, &table, only.is_some());
         for step in &steps {
             sent += step.requests.len() as u64;
+            step.requests.iter().for_each(|request| coverage.count(request));
             *faces.entry(step.face.name()).or_default() += step.requests.len();
         }
         if let Some(found) = play(pair, &steps, report)? {
@@ -44,6 +47,9 @@ pub(super) fn run(
     }
     let faces: Vec<_> = faces.iter().map(|(face, requests)| format!("{requests} {face}")).collect();
     println!("random commands: {sent} in seeds {seed} to {}: {}", episode.wrapping_sub(1), faces.join(", "));
+    if only.is_none() {
+        coverage.print();
+    }
     Ok(())
 }
 
@@ -249,6 +255,9 @@ const RESTRICTED: &[&str] = &[
     "+@read +@transaction +@scripting +select|0 &__key* %R~* (+@write -pfmerge %W~?1) (+@all -pfmerge ~?0)",
     "+@all -@write ~* (+set +del +zadd +hset ~?1) (+@write -@fast -pfmerge ~?2)",
     "+@all %R~*",
+    "+@all -@all +@connection +@string +config|get -client|list +@fast +del -get +@transaction ~* &c0 &c1",
+    "+@all -@scripting +eval -config|set -@geo +geosearch %W~* (+@read -get ~s*) (+get %R~s0)",
+    "+@all ~s* ~{s}* ~?1 resetchannels &c? (+publish &*)",
 ];
 
 fn one_of(dice: &mut Dice, shapes: &[&str]) -> Request {
@@ -400,14 +409,11 @@ const SEEDING: &[&str] = &["SET", "RPUSH", "HSET", "SADD", "ZADD", "XADD", "XGRO
 
 /// Commands whose place is in the transcripts, or in a face of their own.
 const LEFT_OUT: &[&str] = &[
-    "ASKING",
     "BGREWRITEAOF",
     "BGSAVE",
     "CLUSTER",
     "COMMAND",
     "DEBUG",
-    "EVAL",
-    "EVAL_RO",
     "FAILOVER",
     "LOLWUT",
     "MIGRATE",
@@ -420,7 +426,6 @@ const LEFT_OUT: &[&str] = &[
     "QUIT",
     "REPLCONF",
     "REPLICAOF",
-    "RESTORE-ASKING",
     "SAVE",
     "SHUTDOWN",
     "SLAVEOF",

@@ -5,19 +5,32 @@
 //! three times) or `+` (one to three times).
 
 use super::pair::Request;
-use super::shapes::{Dice, anything, word};
+use super::shapes::{Dice, anything, degrees, word};
 use super::table::SHAPES;
 
 /// A random request of a command's shape; about one in eight is deliberately misshapen.
 pub(super) fn request(dice: &mut Dice, name: &str, shape: &str) -> Request {
+    let mut request = shaped(dice, name, shape);
+    let saturates = name == "BITFIELD" && request.iter().any(|word| word.eq_ignore_ascii_case(b"SAT"));
+    if saturates {
+        // Where a value lies near the least of all, C has no answer to what it saturates to: see COMPAT.md.
+        let least = |word: &&mut Vec<u8>| **word == *b"-9223372036854775808";
+        request.iter_mut().filter(least).for_each(|word| *word = b"-4611686018427387904".to_vec());
+    }
+    request
+}
+
+fn shaped(dice: &mut Dice, name: &str, shape: &str) -> Request {
     let mut request: Request = name.split(' ').map(|part| case(dice, part)).collect();
-    let own = request.len();
+    // A script's text stays: the wording of the compiler's errors is its own.
+    let own = request.len() + usize::from(name.starts_with("EVAL"));
     sequence(dice, &mut tokenize(shape), &mut request, true);
-    // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, and a key of equal scores stays one. Nor may the
-    // tool's own connections be killed.
-    let stays = ["CLIENT", "WAIT", "HELLO", "FUNCTION", "SCRIPT", "ACL", "SLOWLOG", "DEBUG", "CONFIG"];
-    let may_misshape = !name.starts_with('B')
+    // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, KILL knows what to end, and a key of equal scores
+    // stays one. Nor may the tool's own connections be killed.
+    let stays = ["CLIENT", "WAIT", "ACL", "SLOWLOG", "DEBUG"];
+    let may_misshape = (!name.starts_with('B') || name.starts_with("BIT"))
         && !name.ends_with("RANK")
+        && !name.ends_with(" KILL")
         && !stays.iter().any(|first| name.split(' ').next() == Some(first));
     let lexical = request.get(own).is_some_and(|word| word.starts_with(b"y"));
     // Nor may a wait become a long one, or a time one that may pass meanwhile.
@@ -51,7 +64,7 @@ fn is_hasty(request: &Request) -> bool {
     };
     let follows = |at: usize, limit: i64| request.get(at).is_some_and(|word| soon(word, limit));
     let (ms, s) = (60_000, 60);
-    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE"]) && follows(2, ms))
+    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE", "RESTORE-ASKING"]) && follows(2, ms))
         || (is(&request[0], &["EXPIRE", "SETEX"]) && follows(2, s))
         || request.iter().enumerate().any(|(at, word)| {
             (is(word, &["PX"]) && follows(at + 1, ms)) || (is(word, &["EX"]) && follows(at + 1, s))
@@ -74,6 +87,7 @@ pub(super) fn many(dice: &mut Dice) -> Request {
         ("HSET khash", "val"),
         ("ZADD kzset", ""),
         ("PFADD khll", ""),
+        ("GEOADD kgeo", ""),
     ]);
     let mut request = written(dice, shape);
     let score = shape.starts_with("ZADD");
@@ -86,6 +100,8 @@ pub(super) fn many(dice: &mut Dice) -> Request {
     for number in 0..count {
         if score {
             request.push(dice.below(40).to_string().into_bytes());
+        } else if shape.starts_with("GEOADD") {
+            request.extend([180, 85].map(|limit| degrees(dice, limit)));
         }
         let element = if numbered == "int" { number.to_string() } else { format!("m{number}") };
         request.push(element.into_bytes());
@@ -171,8 +187,12 @@ fn choice(dice: &mut Dice, tokens: &mut Tokens<'_>, out: &mut Request, wanted: b
 fn terminal(dice: &mut Dice, token: &str, out: &mut Request) {
     if let Some(category) = token.strip_prefix("n:") {
         let keys = 1 + dice.below(3);
-        let count = if dice.one_in(15) { dice.below(6) } else { keys };
-        out.push(count.to_string().into_bytes());
+        let count = match dice.below(20) {
+            0 => dice.below(6).to_string(),
+            1 => (*dice.pick(MISCOUNTS)).to_owned(),
+            _ => keys.to_string(),
+        };
+        out.push(count.into_bytes());
         out.extend((0..keys).filter_map(|_| word(dice, category)));
     } else if token == "GREATER" {
         // As itself it would close a choice.
@@ -183,6 +203,22 @@ fn terminal(dice: &mut Dice, token: &str, out: &mut Request) {
         out.push(case(dice, token));
     }
 }
+
+/// Numbers of keys that are none, or that C reads otherwise.
+const MISCOUNTS: &[&str] = &[
+    "1.5",
+    "01",
+    "+2",
+    " 1",
+    "2x",
+    "-1",
+    "-0",
+    "",
+    "abc",
+    "4294967297",
+    "-4294967295",
+    "9223372036854775808",
+];
 
 #[cfg(test)]
 mod tests {

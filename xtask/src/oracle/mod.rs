@@ -2,10 +2,11 @@
 //!
 //! Recorded transcripts (`xtask/oracle/*.txt`) say what was thought of; random commands find what was not. A mismatch
 //! is minimised by replaying its episode on empty databases, and reported once for its command and kind. Differences
-//! that are meant are listed in `xtask/oracle/accepted.list`.
+//! that are meant are listed in `xtask/oracle/accepted.list`. A random run ends with the commands and options that it never sent.
 
 mod accepted;
 mod compare;
+mod coverage;
 mod episode;
 mod grammar;
 mod introspection;

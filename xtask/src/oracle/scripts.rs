@@ -96,6 +96,7 @@ fn is_fit(name: &str) -> bool {
         "DEBUG",
         "FUNCTION",
         "SCRIPT",
+        "SLOWLOG",
         "SORT",
         "PUBSUB",
         "SWAPDB",

@@ -35,10 +35,7 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     if let "lon" | "lat" = category
         && !dice.one_in(6)
     {
-        // Far from each other: where distances are equal, the order of what is found is free.
-        let limit = if category == "lon" { 180 } else { 85 };
-        let degrees = dice.below(2 * limit) as f64 - limit as f64 + dice.below(10_000) as f64 / 10_000.0;
-        return Some(degrees.to_string().into_bytes());
+        return Some(degrees(dice, if category == "lon" { 180 } else { 85 }));
     }
     let pool: &[&str] = match category {
         "val" => VALUES,
@@ -97,6 +94,12 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     Some(expand(word))
 }
 
+/// A longitude or latitude. Far from each other: where distances are equal, the order of what is found is free.
+pub(super) fn degrees(dice: &mut Dice, limit: usize) -> Vec<u8> {
+    let degrees = dice.below(2 * limit) as f64 - limit as f64 + dice.below(10_000) as f64 / 10_000.0;
+    degrees.to_string().into_bytes()
+}
+
 /// A word from any pool.
 pub(super) fn anything(dice: &mut Dice) -> Vec<u8> {
     const POOLS: &[&[&str]] = &[VALUES, MEMBERS, NUMBERS, BOUNDS, LEXES, OPTIONS, KEYS, COUNTS];
@@ -122,6 +125,9 @@ fn key_prefix(category: &str) -> Option<char> {
 }
 
 fn key(dice: &mut Dice, prefix: char) -> Vec<u8> {
+    if prefix != 'y' && dice.one_in(80) {
+        return expand(dice.pick::<&str>(ODD_KEYS));
+    }
     let prefix = if prefix == '*' || (prefix != 'y' && dice.one_in(12)) {
         *dice.pick(&['s', 'l', 'h', 't', 'z', 'x'])
     } else {
@@ -175,6 +181,8 @@ const PAYLOADS: &[&[u8]] = &[
     b"\0",
 ];
 const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1", "x0", "x1"];
+/// Names that are empty, no text, long, or might be taken for something else.
+const ODD_KEYS: &[&str] = &["", "BINARY", "LONGER", "12", "s*", "{s}0", "STORE0"];
 const VALUES: &[&str] = &[
     "a",
     "b",

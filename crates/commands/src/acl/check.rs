@@ -126,8 +126,10 @@ impl Request<'_> {
         }
         if !selector.allows_all_keys() {
             let (mut denied, mut number) = (None, 0);
+            let miscounted = server::is_miscounted(command, args);
             server::for_each_key_position(command, args, |at| {
-                if denied.is_none() && !selector.allows_key(args[at], self.needs(number)) {
+                let needed = if miscounted { Access::default() } else { self.needs(number) };
+                if denied.is_none() && !selector.allows_key(args[at], needed) {
                     denied = Some(Denied::Key(at));
                 }
                 number += 1;
@@ -215,6 +217,10 @@ mod tests {
             ("EVAL x 1 r1", Err(Denied::Key(3))),
             ("EVAL_RO x 1 r1", Ok(())),
             ("EVAL x 5 r1", Ok(())),
+            ("ZUNIONSTORE r1 1.5 w1", Ok(())),
+            ("ZUNIONSTORE x 01 w1", Err(Denied::Key(1))),
+            ("ZUNIONSTORE x 01 x", Err(Denied::Key(3))),
+            ("EVAL x -1 x", Ok(())),
         ] {
             check(&rules, request, expected);
         }

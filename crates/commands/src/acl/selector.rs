@@ -9,7 +9,7 @@ use crate::spec::Categories;
 use crate::table::{CommandTable, Entry};
 
 /// What may be done with keys that match a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Access {
     pub(super) read: bool,
     pub(super) write: bool,

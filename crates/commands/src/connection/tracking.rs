@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::client::ordinary;
 use crate::call::Call;
 use crate::clients::Mark;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::parse::Word;
 use crate::spec::{Command, Group};
 use crate::tracking::{Choice, Tracked};
@@ -130,11 +130,11 @@ fn overlapping(prefix: &[u8], which: &[u8], other: &[u8]) -> Error {
     Error::Quoting(
         [
             b"ERR Prefix '",
-            prefix,
+            shown(prefix, usize::MAX),
             b"' overlaps with ",
             which,
             b" prefix '",
-            other,
+            shown(other, usize::MAX),
             b"'. Prefixes for a single client must not overlap.",
         ]
         .concat(),

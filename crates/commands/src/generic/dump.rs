@@ -1,5 +1,7 @@
 //! DUMP and RESTORE.
 
+use std::sync::atomic::Ordering;
+
 use perigee_keyspace::Deadline;
 
 use crate::call::Call;
@@ -77,6 +79,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
         return Err(INVALID_TTL);
     }
     let mut body = payload::open(call.args[3])?;
+    call.env.engine.counters.checked_payloads.fetch_add(1, Ordering::Relaxed);
     let value = payload::read_value(&mut body, &call.txn.limits()).ok_or(BAD_DATA)?;
 
     let replaced = options.replace && call.txn.remove(call.db, key);

@@ -5,7 +5,7 @@ use perigee_resp::parse_f64;
 
 use super::hash::Position;
 use super::read::position_of;
-use super::shape::{Form, Shape};
+use super::shape::{Form, Shape, middle};
 use super::{position, unit};
 use crate::error::Error;
 use crate::parse::{self, integer};
@@ -109,7 +109,7 @@ impl<'a> Options<'a> {
             }
         }
         options.check(kind, args[0], &area)?;
-        options.shape = area.shape();
+        options.shape = area.into_shape();
         Ok(options)
     }
 
@@ -117,7 +117,7 @@ impl<'a> Options<'a> {
         if self.store.is_some() && (self.with_distance || self.with_hash || self.with_position) {
             return Err(if kind.is_search() { STORED_SEARCH } else { STORED_RADIUS });
         }
-        if kind.is_search() && !(area.from_member || area.from_position) {
+        if kind.is_search() && !(area.from_member || area.from_position || area.is_polygon()) {
             return Err(Error::quoting(NO_CENTER, name, ""));
         }
         if kind.is_search() && area.form.is_none() {
@@ -140,9 +140,13 @@ struct Area {
 }
 
 impl Area {
-    fn shape(&self) -> Option<Shape> {
+    fn into_shape(self) -> Option<Shape> {
         let (form, unit) = self.form?;
         Some(Shape { center: self.center?, form, unit })
+    }
+
+    fn is_polygon(&self) -> bool {
+        matches!(self.form, Some((Form::Polygon { .. }, _)))
     }
 
     /// Reads what the old commands name by place, and answers where the options begin.
@@ -172,25 +176,31 @@ impl Area {
         zset: Option<&ZSet>,
     ) -> Result<bool, Error> {
         let left = words.left();
-        let is_box = self.form.map(|(form, _)| matches!(form, Form::Box { .. }));
-        if word.is("FROMMEMBER") && left >= 1 && !self.from_position {
+        let is_box = matches!(self.form, Some((Form::Box { .. }, _)));
+        let is_circle = matches!(self.form, Some((Form::Circle { .. }, _)));
+        let (is_polygon, is_around) = (self.is_polygon(), self.from_member || self.from_position);
+        if word.is("FROMMEMBER") && left >= 1 && !self.from_position && !is_polygon {
             let member = words.value()?;
             if let Some(zset) = zset {
                 self.center = Some(position_of(zset, member).ok_or(NO_MEMBER)?);
             }
             self.from_member = true;
-        } else if word.is("FROMLONLAT") && left >= 2 && !self.from_member {
+        } else if word.is("FROMLONLAT") && left >= 2 && !self.from_member && !is_polygon {
             self.center = Some(position(words.value()?, words.value()?)?);
             self.from_position = true;
-        } else if word.is("BYRADIUS") && left >= 2 && is_box != Some(true) {
+        } else if word.is("BYRADIUS") && left >= 2 && !is_box && !is_polygon {
             self.form = Some(circle(words.value()?, words.value()?)?);
-        } else if word.is("BYBOX") && left >= 3 && is_box != Some(false) {
+        } else if word.is("BYBOX") && left >= 3 && !is_circle && !is_polygon {
             let width = parse_f64(words.value()?).ok_or(NOT_A_WIDTH)?;
             let height = parse_f64(words.value()?).ok_or(NOT_A_HEIGHT)?;
             if height < 0.0 || width < 0.0 {
                 return Err(NEGATIVE_BOX);
             }
             self.form = Some((Form::Box { width, height }, unit(words.value()?)?));
+        } else if word.is("BYPOLYGON") && left >= 2 && !(is_box || is_circle || is_around) {
+            let corners = corners(words)?;
+            self.center = Some(middle(&corners));
+            self.form = Some((Form::Polygon { corners }, 1.0));
         } else {
             return Ok(false);
         }
@@ -204,6 +214,16 @@ fn circle(radius: &[u8], word: &[u8]) -> Result<(Form, f64), Error> {
         return Err(NEGATIVE_RADIUS);
     }
     Ok((Form::Circle { radius }, unit(word)?))
+}
+
+/// The corners of a polygon after their number.
+fn corners(words: &mut parse::Options<'_>) -> Result<Vec<Position>, Error> {
+    let number = integer(words.value()?).and_then(|number| i32::try_from(number).ok());
+    let number = usize::try_from(number.ok_or(NOT_A_NUMBER_OF_CORNERS)?).unwrap_or(0);
+    if number < 3 || words.left() / 2 < number {
+        return Err(TOO_FEW_CORNERS);
+    }
+    (0..number).map(|_| position(words.value()?, words.value()?)).collect()
 }
 
 /// The keys of GEORADIUS.
@@ -241,6 +261,8 @@ const STORED_SEARCH: Error =
 const STORED_RADIUS: Error = Error::Text(
     "ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
 );
+const NOT_A_NUMBER_OF_CORNERS: Error = Error::Text("ERR invalid number of vertices");
+const TOO_FEW_CORNERS: Error = Error::Text("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices");
 const NO_CENTER: &str = "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ";
 const NO_FORM: &str = "ERR exactly one of BYRADIUS and BYBOX can be specified for ";
 
@@ -265,6 +287,23 @@ mod tests {
         assert_eq!(search("geo k FROMMEMBER a"), Err(Error::quoting(NO_FORM, b"geo", "")));
         assert_eq!(search("geo k FROMMEMBER a BYRADIUS 3 km ANY"), Err(ANY));
         assert_eq!(search("geo k FROMMEMBER a BYBOX 3 -1 xx"), Err(NEGATIVE_BOX));
+    }
+
+    #[test]
+    fn polygons_stand_alone() {
+        let search = |rest: &str| parse(Kind::Search { stores: false }, &format!("geosearch k {rest}"));
+        assert_eq!(search("BYPOLYGON 3 0 0 1 0 0 1"), Ok(true));
+        assert_eq!(search("asc bypolygon 3 0 0 1 0 0 1 count 2 withdist"), Ok(true));
+        assert_eq!(search("BYPOLYGON 2 0 0 1 0"), Err(TOO_FEW_CORNERS));
+        assert_eq!(search("BYPOLYGON -3 0 0 1 0 0 1"), Err(TOO_FEW_CORNERS));
+        assert_eq!(search("BYPOLYGON 4 0 0 1 0 0 1 1"), Err(TOO_FEW_CORNERS));
+        assert_eq!(search("BYPOLYGON x 0 0 1 0 0 1"), Err(NOT_A_NUMBER_OF_CORNERS));
+        assert_eq!(search("BYPOLYGON 2147483648 0 0 1 0 0 1"), Err(NOT_A_NUMBER_OF_CORNERS));
+        assert_eq!(search("BYPOLYGON 3 0 0 1 x 0 1"), Err(Error::NotFloat));
+        for with in ["FROMLONLAT 1 2", "FROMMEMBER a", "BYRADIUS 1 m", "BYBOX 1 1 m"] {
+            assert_eq!(search(&format!("BYPOLYGON 3 0 0 1 0 0 1 {with}")), Err(Error::Syntax));
+            assert_eq!(search(&format!("{with} BYPOLYGON 3 0 0 1 0 0 1")), Err(Error::Syntax));
+        }
     }
 
     #[test]

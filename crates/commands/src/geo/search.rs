@@ -29,10 +29,11 @@ pub(super) const GEOSEARCH: Command =
         SEARCH_COST,
         "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle.",
     )
-    .syntax("key from<FROMMEMBER member|\
+    .syntax("key search-type<radius-or-box(from<FROMMEMBER member|\
         FROMLONLAT longitude_latitude(longitude:double latitude:double)> \
         by<circle(BYRADIUS radius:double unit<M|KM|FT|MI>)|\
-        box(BYBOX width:double height:double unit<M|KM|FT|MI>)> [order<ASC|DESC>] \
+        box(BYBOX width:double height:double unit<M|KM|FT|MI>)>)|\
+        polygon(BYPOLYGON num-vertices:int vertices(longitude:double latitude:double)...)^9.0.0> [order<ASC|DESC>] \
         [count(COUNT count:int [ANY])] [WITHCOORD] [WITHDIST] [WITHHASH]")
     .history(&[
         ("7.0.0", "Added support for uppercase unit names."),
@@ -48,10 +49,11 @@ pub(super) const GEOSEARCHSTORE: Command =
             SEARCH_COST,
             "Query a sorted set representing a geospatial index to fetch members inside an area of a box or a circle, and store the result in another key.",
         )
-    .syntax("destination@0 source@1 from<FROMMEMBER member|\
+    .syntax("destination@0 source@1 search-type<radius-or-box(from<FROMMEMBER member|\
         FROMLONLAT longitude_latitude(longitude:double latitude:double)> \
         by<circle(BYRADIUS radius:double unit<M|KM|FT|MI>)|\
-        box(BYBOX width:double height:double unit<M|KM|FT|MI>)> [order<ASC|DESC>] \
+        box(BYBOX width:double height:double unit<M|KM|FT|MI>)>)|\
+        polygon(BYPOLYGON num-vertices:int vertices(longitude:double latitude:double)...)^9.0.0> [order<ASC|DESC>] \
         [count(COUNT count:int [ANY])] [STOREDIST]")
     .history(&[
         ("7.0.0", "Added support for uppercase unit names."),
@@ -132,7 +134,7 @@ fn search(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     if options.count > 0 {
         found.truncate(options.count);
     }
-    let unit = options.shape.map_or(1.0, |shape| shape.unit);
+    let unit = options.shape.as_ref().map_or(1.0, |shape| shape.unit);
     match options.store {
         Some(destination) => {
             let scored = found.iter().map(|found| {

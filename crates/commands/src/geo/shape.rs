@@ -1,9 +1,9 @@
-//! What is searched: a circle or a box around a place, on a sphere.
+//! What is searched: a circle or a box around a place, or a polygon, on a sphere.
 
 use super::hash::{Interval, Position};
 
 /// An area around a place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
     pub(super) center: Position,
     pub(super) form: Form,
@@ -12,10 +12,19 @@ pub(super) struct Shape {
 }
 
 /// The measures of an area.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Form {
-    Circle { radius: f64 },
-    Box { width: f64, height: f64 },
+    Circle {
+        radius: f64,
+    },
+    Box {
+        width: f64,
+        height: f64,
+    },
+    /// Its sides are straight in degrees, the last one leads back to the first corner.
+    Polygon {
+        corners: Vec<Position>,
+    },
 }
 
 const EARTH_RADIUS: f64 = 6_372_797.560_856;
@@ -48,10 +57,11 @@ fn degrees(radians: f64) -> f64 {
 impl Shape {
     /// The distance in metres of a place that is inside.
     pub(super) fn distance_within(&self, place: Position) -> Option<f64> {
-        match self.form {
+        match &self.form {
             Form::Circle { radius } => {
                 Some(distance(self.center, place)).filter(|distance| *distance <= radius * self.unit)
             }
+            Form::Polygon { corners } => is_enclosed(corners, place).then(|| distance(self.center, place)),
             Form::Box { width, height } => {
                 let (width, height) = (width * self.unit, height * self.unit);
                 if latitude_distance(place.latitude, self.center.latitude) > height / 2.0 {
@@ -66,9 +76,10 @@ impl Shape {
     /// The longitudes and latitudes that enclose it.
     pub(super) fn bounds(&self) -> (Interval, Interval) {
         let Position { longitude, latitude } = self.center;
-        let (width, height) = match self.form {
-            Form::Circle { radius } => (radius, radius),
+        let (width, height) = match &self.form {
+            Form::Circle { radius } => (*radius, *radius),
             Form::Box { width, height } => (width / 2.0, height / 2.0),
+            Form::Polygon { corners } => return enclosing(corners),
         };
         let north = degrees(self.unit * height / EARTH_RADIUS);
         // It is widest in degrees where it is nearest to a pole.
@@ -80,14 +91,60 @@ impl Shape {
 
     /// The distance in metres of its farthest place.
     pub(super) fn reach(&self) -> f64 {
-        let reach = match self.form {
-            Form::Circle { radius } => radius,
+        let reach = match &self.form {
+            Form::Circle { radius } => *radius,
+            Form::Polygon { corners } => {
+                let (longitudes, latitudes) = enclosing(corners);
+                let west_and_east = [longitudes.min, longitudes.max].into_iter();
+                let ends = west_and_east.flat_map(|longitude| {
+                    [latitudes.min, latitudes.max].map(|latitude| Position { longitude, latitude })
+                });
+                ends.map(|end| distance(self.center, end)).fold(0.0, f64::max)
+            }
             Form::Box { width, height } => {
                 ((width / 2.0) * (width / 2.0) + (height / 2.0) * (height / 2.0)).sqrt()
             }
         };
         reach * self.unit
     }
+}
+
+/// The middle of some places: that of their points in space, seen from the middle of the sphere.
+pub(super) fn middle(places: &[Position]) -> Position {
+    let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+    for place in places {
+        let (longitude, latitude) = (radians(place.longitude), radians(place.latitude));
+        x += latitude.cos() * longitude.cos();
+        y += latitude.cos() * longitude.sin();
+        z += latitude.sin();
+    }
+    Position { longitude: degrees(y.atan2(x)), latitude: degrees(z.atan2(x.hypot(y))) }
+}
+
+/// The longitudes and latitudes that enclose the corners.
+fn enclosing(corners: &[Position]) -> (Interval, Interval) {
+    let interval = |degrees: fn(&Position) -> f64| {
+        let empty = Interval { min: f64::INFINITY, max: f64::NEG_INFINITY };
+        corners.iter().map(degrees).fold(empty, |interval, degrees| Interval {
+            min: interval.min.min(degrees),
+            max: interval.max.max(degrees),
+        })
+    };
+    (interval(|corner| corner.longitude), interval(|corner| corner.latitude))
+}
+
+/// Whether a line from the place to the east crosses an odd number of the polygon's sides.
+fn is_enclosed(corners: &[Position], place: Position) -> bool {
+    let before = corners.iter().cycle().skip(corners.len().saturating_sub(1));
+    let sides = corners.iter().zip(before);
+    let crossed = sides.filter(|(from, to)| {
+        if (from.latitude > place.latitude) == (to.latitude > place.latitude) {
+            return false;
+        }
+        let along = (place.latitude - from.latitude) / (to.latitude - from.latitude);
+        place.longitude < (to.longitude - from.longitude) * along + from.longitude
+    });
+    crossed.count() % 2 == 1
 }
 
 #[cfg(test)]
@@ -101,6 +158,25 @@ mod tests {
     fn distances_are_those_of_redis() {
         assert_eq!(format!("{:.4}", distance(PALERMO, CATANIA)), "166274.1516");
         assert_eq!(distance(PALERMO, PALERMO), 0.0);
+    }
+
+    #[test]
+    fn polygons_are_enclosed_by_their_sides() {
+        let at = |longitude, latitude| Position { longitude, latitude };
+        // A square with a notch in its eastern side.
+        let corners = vec![at(0.0, 0.0), at(4.0, 0.0), at(1.0, 2.0), at(4.0, 4.0), at(0.0, 4.0)];
+        let center = middle(&corners);
+        let shape = Shape { center, form: Form::Polygon { corners }, unit: 1.0 };
+        assert!(shape.distance_within(at(0.5, 2.0)).is_some());
+        assert!(shape.distance_within(at(3.0, 0.5)).is_some());
+        for outside in [at(3.0, 2.0), at(-0.5, 2.0), at(5.0, 2.0), at(2.0, -1.0), at(2.0, 4.5)] {
+            assert!(shape.distance_within(outside).is_none(), "{outside:?}");
+        }
+        let (longitudes, latitudes) = shape.bounds();
+        assert_eq!((longitudes.min, longitudes.max, latitudes.min, latitudes.max), (0.0, 4.0, 0.0, 4.0));
+        assert!(shape.reach() >= distance(center, at(4.0, 4.0)));
+        let whole_turn = middle(&[at(179.0, 1.0), at(-179.0, 1.0)]);
+        assert!((whole_turn.longitude.abs() - 180.0).abs() < 1e-9 && whole_turn.latitude > 1.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod hints;
 mod keys;
 mod list;
 
-pub(crate) use keys::{access, fixed_access, for_each_position};
+pub(crate) use keys::{access, fixed_access, for_each_position, is_miscounted};
 
 use crate::call::Call;
 use crate::error::Error;

@@ -1,9 +1,10 @@
 //! CONFIG: parameters while the server runs.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 
 use crate::call::Call;
-use crate::config::{self, Change, PARAMETERS, Param};
+use crate::config::{self, Change, Kind, PARAMETERS, Param};
 use crate::engine::Env;
 use crate::error::Error;
 use crate::glob;
@@ -83,7 +84,7 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     for pair in call.args[2..].chunks(2) {
         let name = String::from_utf8_lossy(pair[0]).into_owned();
         let at = config::find(&name).ok_or_else(|| {
-            Error::Owned(format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'"))
+            Error::quoting("ERR Unknown option or number of arguments for CONFIG SET - '", pair[0], "'")
         })?;
         check_change(call.env, call.session, at).map_err(|why| failed(&name, why))?;
         if settings.iter().any(|(other, ..): &(String, _, _)| other.eq_ignore_ascii_case(&name)) {
@@ -93,9 +94,14 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let mut words = Vec::new();
     for (name, at, value) in &settings {
-        let value = std::str::from_utf8(value).map_err(|_| failed(name, "argument must be UTF-8 text"))?;
-        words.push((*at, [value]));
+        let value = String::from_utf8_lossy(value);
+        let takes_any = matches!(PARAMETERS[*at].kind, Kind::Text | Kind::Secret | Kind::List);
+        if takes_any && matches!(value, Cow::Owned(_)) {
+            return Err(failed(name, "argument must be UTF-8 text"));
+        }
+        words.push((*at, value));
     }
+    let words: Vec<(usize, [&str; 1])> = words.iter().map(|(at, word)| (*at, [&**word])).collect();
     let words: Vec<(usize, &[&str])> = words.iter().map(|(at, word)| (*at, &word[..])).collect();
     let config = &call.env.engine.config;
     let password = config.text(Param::RequirePass);

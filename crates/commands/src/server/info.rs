@@ -1,6 +1,7 @@
 //! INFO: the server's facts and figures, in sections.
 
 mod figures;
+mod keysizes;
 mod lines;
 mod sections;
 
@@ -13,7 +14,10 @@ use lines::Lines;
 
 pub(super) const INFO: Command = command("info", -1, info)
     .flags(Flags::LOADING.or(Flags::STALE))
-    .scope(Scope::AllIf(|args| Wanted::parse(args).includes("keyspace")))
+    .scope(Scope::AllIf(|args| {
+        let wanted = Wanted::parse(args);
+        wanted.includes("keyspace") || wanted.includes("keysizes")
+    }))
     .acl(Categories::DANGEROUS)
     .docs(Group::Server, "1.0.0", "O(1)", "Get information and statistics about the server")
     .syntax("[section...]")
@@ -47,6 +51,8 @@ enum When {
     All,
     /// `default`, `everything`.
     Modules,
+    /// None: it takes as long as there are keys.
+    Named,
 }
 
 const fn section(
@@ -72,6 +78,7 @@ static SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", When::All, figures::latencies),
     section("cluster", "Cluster", When::Default, |_, lines| lines.add("cluster_enabled", 0)),
     section("keyspace", "Keyspace", When::Default, figures::keyspace),
+    section("keysizes", "Keysizes", When::Named, keysizes::keysizes),
 ];
 
 /// The sections that a request names.
@@ -88,7 +95,9 @@ impl<'a> Wanted<'a> {
         let by_default = self.0.is_empty() || named("default");
         match when {
             None => false,
-            _ if named(name) || named("everything") => true,
+            _ if named(name) => true,
+            Some(When::Named) => false,
+            _ if named("everything") => true,
             Some(When::Default) => by_default || named("all"),
             Some(When::All) => named("all"),
             Some(When::Modules) => by_default,
@@ -136,6 +145,7 @@ mod tests {
         );
         check("info keyspace Server nosuch", "server keyspace");
         check("info nosuch", "");
+        check("info keysizes", "keysizes");
         check("info default commandstats", &default.replace("errorstats", "commandstats errorstats"));
     }
 }

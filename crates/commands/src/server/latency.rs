@@ -139,8 +139,7 @@ const GRAPH: Command = operator("graph", "latency|graph", 3, graph)
 
 fn graph(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let Some((event, history)) = call.env.engine.latency.of(call.args[2]) else {
-        let name = String::from_utf8_lossy(call.args[2]);
-        return Err(Error::Owned(format!("ERR No samples available for event '{name}'")));
+        return Err(Error::quoting("ERR No samples available for event '", call.args[2], "'"));
     };
     let text = drawn(event, &history, call.now_ms() / 1000);
     call.reply.verbatim(b"txt", text.as_bytes());

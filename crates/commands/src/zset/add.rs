@@ -73,6 +73,8 @@ pub(super) const ZINCRBY: Command = writing("zincrby", 4, zincrby)
     .syntax("key increment:int member");
 
 fn zincrby(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    // An increment that is called as an option of ZADD is taken for it, and then is missing.
+    Options::parse(call.args)?;
     let amount = score(call.args[2])?;
     increment(call, call.args[3], amount, Options::default())
 }

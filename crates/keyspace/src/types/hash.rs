@@ -162,7 +162,7 @@ impl Hash {
             Repr::Packed(packed) => {
                 let place = find(packed, field).map(|place| (place.value_offset, place.value.len()));
                 let fits = field.len().max(value.len()) <= limits.hash_max_listpack_value
-                    && (place.is_some() || packed.len() < limits.hash_max_listpack_entries);
+                    && packed.len() + usize::from(place.is_none()) <= limits.hash_max_listpack_entries;
                 if !fits {
                     let packed = std::mem::take(packed);
                     self.0 = Repr::Table(Box::new(unpack(&packed)));

@@ -68,16 +68,23 @@ fn positions(command: &Command, request: &[&[u8]]) -> Vec<usize> {
 }
 
 /// Calls `visit` with these positions.
-pub(crate) fn for_each_position(command: &Command, request: &[&[u8]], visit: impl FnMut(usize)) {
-    if let Keys::Counted { count, .. } = command.keys {
-        let at = usize::from(count);
-        let number = request.get(at).map(|number| number_of_keys(number));
-        let left = request.len().saturating_sub(at + 1) as i64;
-        if number.is_none_or(|number| number < 1 || number > left) {
-            return;
-        }
+pub(crate) fn for_each_position(command: &Command, request: &[&[u8]], mut visit: impl FnMut(usize)) {
+    let Keys::Counted { destination, count } = command.keys else {
+        return command.for_each_key(request, visit);
+    };
+    let first = usize::from(count) + 1;
+    let number = request.get(first - 1).map_or(0, |number| number_of_keys(number));
+    let left = request.len().saturating_sub(first);
+    let Some(number) = usize::try_from(number).ok().filter(|number| (1..=left).contains(number)) else {
+        return;
+    };
+    if !is_miscounted(command, request) {
+        return command.for_each_key(request, visit);
     }
-    command.for_each_key(request, visit);
+    (first..first + number).for_each(&mut visit);
+    if destination > 0 {
+        visit(usize::from(destination));
+    }
 }
 
 /// What the request does with the key that has this number among its keys.
@@ -96,10 +103,12 @@ pub(crate) fn access(command: &Command, request: &[&[u8]], number: usize) -> &'s
     }
 }
 
-/// Whether the keys are counted by what is no number. Redis then finds them by other means, and cannot tell what happens to them.
-fn is_miscounted(command: &Command, request: &[&[u8]]) -> bool {
+/// Whether the keys are counted by what is no natural number. Redis then finds them by other means: a destination comes last, and what
+/// happens to the keys is unknown, so that a user needs any right to them.
+pub(crate) fn is_miscounted(command: &Command, request: &[&[u8]]) -> bool {
     let Keys::Counted { count, .. } = command.keys else { return false };
-    request.get(usize::from(count)).is_some_and(|number| crate::parse::integer(number).is_none())
+    let natural = |number: &&[u8]| crate::parse::integer(number).is_some_and(|number| number >= 0);
+    request.get(usize::from(count)).is_some_and(|number| !natural(number))
 }
 
 /// What the command does with its keys by their number, the last for all that follow, unless it depends on the request.

@@ -35,6 +35,7 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("sync_partial_err", 0);
     lines.add("expired_keys", count(&engine.counters.expired_keys));
     lines.add("expired_subkeys", count(&engine.counters.expired_fields));
+    lines.add("expired_time_cap_reached_count", count(&engine.counters.expiry_cut_short));
     lines.add("evicted_keys", count(&engine.memory.evicted_keys));
     lines.add("evicted_clients", count(&engine.memory.evicted_clients));
     lines.add("evicted_scripts", engine.scripts.evictions_shown());
@@ -58,6 +59,7 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("acl_access_denied_cmd", refused.refusals(Reason::Command));
     lines.add("acl_access_denied_key", refused.refusals(Reason::Key));
     lines.add("acl_access_denied_channel", refused.refusals(Reason::Channel));
+    lines.add("dump_payload_sanitizations", count(&engine.counters.checked_payloads));
     lines.add("total_reads_processed", sum(|worker| &worker.reads));
     lines.add("total_writes_processed", sum(|worker| &worker.writes));
     lines.add("instantaneous_input_repl_kbps", "0.00");

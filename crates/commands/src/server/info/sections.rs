@@ -70,6 +70,7 @@ pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add_memory("total_system_memory", engine.process.machine_memory);
     lines.add("used_memory_vm_eval", vm_bytes);
     lines.add_memory("used_memory_lua", vm_bytes);
+    lines.add("used_memory_vm_functions", 0);
     lines.add("used_memory_scripts_eval", script_bytes);
     lines.add("number_of_cached_scripts", scripts);
     lines.add("number_of_functions", libraries.function_count());
