@@ -121,6 +121,17 @@ impl Stack {
         }
     }
 
+    /// Whether the table at `index` has a metatable. Takes a free slot.
+    #[inline]
+    pub(crate) fn has_metatable(self, index: c_int) -> bool {
+        // SAFETY: see impl.
+        let has = unsafe { ffi::lua_getmetatable(self.0, index) != 0 };
+        if has {
+            self.pop(1);
+        }
+        has
+    }
+
     /// Lua's name of the value's type.
     pub(crate) fn type_name(self, index: c_int) -> &'static str {
         // SAFETY: see impl; type names are static ASCII strings of the VM.

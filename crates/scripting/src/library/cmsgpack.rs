@@ -48,18 +48,18 @@ struct MessagePack;
 
 impl Notation for MessagePack {
     #[inline]
-    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise> {
-        match stack.kind(-1) {
+    fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise> {
+        match stack.kind(index) {
             Kind::String => {
-                let text = stack.bytes(-1);
+                let text = stack.bytes(index);
                 if text.len() > LONG {
                     return Ok(Written::Text);
                 }
                 self.begin_text(shared, text.len());
                 shared.output.extend_from_slice(text);
             }
-            Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(-1))),
-            Kind::Number => write_number(&mut shared.output, stack.number(-1)),
+            Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(index))),
+            Kind::Number => write_number(&mut shared.output, stack.number(index)),
             Kind::Table => return Ok(Written::Table),
             _ => shared.output.push(NIL),
         }
@@ -71,7 +71,7 @@ impl Notation for MessagePack {
             shared.output.push(NIL);
             return Ok(false);
         }
-        reserve(stack, shared, 5, "in function mp_encode_lua_table_as_map")?;
+        reserve(stack, shared, 6, "in function mp_encode_lua_table_as_map")?;
         Ok(true)
     }
 
@@ -107,11 +107,11 @@ impl Notation for MessagePack {
     }
 
     fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise> {
-        match field.name {
+        match field.name() {
             Name::Number(number) => write_number(&mut shared.output, number),
-            name @ Name::String { length, .. } => {
-                self.begin_text(shared, length);
-                shared.output.extend_from_slice(name.bytes());
+            Name::String(text) => {
+                self.begin_text(shared, text.len());
+                shared.output.extend_from_slice(text);
             }
         }
         Ok(())

@@ -13,8 +13,8 @@ use crate::stack::{Kind, Outcome, Raise, Stack};
 
 /// How values are written.
 pub(super) trait Notation: Copy + 'static {
-    /// Writes the value on top, unless it is a table or a long text that it leaves to the walk.
-    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise>;
+    /// Writes the value at `index`, unless it is a table or a long text that it leaves to the walk.
+    fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise>;
     /// The table on top is to be opened, as the `depth`th. False: something was written instead.
     fn open(&self, stack: Stack, shared: &mut Shared, depth: usize) -> Result<bool, Raise>;
     /// Takes a key of a table into account (0 stands for what is no number); false if it makes the table no array.
@@ -56,6 +56,8 @@ pub(super) struct Measured {
 /// Texts from this length on are written in parts.
 pub(super) const LONG: usize = 64 * 1024;
 const PART: usize = 16 * 1024;
+/// Elements of an array that lie above it before they are popped.
+const LEFT: c_int = 4;
 /// Bytes that are written to one place before they are moved away.
 const MOVED: usize = 256 * 1024;
 
@@ -105,6 +107,8 @@ enum Level {
         table: c_int,
         next: c_int,
         length: c_int,
+        /// Elements that lie above the table, done with.
+        left: c_int,
     },
     Collect {
         table: c_int,
@@ -180,10 +184,13 @@ fn go_on<N: Notation>(
         let goes_on = match level {
             Level::Arguments { next, count } => arguments(notation, stack, shared, turns, next, count)?,
             Level::Measure { table, measured } => measure(notation, stack, shared, turns, table, measured)?,
-            Level::Array { table, next, length } => {
+            Level::Array { table, next, length, left } => {
+                if left > 0 {
+                    stack.set_top(table);
+                }
                 array(notation, stack, shared, turns, table, next, length)?
             }
-            Level::Collect { table, part } => collect(notation, stack, shared, turns, table, part)?,
+            Level::Collect { table, part } => collect(notation, stack, shared, turns, table, part, false)?,
             Level::Fields { table, part, is_first } => {
                 fields(notation, stack, shared, turns, table, part, is_first)?
             }
@@ -239,15 +246,32 @@ fn close(stack: Stack, shared: &mut Shared, table: c_int) {
     stack.set_top(table - 1);
 }
 
-/// Writes the value on top and pops it. False: it has become the innermost level, after the present one was set to this.
+/// Writes the value at `index`. False: it has become the innermost level, after the present one was set to this.
 #[inline(always)]
+fn value_at<N: Notation>(
+    notation: &N,
+    stack: Stack,
+    shared: &mut Shared,
+    index: c_int,
+    level: impl FnOnce() -> Level,
+) -> Result<bool, Raise> {
+    let written = notation.scalar(stack, shared, index)?;
+    if matches!(written, Written::Whole) {
+        return Ok(true);
+    }
+    stay(shared, level());
+    stack.push_value(index);
+    enter(notation, stack, shared, matches!(written, Written::Table))
+}
+
+/// Writes the value on top and pops it; as `value_at`.
 fn value<N: Notation>(
     notation: &N,
     stack: Stack,
     shared: &mut Shared,
     level: impl FnOnce() -> Level,
 ) -> Result<bool, Raise> {
-    let written = notation.scalar(stack, shared)?;
+    let written = notation.scalar(stack, shared, -1)?;
     if matches!(written, Written::Whole) {
         stack.pop(1);
         return Ok(true);
@@ -256,6 +280,7 @@ fn value<N: Notation>(
     enter(notation, stack, shared, matches!(written, Written::Table))
 }
 
+/// Opens the table or long text on top. True: it was written, and popped, nevertheless.
 fn enter<N: Notation>(
     notation: &N,
     stack: Stack,
@@ -317,32 +342,31 @@ fn measure<N: Notation>(
 ) -> Result<bool, Raise> {
     let mut may_be_array = true;
     while stack.next(table) {
-        stack.pop(1);
-        let key = if stack.kind(-1) == Kind::Number { stack.number(-1) } else { 0.0 };
-        if !notation.measure(key, &mut measured) {
-            stack.pop(1);
-            may_be_array = false;
+        let key = if stack.kind(-2) == Kind::Number { stack.number(-2) } else { 0.0 };
+        may_be_array = notation.measure(key, &mut measured);
+        if !may_be_array {
             break;
         }
+        stack.pop(1);
         if turns.spend(1) {
             stay(shared, Level::Measure { table, measured });
             return Ok(false);
         }
     }
     let length = if may_be_array { notation.array_length(stack, shared, measured)? } else { None };
-    match length {
-        Some(length) => {
-            notation.begin_array(shared, length);
-            stay(shared, Level::Array { table, next: 1, length });
-        }
-        None => {
-            hold(stack);
-            stack.push_nil();
-            let part = shared.walk.fields.begin();
-            stay(shared, Level::Collect { table, part });
-        }
+    if let Some(length) = length {
+        notation.begin_array(shared, length);
+        return array(notation, stack, shared, turns, table, 1, length);
     }
-    Ok(true)
+    // Mostly the first key has shown it, and is the first one to be collected.
+    let at_value = !may_be_array && measured.count == 0 && !stack.has_metatable(table);
+    if !at_value {
+        stack.set_top(table);
+        hold(stack);
+        stack.push_nil();
+    }
+    let part = shared.walk.fields.begin();
+    collect(notation, stack, shared, turns, table, part, at_value)
 }
 
 fn array<N: Notation>(
@@ -354,19 +378,27 @@ fn array<N: Notation>(
     mut next: c_int,
     length: c_int,
 ) -> Result<bool, Raise> {
+    let mut left = 0;
     while next <= length {
         if next > 1 {
             notation.between(shared);
         }
         stack.raw_get_position(table, next);
         next = next.saturating_add(1);
-        let level = || Level::Array { table, next, length };
-        if !value(notation, stack, shared, level)? {
-            return Ok(true);
+        let level = |left| Level::Array { table, next, length, left };
+        let written = notation.scalar(stack, shared, -1)?;
+        if !matches!(written, Written::Whole) {
+            stay(shared, level(left));
+            return enter(notation, stack, shared, matches!(written, Written::Table));
+        }
+        left += 1;
+        if left == LEFT {
+            stack.set_top(table);
+            left = 0;
         }
         let is_over = turns.spend(1);
         if is_over || shared.output.len() > MOVED {
-            stay(shared, level());
+            stay(shared, level(left));
             return Ok(!is_over);
         }
     }
@@ -382,20 +414,20 @@ fn collect<N: Notation>(
     turns: &mut Turns,
     table: c_int,
     mut part: Part,
+    at_value: bool,
 ) -> Result<bool, Raise> {
-    let is_complete = shared.walk.fields.collect(&mut part, stack, table, turns);
-    stay(shared, Level::Collect { table, part });
+    let is_complete = shared.walk.fields.collect(&mut part, stack, table, at_value, turns);
     if !is_complete {
+        stay(shared, Level::Collect { table, part });
         let bytes = shared.walk.fields.used_bytes();
         return if shared.has_room(bytes) { Ok(false) } else { Err(Raise::NoRoom) };
     }
-    let count = shared.walk.fields.count(&part) + part.others;
+    let count = shared.walk.fields.count(&part) + part.others as usize;
     if part.others > 0 {
         notation.check_others(stack, shared, table)?;
     }
     notation.begin_fields(shared, count);
-    stay(shared, Level::Fields { table, part, is_first: true });
-    Ok(true)
+    fields(notation, stack, shared, turns, table, part, true)
 }
 
 fn fields<N: Notation>(
@@ -413,10 +445,15 @@ fn fields<N: Notation>(
         }
         is_first = false;
         notation.key(shared, field)?;
-        field.push_value(stack, table);
         let level = || Level::Fields { table, part, is_first };
         // A table that is opened puts its own fields behind these and takes them away again.
-        if !value(notation, stack, shared, level)? {
+        let is_whole = if field.value != 0 {
+            value_at(notation, stack, shared, field.value, level)?
+        } else {
+            field.push_value(stack, table);
+            value(notation, stack, shared, level)?
+        };
+        if !is_whole {
             return Ok(true);
         }
         let is_over = turns.spend(2);

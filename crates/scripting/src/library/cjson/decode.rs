@@ -173,52 +173,71 @@ impl<'a> Parser<'a> {
     fn read(&mut self, mut expected: Expected, turns: &mut Turns) -> Result<Option<Expected>, Raise> {
         loop {
             let from = self.position;
-            let mut token = self.token();
-            let is_whole = match (expected, token) {
-                (Expected::Element, Token::ArrayEnd) | (Expected::Field, Token::ObjectEnd) => {
+            let mut byte = self.skip_spaces();
+            let inside = match (expected, byte) {
+                (Expected::Element, b']') | (Expected::Field, b'}') => {
+                    self.position += 1;
                     self.shared.containers.pop();
-                    true
+                    None
                 }
                 (Expected::Field | Expected::Key, _) => {
-                    match token {
-                        Token::Plain(text) => self.stack.push_bytes(text),
-                        Token::Unescaped => self.stack.push_bytes(&self.shared.text),
-                        _ => return Err(self.expected("object key string", token)),
+                    if byte != b'"' {
+                        return Err(self.unexpected("object key string"));
                     }
-                    if !self.skip(b':') {
-                        token = self.token();
-                        if !matches!(token, Token::Colon) {
-                            return Err(self.expected("colon", token));
-                        }
+                    self.push_string("object key string")?;
+                    if self.skip_spaces() != b':' {
+                        return Err(self.unexpected("colon"));
                     }
-                    token = self.token();
-                    self.value(token)?
+                    self.position += 1;
+                    byte = self.skip_spaces();
+                    self.value(byte)?
                 }
-                _ => self.value(token)?,
+                _ => self.value(byte)?,
             };
-            expected = match token {
-                Token::ArrayStart => Expected::Element,
-                Token::ObjectStart => Expected::Field,
-                _ => Expected::Value,
-            };
-            if is_whole {
-                match self.settle()? {
-                    Some(next) => expected = next,
+            expected = match inside {
+                Some(expected) => expected,
+                None => match self.settle()? {
+                    Some(expected) => expected,
                     None => return Ok(None),
-                }
-            }
+                },
+            };
             if turns.spend(1 + (self.position - from) as u32 / 64) {
                 return Ok(Some(expected));
             }
         }
     }
 
-    /// Pushes the value that begins with `token`. False: it is a container, which is open now.
-    #[inline]
-    fn value(&mut self, token: Token<'a>) -> Result<bool, Raise> {
-        match token {
+    /// Pushes the value that begins here with `byte`. What comes next, if it is a container, which is open now.
+    #[inline(always)]
+    fn value(&mut self, byte: u8) -> Result<Option<Expected>, Raise> {
+        match byte {
+            b'"' => self.push_string("value")?,
+            b'{' => {
+                self.open(true)?;
+                return Ok(Some(Expected::Field));
+            }
+            b'[' => {
+                self.open(false)?;
+                return Ok(Some(Expected::Element));
+            }
+            _ => self.push_plain()?,
+        }
+        Ok(None)
+    }
+
+    #[inline(always)]
+    fn push_string(&mut self, wanted: &str) -> Result<(), Raise> {
+        match self.string() {
             Token::Plain(text) => self.stack.push_bytes(text),
             Token::Unescaped => self.stack.push_bytes(&self.shared.text),
+            token => return Err(self.expected(wanted, token)),
+        }
+        Ok(())
+    }
+
+    /// Pushes a value that is neither a string nor a container.
+    fn push_plain(&mut self) -> Result<(), Raise> {
+        match self.token() {
             Token::Number(number) => self.stack.push_number(number),
             Token::BigNumber(digits) => {
                 if !self.stack.reserve(3) {
@@ -231,14 +250,14 @@ impl<'a> Parser<'a> {
             }
             Token::Boolean(value) => self.stack.push_boolean(value),
             Token::Null => self.stack.push_null_pointer(),
-            Token::ObjectStart => return self.open(true),
-            Token::ArrayStart => return self.open(false),
-            _ => return Err(self.expected("value", token)),
+            token => return Err(self.expected("value", token)),
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn open(&mut self, is_object: bool) -> Result<bool, Raise> {
+    /// Opens the container that begins here.
+    fn open(&mut self, is_object: bool) -> Result<(), Raise> {
+        self.position += 1;
         let depth = self.shared.containers.len() as i32 + 1;
         let slots = if is_object { 3 } else { 2 };
         if depth > self.deepest || !self.stack.reserve(slots) {
@@ -252,12 +271,12 @@ impl<'a> Parser<'a> {
         }
         let table = self.stack.top();
         self.shared.containers.push(Container { table, count: 0, is_object });
-        Ok(false)
+        Ok(())
     }
 
     /// Puts the value on top into the container that waits for it, and so on outwards while containers end by that. What comes next;
     /// nothing if no container waits.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self) -> Result<Option<Expected>, Raise> {
         while let Some(container) = self.shared.containers.last_mut() {
             container.count += 1;
@@ -270,32 +289,37 @@ impl<'a> Parser<'a> {
             } else {
                 self.stack.raw_set_position(table, count);
             }
-            if self.skip(b',') {
-                return Ok(Some(if is_object { Expected::Key } else { Expected::Value }));
-            }
-            if self.skip(if is_object { b'}' } else { b']' }) {
-                self.shared.containers.pop();
-                continue;
-            }
-            match (self.token(), is_object) {
-                (Token::Comma, true) => return Ok(Some(Expected::Key)),
-                (Token::Comma, false) => return Ok(Some(Expected::Value)),
-                (Token::ObjectEnd, true) | (Token::ArrayEnd, false) => {
+            match (self.skip_spaces(), is_object) {
+                (b',', _) => {
+                    self.position += 1;
+                    return Ok(Some(if is_object { Expected::Key } else { Expected::Value }));
+                }
+                (b'}', true) | (b']', false) => {
+                    self.position += 1;
                     self.shared.containers.pop();
                 }
-                (token, true) => return Err(self.expected("comma or object end", token)),
-                (token, false) => return Err(self.expected("comma or array end", token)),
+                (_, true) => return Err(self.unexpected("comma or object end")),
+                (_, false) => return Err(self.unexpected("comma or array end")),
             }
         }
         Ok(None)
     }
 
+    #[cold]
     fn too_deep(&mut self) -> Raise {
         let (depth, position) = (self.shared.containers.len(), self.position);
         self.shared
             .fail(format_args!("Found too many nested data structures ({depth}) at character {position}"))
     }
 
+    /// The error for the token that stands here.
+    #[cold]
+    fn unexpected(&mut self, wanted: &str) -> Raise {
+        let token = self.token();
+        self.expected(wanted, token)
+    }
+
+    #[cold]
     fn expected(&mut self, wanted: &str, found: Token<'_>) -> Raise {
         let position = self.token_start + 1;
         self.shared.fail(format_args!("Expected {wanted} but found {} at character {position}", found.name()))
@@ -306,20 +330,20 @@ impl<'a> Parser<'a> {
         self.input.get(position).copied().unwrap_or(0)
     }
 
-    /// Takes a character that stands here without a space before it.
+    /// The first byte that is no space, which is where the position is then.
     #[inline(always)]
-    fn skip(&mut self, wanted: u8) -> bool {
-        let is_here = self.byte(self.position) == wanted;
-        self.position += usize::from(is_here);
-        is_here
+    fn skip_spaces(&mut self) -> u8 {
+        loop {
+            let byte = self.byte(self.position);
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return byte;
+            }
+            self.position += 1;
+        }
     }
 
     fn token(&mut self) -> Token<'a> {
-        let mut byte = self.byte(self.position);
-        while matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-            self.position += 1;
-            byte = self.byte(self.position);
-        }
+        let byte = self.skip_spaces();
         self.token_start = self.position;
         let token = match byte {
             b'{' => Token::ObjectStart,
@@ -330,7 +354,8 @@ impl<'a> Parser<'a> {
             b',' => Token::Comma,
             0 => return Token::End,
             b'"' => return self.string(),
-            b'-' | b'0'..=b'9' => {
+            b'1'..=b'9' => return self.number(),
+            b'-' | b'0' => {
                 if !self.invalid_numbers && self.is_invalid_number() {
                     return Token::Error("invalid number");
                 }
@@ -398,6 +423,7 @@ impl<'a> Parser<'a> {
             .is_some_and(|word| word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"nan"))
     }
 
+    #[inline]
     fn string(&mut self) -> Token<'a> {
         let start = self.position + 1;
         let input = self.input;
@@ -418,6 +444,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes on with a string in the shared text buffer, from its first escape to its end.
+    #[inline(never)]
     fn escaped_string(&mut self) -> Token<'a> {
         loop {
             match self.byte(self.position) {
@@ -444,9 +471,7 @@ impl<'a> Parser<'a> {
                 }
                 _ => {
                     let rest = &self.input[self.position..];
-                    let plain = &rest[..scan::quoted(rest)];
-                    self.shared.text.extend_from_slice(plain);
-                    self.position += plain.len();
+                    self.position += scan::append_quoted(&mut self.shared.text, rest);
                 }
             }
         }

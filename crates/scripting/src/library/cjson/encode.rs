@@ -7,7 +7,7 @@ use crate::library::cjson::config::{self, InvalidNumbers};
 use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, integer_length};
 use crate::library::fields::{Field, Name};
 use crate::library::number::write_general;
-use crate::library::scan;
+use crate::library::scan::{self, SHORT};
 use crate::library::walk::{self, LONG, Measured, Notation, Written};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
@@ -24,35 +24,32 @@ struct Json(Config);
 
 impl Notation for Json {
     #[inline]
-    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise> {
-        match stack.kind(-1) {
+    fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise> {
+        match stack.kind(index) {
             Kind::String => {
-                let text = stack.bytes(-1);
+                let text = stack.bytes(index);
                 if text.len() > LONG {
                     return Ok(Written::Text);
                 }
-                shared.output.reserve(text.len() + 16);
-                shared.output.push(b'"');
-                write_escaped(&mut shared.output, text);
-                shared.output.push(b'"');
+                write_string(&mut shared.output, text, false);
             }
-            Kind::Number => self.number(stack.number(-1), shared)?,
+            Kind::Number => self.number(stack.number(index), shared)?,
             Kind::Boolean => {
-                let text: &[u8] = if stack.boolean(-1) { b"true" } else { b"false" };
+                let text: &[u8] = if stack.boolean(index) { b"true" } else { b"false" };
                 shared.output.extend_from_slice(text);
             }
             Kind::Nil => shared.output.extend_from_slice(b"null"),
-            Kind::LightUserdata if stack.is_null_pointer(-1) => shared.output.extend_from_slice(b"null"),
-            Kind::Table if self.0.exact_integers && big_number(stack, shared) => {}
+            Kind::LightUserdata if stack.is_null_pointer(index) => shared.output.extend_from_slice(b"null"),
+            Kind::Table if self.0.exact_integers && big_number(stack, shared, index) => {}
             Kind::Table => return Ok(Written::Table),
-            _ => return Err(refuse(stack, shared, "type not supported")),
+            _ => return Err(refuse(stack, shared, index, "type not supported")),
         }
         Ok(Written::Whole)
     }
 
     fn open(&self, stack: Stack, shared: &mut Shared, depth: usize) -> Result<bool, Raise> {
         let deepest = self.0.encode_depth.min(DEEPEST);
-        if depth as i32 > deepest || !stack.reserve(5) {
+        if depth as i32 > deepest || !stack.reserve(6) {
             return Err(shared.fail(format_args!("Cannot serialise, excessive nesting ({depth})")));
         }
         Ok(true)
@@ -82,7 +79,7 @@ impl Notation for Json {
         let Measured { largest, count } = measured;
         if sparse_ratio > 0 && largest > count.wrapping_mul(sparse_ratio) && largest > sparse_safe {
             if !sparse_as_object {
-                return Err(refuse(stack, shared, "excessively sparse array"));
+                return Err(refuse(stack, shared, -1, "excessively sparse array"));
             }
             return Ok(None);
         }
@@ -112,12 +109,14 @@ impl Notation for Json {
 
     #[inline]
     fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise> {
-        shared.output.push(b'"');
-        match field.name {
-            Name::Number(number) => self.number(number, shared)?,
-            name @ Name::String { .. } => write_escaped(&mut shared.output, name.bytes()),
+        match field.name() {
+            Name::String(text) => write_string(&mut shared.output, text, true),
+            Name::Number(number) => {
+                shared.output.push(b'"');
+                self.number(number, shared)?;
+                shared.output.extend_from_slice(b"\":");
+            }
         }
-        shared.output.extend_from_slice(b"\":");
         Ok(())
     }
 
@@ -166,8 +165,9 @@ impl Json {
     }
 }
 
-/// Writes the table on top if it stands for a whole number.
-fn big_number(stack: Stack, shared: &mut Shared) -> bool {
+/// Writes the table at `index` if it stands for a whole number.
+fn big_number(stack: Stack, shared: &mut Shared, index: c_int) -> bool {
+    stack.push_value(index);
     stack.push_bytes(BIG_NUMBER);
     stack.raw_get(-2);
     let digits = if stack.kind(-1) == Kind::String { stack.bytes(-1) } else { b"" };
@@ -175,13 +175,13 @@ fn big_number(stack: Stack, shared: &mut Shared) -> bool {
     if is_number {
         shared.output.extend_from_slice(digits);
     }
-    stack.pop(1);
+    stack.pop(2);
     is_number
 }
 
-/// The error for the value on top.
-fn refuse(stack: Stack, shared: &mut Shared, reason: &str) -> Raise {
-    let name = stack.type_name(-1);
+/// The error for the value at `index`.
+fn refuse(stack: Stack, shared: &mut Shared, index: c_int, reason: &str) -> Raise {
+    let name = stack.type_name(index);
     shared.fail(format_args!("Cannot serialise {name}: {reason}"))
 }
 
@@ -194,7 +194,7 @@ fn refuse_key(stack: Stack, shared: &mut Shared, table: c_int) -> Raise {
             break;
         }
     }
-    refuse(stack, shared, "table key must be a number or string")
+    refuse(stack, shared, -1, "table key must be a number or string")
 }
 
 /// From here on every double is a whole number.
@@ -203,6 +203,17 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// A double as a C `int` the way x86-64 casts it: out of range is `i32::MIN`.
 fn cut(value: f64) -> i32 {
     if value <= f64::from(i32::MAX) { value as i32 } else { i32::MIN }
+}
+
+#[inline]
+fn write_string(output: &mut Vec<u8>, text: &[u8], is_key: bool) {
+    if text.len() <= SHORT && scan::append_short(output, text, is_key) {
+        return;
+    }
+    output.reserve(text.len() + 32);
+    output.push(b'"');
+    write_escaped(output, text);
+    output.extend_from_slice(if is_key { b"\":" } else { b"\"" });
 }
 
 fn write_escaped(output: &mut Vec<u8>, mut text: &[u8]) {
