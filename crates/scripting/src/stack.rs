@@ -42,6 +42,9 @@ pub(crate) enum Raise {
     NoRoom,
 }
 
+/// Slots that Lua grants to a C function above its arguments.
+pub(crate) const GRANTED: c_int = 20;
+
 /// A Lua stack inside a running C function.
 #[derive(Clone, Copy)]
 pub(crate) struct Stack(*mut lua_State);

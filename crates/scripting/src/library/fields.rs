@@ -12,8 +12,11 @@ use super::scan;
 use super::text::Pace;
 use crate::stack::{Kind, Stack};
 
-/// Values of a table that wait on the Lua stack for their turn; what goes beyond is looked up again.
-const WAITING: c_int = 64;
+/// Values of a table that wait on the Lua stack for their turn, about; what goes beyond is looked up again.
+const WAITING: usize = 64;
+/// Slots by which the stack grows for them, and those that stay free above them.
+const MORE: c_int = 32;
+const SPARE: c_int = 8;
 /// Fields that are sorted at one go.
 const RUN: usize = 4096;
 
@@ -68,16 +71,17 @@ impl Fields {
     }
 
     /// Collects the number and string keys of the table, with the key on top that the first one follows, or with the first one and its
-    /// value. Some of their values stay on the stack. Takes three free slots besides. False: the rest is left for later.
+    /// value. Some of their values stay on the stack, up to the slot `room` or further. Takes three free slots besides. False: the rest is left for later.
     pub(crate) fn collect(
         &mut self,
         part: &mut Part,
         stack: Stack,
         table: c_int,
         at_value: bool,
+        room: &mut c_int,
         turns: &mut impl Pace,
     ) -> bool {
-        let room = stack.reserve(2 * WAITING + 3);
+        let mut may_wait = self.runs.len() == part.first_run as usize;
         // Where the next key is going to be.
         let mut top = if at_value { stack.top() - 1 } else { stack.top() };
         let mut goes_on = at_value || stack.next(table);
@@ -88,8 +92,13 @@ impl Fields {
                 goes_on = stack.next(table);
                 continue;
             };
-            let count = self.fields.len() - part.first as usize;
-            if room && count < WAITING as usize && self.runs.len() == part.first_run as usize {
+            if may_wait && top + SPARE > *room {
+                may_wait = self.fields.len() - (part.first as usize) < WAITING && stack.reserve(MORE + SPARE);
+                if may_wait {
+                    *room = stack.top() + MORE + SPARE;
+                }
+            }
+            if may_wait {
                 field.value = top + 1;
                 top += 2;
                 stack.push_value(-2);
@@ -97,8 +106,9 @@ impl Fields {
                 stack.pop(1);
             }
             self.fields.push(field);
-            if count + 1 == RUN {
+            if self.fields.len() - part.first as usize == RUN {
                 self.end_run(part);
+                may_wait = false;
             }
             if turns.spend(1) {
                 return false;

@@ -8,7 +8,8 @@ pub(crate) fn write_general(output: &mut Vec<u8>, value: f64, precision: usize) 
     const EXACT: f64 = 99_999_999_999_999.0;
     let magnitude = value.abs();
     if precision == 14 && magnitude <= EXACT {
-        let whole = magnitude as u64;
+        // SAFETY: it is within the range.
+        let whole = unsafe { magnitude.to_int_unchecked::<i64>() } as u64;
         let is_whole = whole as f64 == magnitude && (whole != 0 || value.is_sign_positive());
         if is_whole || is_short(magnitude) {
             if value < 0.0 {
@@ -36,15 +37,16 @@ fn write_any(output: &mut Vec<u8>, value: f64, precision: usize) {
 }
 
 /// Writes a number of at most 16 digits.
-#[inline]
 fn write_whole(output: &mut Vec<u8>, number: u64) {
+    if number < 10 {
+        return output.push(b'0' + number as u8);
+    }
     let mut first = number as u32;
     if number >= EIGHT_DIGITS {
         first = (number / EIGHT_DIGITS) as u32;
     }
     let digits = digits(first);
-    // The last one is written even if it is zero.
-    let zeros = (digits | 1 << 56).trailing_zeros() & !7;
+    let zeros = digits.trailing_zeros() & !7;
     output.extend_from_slice(&((digits | ASCII) >> zeros).to_le_bytes());
     output.truncate(output.len() - zeros as usize / 8);
     if number >= EIGHT_DIGITS {

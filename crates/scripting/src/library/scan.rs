@@ -1,24 +1,70 @@
 //! Texts looked through sixteen bytes at a time.
 
 /// The bytes in a block.
-const BLOCK: usize = 16;
-/// Texts up to this length fit into a block with their quotes and a colon.
-pub(super) const SHORT: usize = BLOCK - 3;
+pub(super) const BLOCK: usize = 16;
+/// What surrounds a name: a comma, quotes, a colon.
+const AROUND: usize = 4;
 
-/// Appends a text of at most [`SHORT`] bytes in quotes, and a colon if it is a key. False, and nothing appended: it has a byte that JSON
-/// writes otherwise.
+/// How a text is written in quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quoted {
+    Value,
+    FirstKey,
+    /// After a comma.
+    Key,
+}
+
+/// Appends a text in quotes. False, and nothing appended: it is longer than a block, or has a byte that JSON writes otherwise.
 #[inline]
-pub(super) fn append_short(output: &mut Vec<u8>, text: &[u8], is_key: bool) -> bool {
-    let block = padded(text);
-    if escaped(&block.to_le_bytes()) & below(text.len()) != 0 {
+pub(super) fn append_short(output: &mut Vec<u8>, text: &[u8], quoted: Quoted) -> bool {
+    let length = text.len();
+    if length > BLOCK {
         return false;
     }
-    let quote = u128::from(b'"');
-    let end = if is_key { quote | u128::from(b':') << 8 } else { quote };
-    let quoted = quote | (block | end << (8 * text.len())) << 8;
-    append(output, quoted, text.len() + 2 + usize::from(is_key));
+    output.reserve(BLOCK + AROUND);
+    let before = usize::from(quoted == Quoted::Key);
+    // SAFETY: there is room for a block and what surrounds it. The text is as long as it says: what is read and written of it at
+    // once lies within, and its parts overlap where it is shorter than they are together.
+    unsafe {
+        let start = output.as_mut_ptr().add(output.len());
+        start.write(b',');
+        start.add(before).write(b'"');
+        let (from, to) = (text.as_ptr(), start.add(before + 1));
+        let (first, last) = if length >= 8 {
+            let (first, last) = (from.cast::<u64>(), from.add(length - 8).cast::<u64>());
+            let (first, last) = (first.read_unaligned(), last.read_unaligned());
+            to.cast::<u64>().write_unaligned(first);
+            to.add(length - 8).cast::<u64>().write_unaligned(last);
+            (first, last)
+        } else if length >= 4 {
+            let (first, last) = (from.cast::<u32>(), from.add(length - 4).cast::<u32>());
+            let (first, last) = (first.read_unaligned(), last.read_unaligned());
+            to.cast::<u32>().write_unaligned(first);
+            to.add(length - 4).cast::<u32>().write_unaligned(last);
+            (u64::from(first) | HARMLESS << 32, u64::from(last) | HARMLESS << 32)
+        } else {
+            let mut bytes = HARMLESS;
+            for at in 0..length {
+                let byte = from.add(at).read();
+                to.add(at).write(byte);
+                bytes = bytes << 8 | u64::from(byte);
+            }
+            (bytes, HARMLESS)
+        };
+        let block = u128::from(first) | u128::from(last) << 64;
+        if escaped(&block.to_le_bytes()) != 0 {
+            return false;
+        }
+        to.add(length).write(b'"');
+        to.add(length + 1).write(b':');
+        let colon = usize::from(quoted != Quoted::Value);
+        output.set_len(output.len() + before + length + 2 + colon);
+    }
     true
 }
+
+/// Eight bytes that are written as they are.
+const HARMLESS: u64 = 0x6161_6161_6161_6161;
 
 /// Appends the text up to the first byte that JSON writes otherwise: a control character, `"`, `\`, `/`, DEL. Returns that byte and
 /// what follows it.
@@ -114,7 +160,7 @@ fn escaped(block: &[u8; BLOCK]) -> u32 {
 
 /// Where a string that is read may end, or says something else than it shows.
 #[inline(always)]
-fn quotes(block: &[u8; BLOCK]) -> u32 {
+pub(super) fn quotes(block: &[u8; BLOCK]) -> u32 {
     marks(block, 0, [b'"', b'\\'])
 }
 
@@ -164,14 +210,13 @@ mod tests {
         let rest = append_unescaped(&mut output, text);
         prop_assert_eq!(output.strip_prefix(b"so far"), Some(&text[..at]));
         prop_assert_eq!(rest, text[at..].split_first().map(|(byte, rest)| (*byte, rest)));
-        if text.len() <= SHORT {
-            for (is_key, end) in [(false, "\""), (true, "\":")] {
-                let mut output = b"so far".to_vec();
-                let is_short = append_short(&mut output, text, is_key);
-                prop_assert_eq!(is_short, at == text.len());
-                let whole = [&b"so far\""[..], text, end.as_bytes()].concat();
-                prop_assert_eq!(output, if is_short { whole } else { b"so far".to_vec() });
-            }
+        let forms = [(Quoted::Value, "\"", "\""), (Quoted::FirstKey, "\"", "\":"), (Quoted::Key, ",\"", "\":")];
+        for (quoted, start, end) in forms {
+            let mut output = b"so far".to_vec();
+            let is_short = append_short(&mut output, text, quoted);
+            prop_assert_eq!(is_short, at == text.len() && text.len() <= BLOCK);
+            let whole = [b"so far", start.as_bytes(), text, end.as_bytes()].concat();
+            prop_assert_eq!(output, if is_short { whole } else { b"so far".to_vec() });
         }
         let at = text.iter().position(ends).unwrap_or(text.len());
         prop_assert_eq!(quoted(text), at);

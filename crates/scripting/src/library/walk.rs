@@ -9,7 +9,7 @@ use super::Shared;
 use super::fields::{Field, Fields, Part, hold};
 use super::text::{Chunks, Cycles, Finish, Pace};
 use crate::lua::{Operation, Turns};
-use crate::stack::{Kind, Outcome, Raise, Stack};
+use crate::stack::{GRANTED, Kind, Outcome, Raise, Stack};
 
 /// How values are written.
 pub(super) trait Notation: Copy + 'static {
@@ -32,7 +32,8 @@ pub(super) trait Notation: Copy + 'static {
     /// The table has keys that are neither numbers nor strings.
     fn check_others(&self, stack: Stack, shared: &mut Shared, table: c_int) -> Result<(), Raise>;
     fn begin_fields(&self, shared: &mut Shared, count: usize);
-    fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise>;
+    /// Writes a key, and what stands between it and what was written before.
+    fn key(&self, shared: &mut Shared, field: Field, is_first: bool) -> Result<(), Raise>;
     fn end_fields(&self, shared: &mut Shared);
     fn begin_text(&self, shared: &mut Shared, length: usize);
     fn text(&self, shared: &mut Shared, part: &[u8]);
@@ -56,6 +57,8 @@ pub(super) struct Measured {
 /// Texts from this length on are written in parts.
 pub(super) const LONG: usize = 64 * 1024;
 const PART: usize = 16 * 1024;
+/// Slots that a table's level takes above it, but for values that wait.
+pub(super) const ROOM: c_int = 6;
 /// Elements of an array that lie above it before they are popped.
 const LEFT: c_int = 4;
 /// Bytes that are written to one place before they are moved away.
@@ -67,6 +70,8 @@ pub(crate) struct Walk {
     levels: Vec<Level>,
     fields: Fields,
     depth: usize,
+    /// The stack slot up to which there is known to be room.
+    room: c_int,
     /// What is written, but for what is in `Shared::output`.
     written: Chunks,
     cycles: Cycles,
@@ -77,6 +82,19 @@ impl Walk {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.levels.is_empty() && self.depth == 0
+    }
+
+    /// Makes room for `slots` more values; false when Lua's limit for a C function is reached.
+    #[inline]
+    pub(super) fn reserve(&mut self, stack: Stack, slots: c_int) -> bool {
+        let needed = stack.top() + slots;
+        if needed > self.room {
+            if !stack.reserve(slots) {
+                return false;
+            }
+            self.room = needed;
+        }
+        true
     }
 
     /// Forgets all, and gives back what was unusually large.
@@ -135,6 +153,7 @@ enum Level {
 pub(super) fn write<N: Notation>(notation: N, stack: Stack, shared: &mut Shared, count: c_int) -> Outcome {
     shared.forget_unfinished();
     shared.walk.levels.push(Level::Arguments { next: 1, count });
+    shared.walk.room = stack.top() + GRANTED;
     let is_written = go_on(&notation, stack, shared, &mut Turns::of_function(stack))?;
     if is_written && shared.walk.written.length() == 0 {
         shared.push_output(stack);
@@ -156,6 +175,7 @@ impl<N: Notation> Operation for Writing<N> {
     fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         if !self.is_written {
             shared.walk = std::mem::take(&mut self.walk);
+            shared.walk.room = 0;
             shared.output = std::mem::take(&mut self.output);
             self.is_written = go_on(&self.notation, stack, shared, turns)?;
             self.walk = std::mem::take(&mut shared.walk);
@@ -315,7 +335,7 @@ fn arguments<N: Notation>(
     count: c_int,
 ) -> Result<bool, Raise> {
     while next <= count {
-        if !stack.reserve(1) {
+        if !shared.walk.reserve(stack, 1) {
             return Err(shared.fail(format_args!("stack overflow (in function mp_check)")));
         }
         stack.push_value(next);
@@ -416,7 +436,8 @@ fn collect<N: Notation>(
     mut part: Part,
     at_value: bool,
 ) -> Result<bool, Raise> {
-    let is_complete = shared.walk.fields.collect(&mut part, stack, table, at_value, turns);
+    let Walk { fields: all, room, .. } = &mut shared.walk;
+    let is_complete = all.collect(&mut part, stack, table, at_value, room, turns);
     if !is_complete {
         stay(shared, Level::Collect { table, part });
         let bytes = shared.walk.fields.used_bytes();
@@ -440,11 +461,8 @@ fn fields<N: Notation>(
     mut is_first: bool,
 ) -> Result<bool, Raise> {
     while let Some(field) = shared.walk.fields.take(&mut part) {
-        if !is_first {
-            notation.between(shared);
-        }
+        notation.key(shared, field, is_first)?;
         is_first = false;
-        notation.key(shared, field)?;
         let level = || Level::Fields { table, part, is_first };
         // A table that is opened puts its own fields behind these and takes them away again.
         let is_whole = if field.value != 0 {
@@ -498,7 +516,7 @@ fn others<N: Notation>(
             return Ok(false);
         }
         if !matches!(stack.kind(-1), Kind::String | Kind::Number) {
-            if !stack.reserve(2) {
+            if !shared.walk.reserve(stack, 2) {
                 return Err(
                     shared.fail(format_args!("stack overflow (in function mp_encode_lua_table_as_map)"))
                 );

@@ -7,12 +7,14 @@ use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, LARGEST_EXACT, config, 
 use crate::library::text::{Cycles, Pace};
 use crate::library::{number, scan};
 use crate::lua::{Operation, Turns};
-use crate::stack::{Outcome, Raise, Stack};
+use crate::stack::{GRANTED, Outcome, Raise, Stack};
 
 /// Values in one container: more, and the VM has no table for it.
 const LARGEST: c_int = 1 << 26;
-/// Bytes of a string that are looked at one by one.
+/// Bytes of a string that are looked at block by block.
 const NEAR: usize = 64;
+/// Every whole number of so many digits is a double of its own.
+const EXACT_DIGITS: usize = 15;
 /// Room that a table has before the first of its fields is known.
 const USUAL_FIELDS: c_int = 4;
 
@@ -27,7 +29,8 @@ pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
     let config = *config::of(stack, shared);
     let mut place = Place { position: 0, expected: Expected::Value };
     shared.containers.clear();
-    if go_on(stack, shared, &config, &mut place, &mut Turns::of_function(stack))? {
+    let room = stack.top() + GRANTED;
+    if go_on(stack, shared, &config, &mut place, room, &mut Turns::of_function(stack))? {
         return Ok(1);
     }
     let containers = std::mem::take(&mut shared.containers);
@@ -77,7 +80,7 @@ impl Operation for Decoding {
         }
         self.cycles = Cycles::default();
         shared.containers = std::mem::take(&mut self.containers);
-        if go_on(stack, shared, &self.config, &mut self.place, turns)? {
+        if go_on(stack, shared, &self.config, &mut self.place, 0, turns)? {
             return Ok(Some(1));
         }
         self.containers = std::mem::take(&mut shared.containers);
@@ -90,6 +93,7 @@ fn go_on(
     shared: &mut Shared,
     config: &Config,
     place: &mut Place,
+    room: c_int,
     turns: &mut Turns,
 ) -> Result<bool, Raise> {
     let mut parser = Parser {
@@ -98,6 +102,7 @@ fn go_on(
         input: stack.bytes(1),
         position: place.position,
         token_start: 0,
+        room,
         deepest: config.decode_depth.min(DEEPEST),
         invalid_numbers: config.decode_invalid,
         exact_integers: config.exact_integers,
@@ -163,6 +168,8 @@ struct Parser<'a> {
     position: usize,
     /// Where the last token began, or where it was found to be wrong.
     token_start: usize,
+    /// The stack slot up to which there is known to be room.
+    room: c_int,
     deepest: i32,
     invalid_numbers: bool,
     exact_integers: bool,
@@ -220,6 +227,7 @@ impl<'a> Parser<'a> {
                 self.open(false)?;
                 return Ok(Some(Expected::Element));
             }
+            b'1'..=b'9' => self.push_digits()?,
             _ => self.push_plain()?,
         }
         Ok(None)
@@ -232,6 +240,22 @@ impl<'a> Parser<'a> {
             Token::Unescaped => self.stack.push_bytes(&self.shared.text),
             token => return Err(self.expected(wanted, token)),
         }
+        Ok(())
+    }
+
+    /// Pushes the number that begins here with a digit other than 0.
+    fn push_digits(&mut self) -> Result<(), Raise> {
+        let mut number = 0_u64;
+        let mut end = self.position;
+        while let Some(digit @ b'0'..=b'9') = self.input.get(end) {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            end += 1;
+        }
+        if end - self.position > EXACT_DIGITS || matches!(self.byte(end), b'.' | b'e' | b'E') {
+            return self.push_plain();
+        }
+        self.position = end;
+        self.stack.push_number(number as f64);
         Ok(())
     }
 
@@ -259,8 +283,8 @@ impl<'a> Parser<'a> {
     fn open(&mut self, is_object: bool) -> Result<(), Raise> {
         self.position += 1;
         let depth = self.shared.containers.len() as i32 + 1;
-        let slots = if is_object { 3 } else { 2 };
-        if depth > self.deepest || !self.stack.reserve(slots) {
+        let table = self.stack.top() + 1;
+        if depth > self.deepest || !self.reserve(table, if is_object { 3 } else { 2 }) {
             self.shared.containers.push(Container { table: 0, count: 0, is_object });
             return Err(self.too_deep());
         }
@@ -269,9 +293,21 @@ impl<'a> Parser<'a> {
         } else {
             self.stack.push_table(USUAL_FIELDS, 0);
         }
-        let table = self.stack.top();
         self.shared.containers.push(Container { table, count: 0, is_object });
         Ok(())
+    }
+
+    /// Makes room for `slots` values from slot `first` on, which is the next one.
+    #[inline]
+    fn reserve(&mut self, first: c_int, slots: c_int) -> bool {
+        let needed = first - 1 + slots;
+        if needed > self.room {
+            if !self.stack.reserve(slots) {
+                return false;
+            }
+            self.room = needed;
+        }
+        true
     }
 
     /// Puts the value on top into the container that waits for it, and so on outwards while containers end by that. What comes next;
@@ -423,9 +459,21 @@ impl<'a> Parser<'a> {
             .is_some_and(|word| word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"nan"))
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Token<'a> {
         let start = self.position + 1;
+        if let Some(block) = self.input.get(start..).and_then(|rest| rest.first_chunk()) {
+            let end = start + scan::quotes(block).trailing_zeros() as usize;
+            if self.byte(end) == b'"' && end < start + scan::BLOCK {
+                self.position = end + 1;
+                return Token::Plain(&self.input[start..end]);
+            }
+        }
+        self.long_string(start)
+    }
+
+    #[inline(never)]
+    fn long_string(&mut self, start: usize) -> Token<'a> {
         let input = self.input;
         let near = input.len().min(start + NEAR);
         let mut end = start + scan::quoted(&input[start..near]);
@@ -444,7 +492,6 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes on with a string in the shared text buffer, from its first escape to its end.
-    #[inline(never)]
     fn escaped_string(&mut self) -> Token<'a> {
         loop {
             match self.byte(self.position) {

@@ -7,8 +7,8 @@ use crate::library::cjson::config::{self, InvalidNumbers};
 use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, integer_length};
 use crate::library::fields::{Field, Name};
 use crate::library::number::write_general;
-use crate::library::scan::{self, SHORT};
-use crate::library::walk::{self, LONG, Measured, Notation, Written};
+use crate::library::scan::{self, Quoted};
+use crate::library::walk::{self, LONG, Measured, Notation, ROOM, Written};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 pub(crate) fn encode(stack: Stack, shared: &mut Shared) -> Outcome {
@@ -23,7 +23,7 @@ pub(crate) fn encode(stack: Stack, shared: &mut Shared) -> Outcome {
 struct Json(Config);
 
 impl Notation for Json {
-    #[inline]
+    #[inline(always)]
     fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise> {
         match stack.kind(index) {
             Kind::String => {
@@ -31,7 +31,7 @@ impl Notation for Json {
                 if text.len() > LONG {
                     return Ok(Written::Text);
                 }
-                write_string(&mut shared.output, text, false);
+                write_string(&mut shared.output, text, Quoted::Value);
             }
             Kind::Number => self.number(stack.number(index), shared)?,
             Kind::Boolean => {
@@ -49,7 +49,7 @@ impl Notation for Json {
 
     fn open(&self, stack: Stack, shared: &mut Shared, depth: usize) -> Result<bool, Raise> {
         let deepest = self.0.encode_depth.min(DEEPEST);
-        if depth as i32 > deepest || !stack.reserve(6) {
+        if depth as i32 > deepest || !shared.walk.reserve(stack, ROOM) {
             return Err(shared.fail(format_args!("Cannot serialise, excessive nesting ({depth})")));
         }
         Ok(true)
@@ -108,11 +108,14 @@ impl Notation for Json {
     }
 
     #[inline]
-    fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise> {
+    fn key(&self, shared: &mut Shared, field: Field, is_first: bool) -> Result<(), Raise> {
         match field.name() {
-            Name::String(text) => write_string(&mut shared.output, text, true),
+            Name::String(text) => {
+                let quoted = if is_first { Quoted::FirstKey } else { Quoted::Key };
+                write_string(&mut shared.output, text, quoted);
+            }
             Name::Number(number) => {
-                shared.output.push(b'"');
+                shared.output.extend_from_slice(if is_first { b"\"" } else { b",\"" });
                 self.number(number, shared)?;
                 shared.output.extend_from_slice(b"\":");
             }
@@ -138,34 +141,38 @@ impl Notation for Json {
 }
 
 impl Json {
+    #[inline(never)]
     fn number(&self, number: f64, shared: &mut Shared) -> Result<(), Raise> {
         if !number.is_finite() {
-            match self.0.encode_invalid {
-                InvalidNumbers::Refuse => {
-                    return Err(shared.fail(format_args!("Cannot serialise number: must not be NaN or Inf")));
-                }
-                InvalidNumbers::Write if number.is_nan() => {
-                    shared.output.extend_from_slice(b"nan");
-                    return Ok(());
-                }
-                InvalidNumbers::Write => {}
-                InvalidNumbers::Null => {
-                    shared.output.extend_from_slice(b"null");
-                    return Ok(());
-                }
+            return self.infinite_number(number, shared);
+        }
+        if self.0.exact_integers {
+            let whole = crate::stack::truncate(number);
+            if (whole as f64).to_bits() == number.to_bits() {
+                shared.output.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+                return Ok(());
             }
         }
-        let whole = crate::stack::truncate(number);
-        if self.0.exact_integers && (whole as f64).to_bits() == number.to_bits() {
-            shared.output.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-        } else {
-            write_general(&mut shared.output, number, self.0.precision as usize);
+        write_general(&mut shared.output, number, self.0.precision as usize);
+        Ok(())
+    }
+
+    #[cold]
+    fn infinite_number(&self, number: f64, shared: &mut Shared) -> Result<(), Raise> {
+        match self.0.encode_invalid {
+            InvalidNumbers::Refuse => {
+                return Err(shared.fail(format_args!("Cannot serialise number: must not be NaN or Inf")));
+            }
+            InvalidNumbers::Write if number.is_nan() => shared.output.extend_from_slice(b"nan"),
+            InvalidNumbers::Write => write_general(&mut shared.output, number, self.0.precision as usize),
+            InvalidNumbers::Null => shared.output.extend_from_slice(b"null"),
         }
         Ok(())
     }
 }
 
 /// Writes the table at `index` if it stands for a whole number.
+#[cold]
 fn big_number(stack: Stack, shared: &mut Shared, index: c_int) -> bool {
     stack.push_value(index);
     stack.push_bytes(BIG_NUMBER);
@@ -180,6 +187,7 @@ fn big_number(stack: Stack, shared: &mut Shared, index: c_int) -> bool {
 }
 
 /// The error for the value at `index`.
+#[cold]
 fn refuse(stack: Stack, shared: &mut Shared, index: c_int, reason: &str) -> Raise {
     let name = stack.type_name(index);
     shared.fail(format_args!("Cannot serialise {name}: {reason}"))
@@ -205,15 +213,19 @@ fn cut(value: f64) -> i32 {
     if value <= f64::from(i32::MAX) { value as i32 } else { i32::MIN }
 }
 
-#[inline]
-fn write_string(output: &mut Vec<u8>, text: &[u8], is_key: bool) {
-    if text.len() <= SHORT && scan::append_short(output, text, is_key) {
-        return;
+#[inline(never)]
+fn write_string(output: &mut Vec<u8>, text: &[u8], quoted: Quoted) {
+    if !scan::append_short(output, text, quoted) {
+        write_long_string(output, text, quoted);
     }
+}
+
+#[inline(never)]
+fn write_long_string(output: &mut Vec<u8>, text: &[u8], quoted: Quoted) {
     output.reserve(text.len() + 32);
-    output.push(b'"');
+    output.extend_from_slice(if quoted == Quoted::Key { b",\"" } else { b"\"" });
     write_escaped(output, text);
-    output.extend_from_slice(if is_key { b"\":" } else { b"\"" });
+    output.extend_from_slice(if quoted == Quoted::Value { b"\"" } else { b"\":" });
 }
 
 fn write_escaped(output: &mut Vec<u8>, mut text: &[u8]) {
