@@ -338,7 +338,12 @@ impl Reader<'_> {
         let Some(&tag) = self.rest.first() else { return Err(missing_bytes(shared)) };
         // A table that is open has room for its values.
         if shared.levels.is_empty() {
-            reserve(stack, shared, 1, "too many return values at once; use unpack_one or unpack_limit instead.")?;
+            reserve(
+                stack,
+                shared,
+                1,
+                "too many return values at once; use unpack_one or unpack_limit instead.",
+            )?;
         }
         let number = match tag {
             0x00..=0x7f => self.skip(f64::from(tag)),

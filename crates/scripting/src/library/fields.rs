@@ -17,6 +17,8 @@ const WAITING: usize = 64;
 /// Slots by which the stack grows for them, and those that stay free above them.
 const MORE: c_int = 32;
 const SPARE: c_int = 8;
+/// Fields that are sorted by insertion.
+const FEW: usize = 16;
 /// Fields that are sorted at one go.
 const RUN: usize = 4096;
 
@@ -116,7 +118,7 @@ impl Fields {
             goes_on = stack.next(table);
         }
         if self.runs.len() == part.first_run as usize {
-            self.fields[part.first as usize..].sort_unstable_by(Field::compare);
+            sort(&mut self.fields[part.first as usize..]);
         } else {
             self.end_run(part);
             let runs = &mut self.runs[part.first_run as usize..];
@@ -191,6 +193,21 @@ impl Run {
     }
 }
 
+fn sort(fields: &mut [Field]) {
+    if fields.len() > FEW {
+        return fields.sort_unstable_by(Field::compare);
+    }
+    for at in 1..fields.len() {
+        let field = fields[at];
+        let mut place = at;
+        while place > 0 && field.precedes(&fields[place - 1]) {
+            fields[place] = fields[place - 1];
+            place -= 1;
+        }
+        fields[place] = field;
+    }
+}
+
 /// Moves a run down the heap to where it belongs.
 fn sift(runs: &mut [Run], mut at: usize) {
     loop {
@@ -248,6 +265,14 @@ impl Field {
     }
 
     #[inline]
+    fn precedes(&self, other: &Field) -> bool {
+        if self.start.is_null() == other.start.is_null() && self.order != other.order {
+            self.order < other.order
+        } else {
+            self.compare(other) == Ordering::Less
+        }
+    }
+
     fn compare(&self, other: &Field) -> Ordering {
         let place = |field: &Field| (!field.start.is_null(), field.order);
         place(self).cmp(&place(other)).then_with(|| self.text().cmp(other.text()))

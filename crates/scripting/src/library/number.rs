@@ -66,11 +66,11 @@ const ASCII: u64 = 0x3030_3030_3030_3030;
 fn digits(number: u32) -> u64 {
     // Each lane is halved into quotient and rest, by 10,000, by 100, by 10; the factors are exact for lanes of that size.
     let number = u64::from(number);
-    let fours = number / 10_000 | (number % 10_000) << 32;
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
     let hundreds = ((fours * 5_243) >> 19) & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - 100 * hundreds) << 16;
+    let twos = hundreds | ((fours - 100 * hundreds) << 16);
     let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (twos - 10 * tens) << 8
+    tens | ((twos - 10 * tens) << 8)
 }
 
 const MILLION: f64 = 1_000_000.0;
@@ -90,7 +90,7 @@ fn write_short(output: &mut Vec<u8>, magnitude: f64) {
     let fraction = digits((millionths % 1_000_000) as u32) >> 16;
     if fraction != 0 {
         let places = 8 - fraction.leading_zeros() as usize / 8;
-        output.extend_from_slice(&(u64::from(b'.') | (fraction | ASCII) << 8).to_le_bytes());
+        output.extend_from_slice(&(u64::from(b'.') | ((fraction | ASCII) << 8)).to_le_bytes());
         output.truncate(output.len() - 7 + places);
     }
 }

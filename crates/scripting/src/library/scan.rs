@@ -41,17 +41,19 @@ pub(super) fn append_short(output: &mut Vec<u8>, text: &[u8], quoted: Quoted) ->
             let (first, last) = (first.read_unaligned(), last.read_unaligned());
             to.cast::<u32>().write_unaligned(first);
             to.add(length - 4).cast::<u32>().write_unaligned(last);
-            (u64::from(first) | HARMLESS << 32, u64::from(last) | HARMLESS << 32)
+            (u64::from(first) | (u64::from(last) << 32), HARMLESS)
+        } else if length > 0 {
+            let middle = length / 2;
+            let bytes = [from.read(), from.add(middle).read(), from.add(length - 1).read()];
+            to.write(bytes[0]);
+            to.add(middle).write(bytes[1]);
+            to.add(length - 1).write(bytes[2]);
+            let bytes = u64::from(bytes[0]) | (u64::from(bytes[1]) << 8) | (u64::from(bytes[2]) << 16);
+            (bytes | (HARMLESS << 24), HARMLESS)
         } else {
-            let mut bytes = HARMLESS;
-            for at in 0..length {
-                let byte = from.add(at).read();
-                to.add(at).write(byte);
-                bytes = bytes << 8 | u64::from(byte);
-            }
-            (bytes, HARMLESS)
+            (HARMLESS, HARMLESS)
         };
-        let block = u128::from(first) | u128::from(last) << 64;
+        let block = u128::from(first) | (u128::from(last) << 64);
         if escaped(&block.to_le_bytes()) != 0 {
             return false;
         }
@@ -210,7 +212,8 @@ mod tests {
         let rest = append_unescaped(&mut output, text);
         prop_assert_eq!(output.strip_prefix(b"so far"), Some(&text[..at]));
         prop_assert_eq!(rest, text[at..].split_first().map(|(byte, rest)| (*byte, rest)));
-        let forms = [(Quoted::Value, "\"", "\""), (Quoted::FirstKey, "\"", "\":"), (Quoted::Key, ",\"", "\":")];
+        let forms =
+            [(Quoted::Value, "\"", "\""), (Quoted::FirstKey, "\"", "\":"), (Quoted::Key, ",\"", "\":")];
         for (quoted, start, end) in forms {
             let mut output = b"so far".to_vec();
             let is_short = append_short(&mut output, text, quoted);

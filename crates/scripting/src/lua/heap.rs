@@ -263,7 +263,8 @@ pub(crate) unsafe extern "C" fn allocate(
             return null_mut();
         }
         let used = state.used_bytes + new;
-        let is_usual = block.is_null() && new < LARGE && state.donated_length == 0 && used <= state.limit_bytes;
+        let is_usual =
+            block.is_null() && new < LARGE && state.donated_length == 0 && used <= state.limit_bytes;
         if !is_usual || new == 0 {
             return reallocate(state, block, old, new);
         }
