@@ -315,7 +315,8 @@ impl Reader<'_> {
             }
             Item::Array(length) => {
                 reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
-                stack.push_table(length.min(self.rest.len()).min(PREPARED) as c_int, 0);
+                // It grows as it is filled: the length that Lua finds in an array with nils depends on that.
+                stack.push_table(0, 0);
                 open(stack, shared, length, Some(0));
                 if length > 0 {
                     return Ok(false);
