@@ -47,6 +47,14 @@ impl<'c> Call<'c, '_> {
         self.txn.now_ms()
     }
 
+    /// Why it is not finished. Apart from its callers, who look first whether there is a reason: moving an `Option` reads as a
+    /// whole what has just been written in parts, and the processor waits.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_suspend(&mut self) -> Option<Suspend> {
+        self.suspend.take()
+    }
+
     /// The command's name, in lower case.
     pub fn command_name(&self) -> String {
         String::from_utf8_lossy(self.args[0]).to_ascii_lowercase()

@@ -19,14 +19,12 @@ pub(crate) struct CommandLog {
 }
 
 /// Remembers a finished command if its request or its reply is large.
-#[inline]
+#[inline(always)]
 pub(crate) fn note(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]], reply_bytes: usize) {
     let config = &env.engine.config;
-    let large = |limit: Param, bytes: usize| {
-        let limit = config.number(limit);
-        limit >= 0 && bytes as i64 >= limit
-    };
-    if large(Param::LargeRequest, most_bytes(args)) || large(Param::LargeReply, reply_bytes) {
+    // -1, for never, becomes more than there is.
+    let limit = |limit: Param| config.number(limit) as usize;
+    if reply_bytes >= limit(Param::LargeReply) || most_bytes(args) >= limit(Param::LargeRequest) {
         note_large(env, session, entry, args, reply_bytes);
     }
 }

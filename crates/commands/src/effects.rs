@@ -1,6 +1,6 @@
 //! What a transaction will tell others once it is committed: publications and keyspace events, in their order.
 
-use perigee_keyspace::{Notice, Txn};
+use perigee_keyspace::{Notice, Rare, Txn};
 
 use crate::config::Param;
 use crate::engine::{Engine, Env};
@@ -9,11 +9,11 @@ use crate::tracking::Declared;
 /// Messages that wait for the commit. A rollback drops them.
 #[derive(Default)]
 pub struct Effects {
-    messages: Vec<Message>,
+    messages: Rare<Vec<Message>>,
     /// The client whose request it is, 0 unless it tracks.
     pub(crate) origin: u64,
     /// What the running script has declared, if its client tracks.
-    pub(crate) declared: Option<Box<Declared>>,
+    pub(crate) declared: Rare<Declared>,
 }
 
 struct Message {
@@ -80,12 +80,12 @@ fn wanted(engine: &Engine) -> u32 {
 impl Effects {
     /// Publishes at the commit.
     pub fn publish(&mut self, channel: &[u8], message: &[u8]) {
-        self.messages.push(Message { to_shard: false, channel: channel.into(), text: message.into() });
+        self.messages().push(Message { to_shard: false, channel: channel.into(), text: message.into() });
     }
 
     /// Publishes to a shard channel at the commit.
     pub fn publish_to_shard(&mut self, channel: &[u8], message: &[u8]) {
-        self.messages.push(Message { to_shard: true, channel: channel.into(), text: message.into() });
+        self.messages().push(Message { to_shard: true, channel: channel.into(), text: message.into() });
     }
 
     /// Tells of a change to a key, if `notify-keyspace-events` asks for its class; and before that, what the transaction
@@ -145,27 +145,37 @@ impl Effects {
 
     /// Puts other messages before these.
     pub(crate) fn precede_with(&mut self, earlier: Effects) {
-        self.messages.splice(0..0, earlier.messages);
+        if !earlier.is_empty() {
+            self.messages().splice(0..0, earlier.into_messages());
+        }
     }
 
     /// Whether there is nothing to tell.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.messages.as_ref().is_none_or(|messages| messages.is_empty())
     }
 
     /// Forgets everything, after a rollback.
     pub fn clear(&mut self) {
-        self.messages.clear();
+        *self.messages = None;
     }
 
     pub(crate) fn deliver(self, env: Env<'_>) {
-        for message in self.messages {
+        for message in self.into_messages() {
             if message.to_shard {
                 env.engine.pubsub.deliver_to_shard(&message.channel, &message.text);
             } else {
                 env.engine.pubsub.deliver(&message.channel, &message.text);
             }
         }
+    }
+
+    fn messages(&mut self) -> &mut Vec<Message> {
+        self.messages.get_or_insert_default()
+    }
+
+    fn into_messages(mut self) -> Vec<Message> {
+        self.messages.take().map_or_else(Vec::new, |messages| *messages)
     }
 }

@@ -33,10 +33,18 @@ pub(crate) enum Passage {
     Paused,
 }
 
-/// Lets a client's request through, or answers it. A refused request spoils the MULTI that it belongs to.
-#[inline]
-pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: &mut dyn Reply) -> Passage {
-    match check(env, session, args) {
+/// Lets a client's request through, or answers it. `named`: the command that its first word names. A refused request spoils the MULTI that it belongs to.
+// Inlined, as all that every request goes through: called one by one, its pieces save and restore more registers than
+// they use.
+#[inline(always)]
+pub(crate) fn admit(
+    env: Env<'_>,
+    session: &mut Session,
+    named: Option<Entry>,
+    args: &[&[u8]],
+    reply: &mut dyn Reply,
+) -> Passage {
+    match check(env, session, named, args) {
         Ok(entry) if env.engine.pause.holds(env.now_ms, session, entry) => {
             session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
             Passage::Paused
@@ -54,22 +62,31 @@ pub(crate) fn admit(env: Env<'_>, session: &mut Session, args: &[&[u8]], reply: 
             }
             Passage::Run(entry)
         }
-        Err(_) if is_http(args[0]) => {
-            (env.engine.process.log)(3, POSSIBLE_ATTACK);
-            session.closing = true;
-            Passage::Hostile
-        }
-        Err(error) => {
-            if let Some(multi) = &mut session.multi {
-                multi.spoiled = true;
-            }
-            stats::count_rejection(env, args, &error);
-            session.forget_caching(find(env, args).ok());
-            let entry = env.engine.commands.find(args[0]);
-            multi::refused(session, entry, error).reply_to(reply);
-            Passage::Answered
-        }
+        Err(error) => refuse(env, session, args, error, reply),
     }
+}
+
+#[cold]
+fn refuse(
+    env: Env<'_>,
+    session: &mut Session,
+    args: &[&[u8]],
+    error: Error,
+    reply: &mut dyn Reply,
+) -> Passage {
+    if is_http(args[0]) {
+        (env.engine.process.log)(3, POSSIBLE_ATTACK);
+        session.closing = true;
+        return Passage::Hostile;
+    }
+    if let Some(multi) = &mut session.multi {
+        multi.spoiled = true;
+    }
+    stats::count_rejection(env, args, &error);
+    let entry = env.engine.commands.find(args[0]);
+    session.forget_caching(find(env, entry, args).ok());
+    multi::refused(session, entry, error).reply_to(reply);
+    Passage::Answered
 }
 
 /// Whether it is a line of an HTTP request: a web page that makes a browser send commands to a server that only the
@@ -80,9 +97,14 @@ fn is_http(word: &[u8]) -> bool {
 
 const POSSIBLE_ATTACK: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.";
 
-#[inline]
-fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, Error> {
-    let entry = find(env, args)?;
+#[inline(always)]
+fn check(
+    env: Env<'_>,
+    session: &mut Session,
+    named: Option<Entry>,
+    args: &[&[u8]],
+) -> Result<Entry, Error> {
+    let entry = find(env, named, args)?;
     if !entry.command.accepts(args.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
     }
@@ -98,19 +120,25 @@ fn check(env: Env<'_>, session: &mut Session, args: &[&[u8]]) -> Result<Entry, E
     if env.engine.config.is_on(Param::MaxMemory) {
         maxmemory::admit(env, session, entry, args)?;
     }
-    if session.subscriptions.is_listening()
-        && session.protocol == Protocol::Resp2
-        && !allowed_while_subscribed(entry)
-    {
-        return Err(Error::Owned(format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-            entry.command.full_name
-        )));
+    if session.subscriptions.is_listening() {
+        check_listener(session, entry)?;
     }
     if !entry.command.has(Flags::ALLOW_BUSY) {
         env.engine.scripts.server_busy(env).map_or(Ok(()), Err)?;
     }
     Ok(entry)
+}
+
+/// Whether a client that listens to channels may run the command.
+#[cold]
+fn check_listener(session: &Session, entry: Entry) -> Result<(), Error> {
+    if session.protocol != Protocol::Resp2 || allowed_while_subscribed(entry) {
+        return Ok(());
+    }
+    Err(Error::Owned(format!(
+        "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        entry.command.full_name
+    )))
 }
 
 /// Whether the configuration lets this client run DEBUG or MODULE.
@@ -167,14 +195,17 @@ pub(crate) fn permit_queued(
 
 const NOT_IN_MULTI: Error = Error::Text("ERR Command not allowed inside a transaction");
 
-#[inline]
-fn find(env: Env<'_>, args: &[&[u8]]) -> Result<Entry, Error> {
-    let Some(entry) = env.engine.commands.find(args[0]) else {
-        return Err(Error::unknown_command(args));
-    };
-    if entry.command.subcommands.is_empty() {
-        return Ok(entry);
+#[inline(always)]
+fn find(env: Env<'_>, named: Option<Entry>, args: &[&[u8]]) -> Result<Entry, Error> {
+    match named {
+        Some(entry) if entry.command.subcommands.is_empty() => Ok(entry),
+        Some(entry) => find_subcommand(env, entry, args),
+        None => Err(Error::unknown_command(args)),
     }
+}
+
+#[inline(never)]
+fn find_subcommand(env: Env<'_>, entry: Entry, args: &[&[u8]]) -> Result<Entry, Error> {
     let Some(word) = args.get(1) else {
         // COMMAND alone answers itself.
         return if entry.command.accepts(1) {
@@ -203,12 +234,12 @@ fn allowed_while_subscribed(entry: Entry) -> bool {
 }
 
 /// The shards that a request of this session must hold.
-#[inline]
+#[inline(always)]
 pub(crate) fn footprint(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) -> Footprint {
-    if multi::touches_watched_keys(entry) {
-        return multi::footprint(env, session, entry);
+    match entry.command.scope {
+        Scope::Queued => multi::footprint(env, session, entry),
+        _ => entry.command.footprint(&env.engine.keyspace, args),
     }
-    entry.command.footprint(&env.engine.keyspace, args)
 }
 
 /// Waits for the locks, but not longer than a script that holds them may run undisturbed.
@@ -292,7 +323,7 @@ pub fn call_from_script(
         context.wrote = true;
     }
     let suspend = execute(env, context.session, context.txn, context.effects, args, entry, reply);
-    if let Some(declared) = &mut context.effects.declared
+    if let Some(declared) = &mut *context.effects.declared
         && entry.command.has(Flags::READONLY)
     {
         script_reads(context.txn, declared);

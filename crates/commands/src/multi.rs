@@ -11,7 +11,7 @@ use crate::clients::Mark;
 use crate::engine::Env;
 use crate::error::Error;
 use crate::session::{OwnedArgs, Session, Transaction};
-use crate::spec::{Categories, Command, Flags, Group, Keys, command};
+use crate::spec::{Categories, Command, Flags, Group, Keys, Scope, command};
 use crate::table::Entry;
 
 pub(crate) static COMMANDS: &[Command] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
@@ -33,6 +33,7 @@ fn multi(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 const EXEC: Command = command("exec", 1, exec_without_multi)
+    .scope(Scope::Queued)
     .flags(Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::SKIP_SLOWLOG))
     .acl(Categories::TRANSACTION)
     .docs(
@@ -48,6 +49,7 @@ fn exec_without_multi(_: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 const DISCARD: Command = command("discard", 1, discard)
+    .scope(Scope::Queued)
     .flags(Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::ALLOW_BUSY))
     .acl(Categories::TRANSACTION)
     .docs(
@@ -97,6 +99,7 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 const UNWATCH: Command = command("unwatch", 1, unwatch)
+    .scope(Scope::Queued)
     .flags(Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::ALLOW_BUSY))
     .acl(Categories::TRANSACTION)
     .docs(Group::Transactions, "2.2.0", "O(1)", "Forget about all watched keys");
@@ -151,11 +154,6 @@ pub(crate) fn queue(session: &mut Session, entry: Entry, args: &[&[u8]]) {
         multi.queue.push_back((entry, args));
     }
     session.client.queued.fetch_add(1, Ordering::Relaxed);
-}
-
-#[inline]
-pub(crate) fn touches_watched_keys(entry: Entry) -> bool {
-    matches!(entry.command.full_name, "exec" | "discard" | "unwatch" | "reset")
 }
 
 /// The watched keys, and for EXEC those of all queued commands. A queued script may touch keys that it does not declare

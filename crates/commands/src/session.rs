@@ -19,8 +19,10 @@ use crate::engine::{Engine, Env};
 use crate::gate::{self, Passage};
 use crate::maxmemory::Policy;
 use crate::multi::{Exec, Multi};
+use crate::preview::Preview;
 use crate::pubsub::Subscriptions;
 use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
+use crate::spec::Scope;
 use crate::table::Entry;
 use crate::tracking::Tracked;
 use crate::{command_log, commit, stats};
@@ -264,16 +266,30 @@ impl Session {
     }
 
     /// Runs a request, or as much of it as needs no waiting. The reply goes to `out`.
-    #[inline]
     pub fn dispatch<'e>(&mut self, env: Env<'e>, args: &[&[u8]], out: &mut Encoder) -> Flow<'e> {
+        self.dispatch_previewed(env, Preview::of(env, args), args, out)
+    }
+
+    /// As [`dispatch`](Self::dispatch), for a request that was looked at before.
+    #[inline(always)]
+    pub fn dispatch_previewed<'e>(
+        &mut self,
+        env: Env<'e>,
+        preview: Preview,
+        args: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
         let start = out.len();
-        let flow = match gate::admit(env, self, args, out) {
+        let flow = match gate::admit(env, self, preview.entry, args, out) {
             Passage::Answered => Flow::Done,
             Passage::Hostile => {
                 out.clear();
                 return Flow::Done;
             }
-            Passage::Run(entry) => self.start(env, entry, args, out),
+            Passage::Run(entry) => match preview.shard {
+                Some(shard) => self.start(env, entry, Footprint::One(shard), args, out),
+                None => self.start_anywhere(env, entry, args, out),
+            },
             Passage::Paused => wait(State::Paused(OwnedArgs::new(args))),
         };
         if self.reply_mode != ReplyMode::On {
@@ -286,15 +302,35 @@ impl Session {
         flow
     }
 
-    fn start<'e>(&mut self, env: Env<'e>, entry: Entry, args: &[&[u8]], out: &mut Encoder) -> Flow<'e> {
+    #[inline(never)]
+    fn start_anywhere<'e>(
+        &mut self,
+        env: Env<'e>,
+        entry: Entry,
+        args: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
         let footprint = gate::footprint(env, self, entry, args);
+        self.start(env, entry, footprint, args, out)
+    }
+
+    #[inline(always)]
+    fn start<'e>(
+        &mut self,
+        env: Env<'e>,
+        entry: Entry,
+        footprint: Footprint,
+        args: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
         match env.engine.keyspace.try_begin(&footprint, env.now_ms) {
             Some(txn) => self.run(env, &mut Some(Transaction::new(txn)), entry, args, out),
-            None => wait(State::Locks { entry, args: OwnedArgs::new(args), footprint }),
+            None => wait_for_locks(entry, args, footprint),
         }
     }
 
     /// Runs a request in the transaction, which is taken away.
+    #[inline(always)]
     fn run<'e>(
         &mut self,
         env: Env<'e>,
@@ -309,7 +345,9 @@ impl Session {
         } else if Policy::counts_accesses(&env.engine.config) {
             transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
-        if let Some(exec) = Exec::take(self, entry, transaction, out) {
+        if matches!(entry.command.scope, Scope::Queued)
+            && let Some(exec) = Exec::take(self, entry, transaction, out)
+        {
             return match begun.take() {
                 Some(transaction) => self.run_exec(env, transaction, entry, exec, out),
                 None => Flow::Done,
@@ -333,7 +371,23 @@ impl Session {
                 }
                 Flow::Done
             }
-            Some(Suspend::Block(blocked)) => {
+            Some(suspend) => self.suspend(env, begun, suspend, entry, args),
+        }
+    }
+
+    /// Leaves a request that can't be finished now in a state from which it goes on.
+    #[inline(never)]
+    fn suspend<'e>(
+        &mut self,
+        env: Env<'e>,
+        begun: &mut Option<Transaction<'e>>,
+        suspend: Suspend,
+        entry: Entry,
+        args: &[&[u8]],
+    ) -> Flow<'e> {
+        let Some(transaction) = begun else { unreachable!("begun by the caller") };
+        match suspend {
+            Suspend::Block(blocked) => {
                 let (block, again) = *blocked;
                 let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
@@ -343,7 +397,7 @@ impl Session {
                 *begun = None;
                 wait(State::Blocked(blocked))
             }
-            Some(Suspend::Script(run)) => {
+            Suspend::Script(run) => {
                 self.times.end_slice(env);
                 let args = OwnedArgs::new(args);
                 let Some(transaction) = begun.take() else { unreachable!("begun by the caller") };
@@ -356,15 +410,27 @@ impl Session {
                     ran: env.worker.ran.take(),
                 }))
             }
-            Some(Suspend::Widen) => {
+            Suspend::Widen => {
                 transaction.rollback();
                 commit::commit(env, transaction);
                 *begun = None;
                 self.restart(env);
-                let args = OwnedArgs::new(args);
-                wait(State::Locks { entry, args, footprint: Footprint::All })
+                wait_for_locks(entry, args, Footprint::All)
             }
         }
+    }
+
+    /// Runs a request whose locks others held when it came.
+    #[inline(never)]
+    fn run_late<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: Txn<'e>,
+        entry: Entry,
+        args: &[&[u8]],
+        out: &mut Encoder,
+    ) -> Flow<'e> {
+        self.run(env, &mut Some(Transaction::new(txn)), entry, args, out)
     }
 
     #[cold]
@@ -445,9 +511,10 @@ impl Session {
                     env.engine.pause.wait(env).await;
                     self.client.mark(Mark::Blocked, false);
                     let (env, slices) = (env.renewed(), args.slices());
-                    match gate::admit(env, self, &slices, out) {
+                    let named = env.engine.commands.find(slices[0]);
+                    match gate::admit(env, self, named, &slices, out) {
                         Passage::Answered | Passage::Hostile => Flow::Done,
-                        Passage::Run(entry) => self.start(env, entry, &slices, out),
+                        Passage::Run(entry) => self.start_anywhere(env, entry, &slices, out),
                         Passage::Paused => wait(State::Paused(args.clone())),
                     }
                 }
@@ -458,7 +525,7 @@ impl Session {
                     let env = env.renewed();
                     self.times.waited_ns += env.worker.last_tick_ns.get().saturating_sub(from_ns);
                     match locks {
-                        Ok(txn) => self.run(env, &mut Some(Transaction::new(txn)), entry, &args_slices, out),
+                        Ok(txn) => self.run_late(env, txn, entry, &args_slices, out),
                         Err(error) => {
                             crate::multi::refused(self, Some(entry), error).reply_to(out);
                             self.forget_caching(Some(entry));
@@ -645,12 +712,17 @@ impl Suspended<'_> {
     }
 }
 
+#[inline(never)]
+fn wait_for_locks<'e>(entry: Entry, args: &[&[u8]], footprint: Footprint) -> Flow<'e> {
+    wait(State::Locks { entry, args: OwnedArgs::new(args), footprint })
+}
+
 fn wait<'e>(state: State<'e>) -> Flow<'e> {
     Flow::Wait(Box::new(Suspended(state)))
 }
 
 /// Runs a handler and answers with its error, if it returns one.
-#[inline]
+#[inline(always)]
 pub(crate) fn execute<'e>(
     env: Env<'e>,
     session: &mut Session,
@@ -664,7 +736,7 @@ pub(crate) fn execute<'e>(
     Effects::prepare(env.engine, txn);
     let mut call = Call { env, session, txn, effects, args, reply, db, suspend: None };
     let result = (entry.command.handler)(&mut call);
-    let suspend = call.suspend.take();
+    let suspend = if call.suspend.is_some() { call.take_suspend() } else { None };
     if txn.keeps_notices() {
         effects.tell_notices(env.engine, txn);
     }

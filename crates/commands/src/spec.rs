@@ -175,16 +175,22 @@ impl Command {
     }
 
     /// The shards that a request must hold.
-    #[inline]
+    #[inline(always)]
     pub fn footprint(&self, keyspace: &Keyspace, args: &[&[u8]]) -> Footprint {
+        match (self.scope, self.keys) {
+            (Scope::Keys, Keys::Range { first, last: 0, .. }) => {
+                Footprint::One(keyspace.shard_of(args[first as usize]))
+            }
+            _ => self.any_footprint(keyspace, args),
+        }
+    }
+
+    #[inline(never)]
+    fn any_footprint(&self, keyspace: &Keyspace, args: &[&[u8]]) -> Footprint {
         match self.scope {
-            Scope::Keys => {}
             Scope::All => return Footprint::All,
             Scope::AllIf(condition) if condition(args) => return Footprint::All,
-            Scope::AllIf(_) => {}
-        }
-        if let Keys::Range { first, last: 0, .. } = self.keys {
-            return Footprint::One(keyspace.shard_of(args[first as usize]));
+            Scope::Keys | Scope::AllIf(_) | Scope::Queued => {}
         }
         let mut footprint = Footprint::None;
         self.for_each_key(args, |at| footprint.add(keyspace.shard_of(args[at])));
@@ -281,6 +287,8 @@ pub enum Scope {
     All,
     /// Every shard, if the request says so.
     AllIf(fn(&[&[u8]]) -> bool),
+    /// What the session watches and has queued: it ends MULTI or WATCH.
+    Queued,
 }
 
 macro_rules! bits {

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use crate::clients::{Client, Mark};
-use crate::config::Param;
+use crate::config::{Config, Param};
 use crate::engine::Env;
 use crate::error::Error;
 use crate::histogram::Histogram;
-use crate::scripts::{LocalScript, SlowestLine};
+use crate::scripts::{LocalScript, SharedScript, SlowestLine};
 use crate::secrets;
 use crate::session::{Role, Session};
 use crate::spec::Flags;
@@ -114,36 +114,54 @@ impl WorkerStats {
     }
 }
 
-/// Counts a finished command, and notes it in the slow log if it was slow.
-#[inline]
+/// Counts a finished command, and notes it if it was slow.
+#[inline(always)]
 pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) {
     let mut elapsed_ns = env.worker.lap_ns();
     let (ran, sliced) = (env.worker.ran.take(), session.times.is_sliced());
+    let stats = &env.worker.stats.commands[usize::from(entry.id)];
     if let Some(script) = &ran {
         elapsed_ns = session.times.count(script, elapsed_ns, env.worker.last_tick_ns.get());
+        stats.failed.fetch_add(u64::from(env.worker.script_failed.take()));
     }
-    let stats = &env.worker.stats.commands[usize::from(entry.id)];
     stats.calls.fetch_add(1);
     stats.time_ns.fetch_add(elapsed_ns);
-    if env.engine.config.is_on(Param::LatencyTracking) {
+    let config = &env.engine.config;
+    if config.is_on(Param::LatencyTracking) {
         stats.times.record(elapsed_ns);
     }
-    let noted_ms = env.engine.config.number(Param::LatencyMonitorThreshold) as u64;
+    if config.is_on(Param::LatencyMonitorThreshold) || elapsed_ns >= slow_ns(config) {
+        note_slow(env, session, entry, args, elapsed_ns, ran.map(|script| (script, sliced)));
+    }
+}
+
+/// From which time on a command belongs into the slow log. -1, for never, becomes the longest of all times.
+#[inline]
+fn slow_ns(config: &Config) -> u64 {
+    (config.number(Param::SlowlogLogSlowerThan) as u64).saturating_mul(1000)
+}
+
+/// Tells the latency monitor and the slow log of a command, if it took as long as they want to hear of. `ran`: the script
+/// that it was, and whether that took more than one slice.
+#[cold]
+fn note_slow(
+    env: Env<'_>,
+    session: &Session,
+    entry: Entry,
+    args: &[&[u8]],
+    elapsed_ns: u64,
+    ran: Option<(SharedScript, bool)>,
+) {
+    let config = &env.engine.config;
+    let noted_ms = config.number(Param::LatencyMonitorThreshold) as u64;
     if noted_ms > 0 && elapsed_ns / 1_000_000 >= noted_ms {
         let event = if entry.command.has(Flags::FAST) { "fast-command" } else { "command" };
         env.engine.latency.note(event, env.now_ms, elapsed_ns / 1_000_000);
     }
-    if ran.is_some() && env.worker.script_failed.take() {
-        stats.failed.fetch_add(1);
-    }
-    let threshold_us = env.engine.config.number(Param::SlowlogLogSlowerThan);
-    if threshold_us >= 0
-        && elapsed_ns / 1000 >= threshold_us as u64
-        && !entry.command.has(Flags::SKIP_SLOWLOG)
-    {
-        let limit = env.engine.config.number(Param::SlowlogMaxLen) as usize;
+    if elapsed_ns >= slow_ns(config) && !entry.command.has(Flags::SKIP_SLOWLOG) {
+        let limit = config.number(Param::SlowlogMaxLen) as usize;
         let shown = secrets::hidden(entry, args);
-        let note = ran.and_then(|script| script_note(env, &script, sliced));
+        let note = ran.and_then(|(script, sliced)| script_note(env, &script, sliced));
         env.engine.slowlog.push(env, session, &shown, note, elapsed_ns / 1000, limit);
     }
 }

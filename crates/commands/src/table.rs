@@ -43,12 +43,9 @@ impl CommandTable {
     }
 
     /// The command with this name.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, name: &[u8]) -> Option<Entry> {
-        match Packed::new(name) {
-            Some(packed) => self.short.find(packed),
-            None => self.find_long(name),
-        }
+        Packed::with(name, |packed| self.short.find(packed)).unwrap_or_else(|| self.find_long(name))
     }
 
     #[cold]
@@ -116,7 +113,8 @@ impl CommandTable {
     }
 }
 
-/// A name of up to 16 bytes in lower case, as two numbers that overlap where it is shorter, and its length.
+/// A name of up to 16 bytes in lower case, as two numbers, and its length. What of them overlaps where the name is shorter
+/// is the same twice; the second is 0 up to eight bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Packed {
     head: u64,
@@ -125,27 +123,34 @@ struct Packed {
 }
 
 impl Packed {
-    #[inline]
-    fn new(name: &[u8]) -> Option<Self> {
+    /// Hands it to `then`, which is inlined for every length: `None` if the name is longer.
+    #[inline(always)]
+    fn with<T>(name: &[u8], then: impl Fn(Self) -> T) -> Option<T> {
         let len = name.len();
-        let (head, tail) =
-            if let (Some(head), Some(tail), true) = (name.first_chunk(), name.last_chunk(), len <= 16) {
-                (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
-            } else if let (Some(head), Some(tail), true) = (name.first_chunk(), name.last_chunk(), len < 8) {
-                (u32::from_le_bytes(*head).into(), u32::from_le_bytes(*tail).into())
-            } else if let ([first, ..], [.., last], true) = (name, name, len < 4) {
+        let halves = |name: &[u8]| Some((*name.first_chunk()?, *name.last_chunk()?));
+        match len {
+            4..=8 => {
+                let (first, last) = halves(name)?;
+                let head = u64::from(u32::from_le_bytes(first)) | u64::from(u32::from_le_bytes(last)) << 32;
+                Some(then(Packed { head: lower_case(head), tail: 0, len }))
+            }
+            1..=3 => {
                 // Of two bytes the middle one is the second again.
-                (u64::from(*first) | u64::from(name[len / 2]) << 8 | u64::from(*last) << 16, 0)
-            } else {
-                return None;
-            };
-        Some(Packed { head: lower_case(head), tail: lower_case(tail), len })
+                let [first, middle, last] = [name[0], name[len / 2], name[len - 1]].map(u64::from);
+                Some(then(Packed { head: lower_case(first | middle << 8 | last << 16), tail: 0, len }))
+            }
+            9..=16 => {
+                let (head, tail) = (*name.first_chunk()?, *name.last_chunk()?);
+                let [head, tail] = [head, tail].map(|half| lower_case(u64::from_le_bytes(half)));
+                Some(then(Packed { head, tail, len }))
+            }
+            _ => None,
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(self, mask: usize) -> usize {
-        let mixed =
-            self.head.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.tail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let mixed = (self.head ^ self.tail.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 40) as usize & mask
     }
 }
@@ -173,7 +178,7 @@ impl ShortNames {
         let mut slots =
             vec![(Packed::default(), None); (4 * by_name.len()).next_power_of_two()].into_boxed_slice();
         for (name, &entry) in by_name {
-            let Some(packed) = Packed::new(name) else { continue };
+            let Some(packed) = Packed::with(name, |packed| packed) else { continue };
             let mut at = packed.slot(slots.len() - 1);
             while slots[at].1.is_some() {
                 at = (at + 1) % slots.len();
@@ -183,14 +188,15 @@ impl ShortNames {
         ShortNames { slots }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, name: Packed) -> Option<Entry> {
         let mask = self.slots.len() - 1;
         let mut at = name.slot(mask);
         loop {
-            let (packed, entry) = self.slots[at & mask];
-            if packed == name || entry.is_none() {
-                return entry;
+            let (packed, entry) = &self.slots[at & mask];
+            let differs = (packed.head ^ name.head) | (packed.tail ^ name.tail) | (packed.len ^ name.len) as u64;
+            if differs == 0 || entry.is_none() {
+                return *entry;
             }
             at += 1;
         }

@@ -175,7 +175,7 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
     /// The journal can restore the whole value from before; nothing later needs an inverse.
     pub(crate) fn cover_value(&mut self) {
         let target = self.target;
-        if let Some(journal) = &mut self.txn.journal {
+        if let Some(journal) = &mut *self.txn.journal {
             let cover = journal.cover(target);
             journal.set_cover(target, Cover { value: true, ..cover });
         }

@@ -9,6 +9,7 @@ use std::cell::UnsafeCell;
 use smallvec::SmallVec;
 
 use crate::lock::ShardLock;
+use crate::rare::Rare;
 use crate::shard::ShardData;
 
 /// A shard and its lock, on cache lines of its own.
@@ -73,14 +74,18 @@ impl Footprint {
 }
 
 /// Locked shards; dropping it releases them.
+///
+/// The usual one is all numbers, which stay in registers until they lie where the transaction lies: an enum of these cases
+/// would be put together in memory, and moved by reading as a whole what was just written in parts.
 pub(crate) struct Held<'k> {
     shards: &'k [Shard],
-    which: Which,
+    /// Just this one.
+    only: Option<u16>,
+    /// Or these.
+    more: Rare<Several>,
 }
 
-enum Which {
-    /// Just this one: the common case, kept small.
-    One(u16),
+enum Several {
     /// The first so many: the way to all of them.
     Prefix(usize),
     /// These, in no order.
@@ -89,22 +94,23 @@ enum Which {
 
 impl<'k> Held<'k> {
     /// Holds nothing yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn none(shards: &'k [Shard]) -> Self {
-        Held { shards, which: Which::Listed(SmallVec::new()) }
+        Held { shards, only: None, more: Rare::none() }
     }
 
     /// Locks the footprint if that needs no waiting.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_acquire(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
         if let Footprint::One(shard) = footprint {
             let taken = shards[usize::from(*shard)].lock.try_lock_spinning();
             // Lazily: a Held that is made releases its locks.
-            return taken.then(|| Held { shards, which: Which::One(*shard) });
+            return taken.then(|| Held { shards, only: Some(*shard), more: Rare::none() });
         }
         Held::try_acquire_several(shards, footprint)
     }
 
+    #[inline(never)]
     fn try_acquire_several(shards: &'k [Shard], footprint: &Footprint) -> Option<Self> {
         let mut held = Held::none(shards);
         let all = match footprint {
@@ -112,10 +118,10 @@ impl<'k> Held<'k> {
             Footprint::One(shard) => held.try_extend(*shard),
             Footprint::Several(list) => list.iter().all(|&shard| held.try_extend(shard)),
             Footprint::All => {
-                held.which = Which::Prefix(0);
+                let prefix = held.prefix();
                 shards.iter().all(|shard| {
                     let taken = shard.lock.try_lock_spinning();
-                    held.advance(taken);
+                    *prefix += usize::from(taken);
                     taken
                 })
             }
@@ -135,10 +141,10 @@ impl<'k> Held<'k> {
                 }
             }
             Footprint::All => {
-                held.which = Which::Prefix(0);
+                let prefix = held.prefix();
                 for shard in shards {
                     shard.lock.lock().await;
-                    held.advance(true);
+                    *prefix += 1;
                 }
             }
         }
@@ -170,33 +176,40 @@ impl<'k> Held<'k> {
         }
         let all = (0..self.shards.len()).all(|shard| self.try_extend(shard as u16));
         if all {
-            self.which = Which::Prefix(self.shards.len());
+            self.only = None;
+            *self.prefix() = self.shards.len();
         }
         all
     }
 
     #[inline(always)]
     pub(crate) fn holds(&self, shard: u16) -> bool {
-        match &self.which {
-            Which::One(only) => *only == shard,
-            Which::Prefix(count) => usize::from(shard) < *count,
-            Which::Listed(list) => list.contains(&shard),
+        self.only == Some(shard) || self.more.is_some() && self.holds_among(shard)
+    }
+
+    #[inline(never)]
+    fn holds_among(&self, shard: u16) -> bool {
+        match self.more.as_deref() {
+            None => false,
+            Some(Several::Prefix(count)) => usize::from(shard) < *count,
+            Some(Several::Listed(list)) => list.contains(&shard),
         }
     }
 
     pub(crate) fn footprint(&self) -> Footprint {
-        let mut footprint = Footprint::None;
-        match &self.which {
-            Which::One(only) => footprint.add(*only),
-            Which::Prefix(count) if *count == self.shards.len() => footprint = Footprint::All,
-            Which::Prefix(count) => (0..*count as u16).for_each(|shard| footprint.add(shard)),
-            Which::Listed(list) => list.iter().for_each(|&shard| footprint.add(shard)),
+        let mut footprint = self.only.map_or(Footprint::None, Footprint::One);
+        match self.more.as_deref() {
+            None => {}
+            Some(Several::Prefix(count)) if *count == self.shards.len() => footprint = Footprint::All,
+            Some(Several::Prefix(count)) => (0..*count as u16).for_each(|shard| footprint.add(shard)),
+            Some(Several::Listed(list)) => list.iter().for_each(|&shard| footprint.add(shard)),
         }
         footprint
     }
 
+    #[inline]
     pub(crate) fn holds_all(&self) -> bool {
-        matches!(self.which, Which::Prefix(count) if count == self.shards.len())
+        matches!(self.more.as_deref(), Some(Several::Prefix(count)) if *count == self.shards.len())
     }
 
     /// A held shard.
@@ -220,29 +233,45 @@ impl<'k> Held<'k> {
     }
 
     fn list(&mut self, shard: u16) {
-        match &mut self.which {
-            Which::One(only) => self.which = Which::Listed(SmallVec::from_slice(&[*only, shard])),
-            Which::Listed(list) => list.push(shard),
-            Which::Prefix(_) => unreachable!("all shards are taken in order"),
+        match (self.only.take(), self.more.as_deref_mut()) {
+            (None, None) => self.only = Some(shard),
+            (Some(only), _) => {
+                *self.more = Some(Box::new(Several::Listed(SmallVec::from_slice(&[only, shard]))));
+            }
+            (None, Some(Several::Listed(list))) => list.push(shard),
+            (None, Some(Several::Prefix(_))) => unreachable!("all shards are taken in order"),
         }
     }
 
-    fn advance(&mut self, taken: bool) {
-        if let Which::Prefix(count) = &mut self.which {
-            *count += usize::from(taken);
+    /// From now on so many shards are held, from the first one on.
+    fn prefix(&mut self) -> &mut usize {
+        match &mut **self.more.insert(Box::new(Several::Prefix(0))) {
+            Several::Prefix(count) => count,
+            Several::Listed(_) => unreachable!("just made"),
+        }
+    }
+
+    #[inline(never)]
+    fn release_several(&mut self) {
+        match self.more.as_deref() {
+            None => {}
+            Some(Several::Prefix(count)) => {
+                self.shards[..*count].iter().for_each(|shard| shard.lock.unlock());
+            }
+            Some(Several::Listed(list)) => {
+                list.iter().for_each(|&shard| self.shards[usize::from(shard)].lock.unlock());
+            }
         }
     }
 }
 
 impl Drop for Held<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        match &self.which {
-            Which::One(only) => self.shards[usize::from(*only)].lock.unlock(),
-            Which::Prefix(count) => self.shards[..*count].iter().for_each(|shard| shard.lock.unlock()),
-            Which::Listed(list) => {
-                list.iter().for_each(|&shard| self.shards[usize::from(shard)].lock.unlock());
-            }
+        if let Some(only) = self.only {
+            self.shards[usize::from(only)].lock.unlock();
+        } else if self.more.is_some() {
+            self.release_several();
         }
     }
 }

@@ -16,6 +16,8 @@ pub mod log;
 pub mod mapped;
 mod mutate;
 mod notices;
+mod prefetch;
+mod rare;
 mod reaper;
 mod shard;
 mod sizes;
@@ -32,6 +34,7 @@ pub use edit::{Audience, Collection, Edit, Kind};
 pub use entry::Entry;
 pub use held::Footprint;
 pub use notices::Notice;
+pub use rare::Rare;
 pub use shard::WatchFlag;
 pub use tracking::Readers;
 pub use txn::{DbKey, Deadline, ExpiredFields, Modified, Sealed, Txn, Untracked, WrongType};
@@ -82,6 +85,12 @@ impl Keyspace {
         (table::shard_hash(key) & (self.shards.len() as u64 - 1)) as u16
     }
 
+    /// Has the processor fetch a shard into its cache, for whoever will soon start a transaction on it.
+    #[inline(always)]
+    pub fn prefetch(&self, shard: u16) {
+        prefetch::object(&self.shards[usize::from(shard)]);
+    }
+
     /// How many shards there are.
     pub fn shard_count(&self) -> u16 {
         self.shards.len() as u16
@@ -94,15 +103,16 @@ impl Keyspace {
 
     /// Starts a transaction on the footprint if that needs no waiting: nobody holds a shard of it, and none has many
     /// fields of hashes to be removed since their deadline has passed.
-    #[inline]
+    // Inlined, as what it calls: a transaction is built where it stays, not moved there.
+    #[inline(always)]
     pub fn try_begin(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
-        let mut txn = self.try_begin_unsettled(footprint, now_ms)?;
-        txn.settle(footprint).then_some(txn)
+        let txn = self.try_begin_unsettled(footprint, now_ms)?;
+        if self.has_timed_fields() { txn.settled(footprint) } else { Some(txn) }
     }
 
     /// As [`try_begin`](Self::try_begin), but hashes still have fields whose deadline has passed: for those who come to
     /// remove them ([`Txn::expire_due_fields`]).
-    #[inline]
+    #[inline(always)]
     pub fn try_begin_unsettled(&self, footprint: &Footprint, now_ms: u64) -> Option<Txn<'_>> {
         Some(Txn::new(self, Held::try_acquire(&self.shards, footprint)?, now_ms))
     }

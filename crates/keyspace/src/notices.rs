@@ -18,11 +18,17 @@ impl Txn<'_> {
     }
 
     /// Notes that a command has looked for the key in vain.
+    #[inline]
     pub fn note_missed(&self, db: u16, key: &[u8]) {
         if self.notes {
-            let mut news = self.news.borrow_mut();
-            news.get_or_insert_default().notices.push(Notice::Missed((db, key.into())));
+            self.note_missed_key(db, key);
         }
+    }
+
+    #[cold]
+    fn note_missed_key(&self, db: u16, key: &[u8]) {
+        let mut news = self.news.borrow_mut();
+        news.get_or_insert_default().notices.push(Notice::Missed((db, key.into())));
     }
 
     /// What was noted since the last time.

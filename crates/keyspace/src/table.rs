@@ -26,6 +26,7 @@ pub trait Keyed {
 ///
 /// A table uses the bits 0 to 47 and 57 to 63; who distributes keys over several tables should use 48 to 56 and others
 /// above 40, so that the tables stay balanced.
+#[inline]
 pub fn hash_of(key: &[u8]) -> u64 {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
     let mut hasher = SEED.build_hasher();

@@ -23,6 +23,7 @@ use crate::edit::{Audience, Edit};
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
 use crate::notices::Notice;
+use crate::rare::Rare;
 use crate::shard::Database;
 use crate::table::hash_of;
 use crate::types::{Hash, Limits, List, Set, Str, StrRef, Stream, ZSet, canonical_int};
@@ -68,7 +69,7 @@ pub struct Sealed {
 pub struct Txn<'k> {
     keyspace: &'k Keyspace,
     pub(crate) held: Held<'k>,
-    pub(crate) journal: Option<Box<Journal>>,
+    pub(crate) journal: Rare<Journal>,
     now_ms: u64,
     /// What reading a key leaves on it.
     pub(crate) touches: Touches,
@@ -78,9 +79,9 @@ pub struct Txn<'k> {
     /// Who makes the changes, 0 for nobody in particular.
     author: u64,
     /// The news of before the journal was opened, which it does not undo.
-    kept: Option<Box<News>>,
+    kept: Rare<News>,
     /// Most transactions have none.
-    pub(crate) news: RefCell<Option<Box<News>>>,
+    pub(crate) news: RefCell<Rare<News>>,
 }
 
 /// What a commit has to tell, beside the changes themselves.
@@ -116,26 +117,27 @@ pub(crate) struct Spot {
 }
 
 impl<'k> Txn<'k> {
+    #[inline(always)]
     pub(crate) fn new(keyspace: &'k Keyspace, held: Held<'k>, now_ms: u64) -> Self {
         Txn {
             keyspace,
             held,
-            journal: None,
+            journal: Rare::none(),
             now_ms,
             touches: Touches::Time,
             chances: Chances::new(0),
             notes: false,
             changes: 0,
             author: 0,
-            kept: None,
-            news: RefCell::new(None),
+            kept: Rare::none(),
+            news: RefCell::new(Rare::none()),
         }
     }
 
     /// From now on changes can be undone.
     pub fn open_journal(&mut self) {
         if self.journal.is_none() {
-            self.journal = Some(Journal::open());
+            *self.journal = Some(Journal::open());
             self.kept = self.news.get_mut().clone();
         }
     }
@@ -450,7 +452,7 @@ impl<'k> Txn<'k> {
             Deadline::At(at) => drop(database.set_deadline(place.index, Some(at))),
         }
         let Some(old) = old else { return };
-        match (uncovered, &mut self.journal) {
+        match (uncovered, &mut *self.journal) {
             (Some((target, _)), Some(journal)) => {
                 journal.push(target, Undo::Replaced { value: old, deadline: old_deadline });
                 journal.set_cover(target, Cover::ALL);
@@ -469,7 +471,7 @@ impl<'k> Txn<'k> {
     ) -> Place {
         let entry = Entry::new(key, content, deadline, self.now_ms);
         let index = self.held.shard_mut(shard).database_mut(db).push_hashed(hash, entry);
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = &mut *self.journal {
             let target = journal.target(db, key);
             journal.push(target, Undo::Created);
             journal.set_cover(target, Cover::ALL);
@@ -488,7 +490,7 @@ impl<'k> Txn<'k> {
 
     pub(crate) fn remove_at(&mut self, place: Place) {
         let entry = self.database_mut(place).remove_at(place.index);
-        match &mut self.journal {
+        match &mut *self.journal {
             Some(journal) => {
                 let target = journal.target(place.db, entry.key());
                 journal.push(target, Undo::Removed { index: place.index, entry: Box::new(entry) });
@@ -506,7 +508,7 @@ impl<'k> Txn<'k> {
         entry.rename(to.1);
         let shard = self.keyspace.shard_of(to.1);
         self.held.shard_mut(shard).database_mut(to.0).push(entry);
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = &mut *self.journal {
             let target = journal.target(from.0, from.1);
             journal.push(target, Undo::Moved { index: place.index, to: (to.0, to.1.into()) });
             journal.clear_covers();
@@ -521,7 +523,7 @@ impl<'k> Txn<'k> {
     pub fn set_deadline(&mut self, db: u16, key: &[u8], deadline: Option<u64>) -> bool {
         let Some(place) = self.find(db, key) else { return false };
         let before = self.database_mut(place).set_deadline(place.index, deadline);
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = &mut *self.journal {
             let target = journal.target(db, key);
             let cover = journal.cover(target);
             if !cover.deadline {
@@ -629,7 +631,7 @@ impl<'k> Txn<'k> {
             for key in watched.into_iter().filter(|key| database.keys.get(key).is_some()) {
                 self.news().touched.push(((db, key), Audience::Everybody));
             }
-            match &mut self.journal {
+            match &mut *self.journal {
                 Some(journal) => {
                     let target = journal.target(db, b"");
                     journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
@@ -664,7 +666,7 @@ impl<'k> Txn<'k> {
         if !touched.is_empty() {
             self.news().touched.extend(touched.into_iter().map(|at| (at, Audience::Everybody)));
         }
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = &mut *self.journal {
             let target = journal.target(a, b"");
             journal.push(target, Undo::Swapped { with: b });
             journal.clear_covers();
@@ -762,7 +764,7 @@ impl<'k> Txn<'k> {
     }
 
     fn remove_stale(&mut self) {
-        let Some(news) = self.news.get_mut() else { return };
+        let Some(news) = self.news.get_mut().as_mut() else { return };
         for (db, key) in std::mem::take(&mut news.stale) {
             self.find(db, &key);
         }

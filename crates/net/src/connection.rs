@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use perigee_commands::config::Param;
-use perigee_commands::{Client, Engine, Flow, OwnedArgs, Session, Suspended, Worker, note_activity};
+use perigee_commands::{Client, Engine, Flow, OwnedArgs, Preview, Session, Suspended, Worker, note_activity};
 use perigee_resp::{Encoder, Limits, Parsed, Protocol, RequestParser};
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
@@ -34,6 +35,18 @@ pub(crate) struct Shared {
 const ARENA: usize = 64 << 10;
 /// Replies are written before more requests run once so many bytes wait.
 const WRITE_THRESHOLD: usize = 256 << 10;
+
+/// A request of the batch whose turn has not come.
+struct Ahead {
+    preview: Preview,
+    /// Where its words end among those of all that are ahead.
+    words: usize,
+    /// Where it ends in the buffer.
+    end: usize,
+}
+
+/// So many requests are looked at before the first of them is run: what they need comes into the cache meanwhile.
+const AHEAD: usize = 16;
 
 impl Shared {
     pub(crate) fn new(engine: Arc<Engine>, worker: Worker, berth: Berth) -> Self {
@@ -344,40 +357,57 @@ impl<'s, S: Socket> Connection<'s, S> {
             authenticated: self.talk.session.is_authenticated(&self.shared.engine),
         };
         let (mut at, mut requests) = (0, 0);
-        let batch = loop {
-            match self.talk.parser.parse(&data[at..], &limits) {
-                Ok(Parsed::Incomplete) => break Batch::Exhausted,
-                Ok(Parsed::Request { consumed }) => {
-                    let args = self.talk.parser.args(&data[at..]);
-                    let (mut few, many): ([&[u8]; 8], Vec<_>);
-                    let args = if args.len() <= 8 {
-                        few = [&[]; 8];
-                        let count = args.len();
-                        few.iter_mut().zip(args).for_each(|(slot, arg)| *slot = arg);
-                        &few[..count]
-                    } else {
-                        many = args.collect();
-                        &many
-                    };
-                    at += consumed;
-                    if args.is_empty() {
-                        continue;
+        let batch = 'batch: loop {
+            let mut words = SmallVec::<[&[u8]; 4 * AHEAD]>::new();
+            let mut ahead = SmallVec::<[Ahead; AHEAD]>::new();
+            let mut end = at;
+            while ahead.len() < AHEAD {
+                let first = words.len();
+                let Some(length) = self.talk.parser.whole(&data[end..], &limits, |word| words.push(word)) else {
+                    words.truncate(first);
+                    break;
+                };
+                end += length;
+                let preview = Preview::of(env, &words[first..]);
+                preview.fetch(env);
+                ahead.push(Ahead { preview, words: words.len(), end });
+            }
+            if ahead.is_empty() {
+                match self.talk.parser.parse(&data[at..], &limits) {
+                    Ok(Parsed::Incomplete) => break Batch::Exhausted,
+                    Ok(Parsed::Request { consumed }) => {
+                        words.extend(self.talk.parser.args(&data[at..]));
+                        at += consumed;
+                        if words.is_empty() {
+                            continue;
+                        }
+                        let preview = Preview::of(env, &words);
+                        ahead.push(Ahead { preview, words: words.len(), end: at });
                     }
-                    requests += 1;
-                    if let Flow::Wait(suspended) = self.talk.session.dispatch(env, args, &mut self.talk.out) {
-                        break Batch::Wait(suspended);
-                    }
-                    if self.talk.session.is_closing() {
+                    Err(error) => {
+                        error.reply_to(&mut self.talk.out);
                         break Batch::Close;
                     }
-                    limits.authenticated = self.talk.session.is_authenticated(&self.shared.engine);
-                    if self.talk.out.len() > WRITE_THRESHOLD {
-                        break Batch::Full;
-                    }
                 }
-                Err(error) => {
-                    error.reply_to(&mut self.talk.out);
-                    break Batch::Close;
+            }
+            let mut first = 0;
+            for Ahead { preview, words: last, end } in ahead {
+                let args = &words[std::mem::replace(&mut first, last)..last];
+                (at, requests) = (end, requests + 1);
+                let flow = self.talk.session.dispatch_previewed(env, preview, args, &mut self.talk.out);
+                if let Flow::Wait(suspended) = flow {
+                    break 'batch Batch::Wait(suspended);
+                }
+                if self.talk.session.is_closing() {
+                    break 'batch Batch::Close;
+                }
+                if self.talk.out.len() > WRITE_THRESHOLD {
+                    break 'batch Batch::Full;
+                }
+                let authenticated = self.talk.session.is_authenticated(&self.shared.engine);
+                if authenticated != std::mem::replace(&mut limits.authenticated, authenticated) {
+                    // Those ahead were read under other limits.
+                    break;
                 }
             }
         };

@@ -135,11 +135,13 @@ impl RequestParser {
             Stage::Start => match buf.first() {
                 None => return Ok(Parsed::Incomplete),
                 Some(b'*') => {
-                    if limits.authenticated
-                        && let Some(consumed) = self.whole(buf, limits)
-                    {
+                    let spans = &mut self.spans;
+                    if let Some(consumed) = whole(buf, limits, |start, end| spans.push(Span { start, end })) {
+                        self.at = consumed;
+                        self.stage = Stage::Complete { unquoted: false };
                         return Ok(Parsed::Request { consumed });
                     }
+                    self.spans.clear();
                     match self.multibulk_count(buf, limits)? {
                         None => return Ok(Parsed::Incomplete),
                         Some(missing) => (missing, None),
@@ -152,6 +154,17 @@ impl RequestParser {
             Stage::Complete { .. } => unreachable!("reset above"),
         };
         self.arguments(buf, limits, missing, body)
+    }
+
+    /// The shorter way to a request that is there as a whole and is small, each of its lengths written as clients write
+    /// them: hands its arguments to `push` and returns its length. `None` for every other, also after some arguments; it
+    /// has to go through [`parse`](Self::parse), as has one that began there.
+    #[inline]
+    pub fn whole<'b>(&self, buf: &'b [u8], limits: &Limits, mut push: impl FnMut(&'b [u8])) -> Option<usize> {
+        match self.stage {
+            Stage::Start | Stage::Complete { .. } => whole(buf, limits, |start, end| push(&buf[start..end])),
+            Stage::Header { .. } | Stage::Body { .. } => None,
+        }
     }
 
     /// The arguments of the request that was just completed, in order; none while a request is incomplete.
@@ -197,37 +210,6 @@ impl RequestParser {
         if self.unquoted.capacity() > KEPT_UNQUOTED {
             self.unquoted.shrink_to(KEPT_UNQUOTED);
         }
-    }
-
-    /// The usual case: a small request that is there as a whole, every length written as clients write it. Anything
-    /// else is `None`, with nothing changed, and goes the other way, which can wait and complain.
-    #[inline]
-    fn whole(&mut self, buf: &[u8], limits: &Limits) -> Option<usize> {
-        let (count, mut at) = short_length(buf, 1)?;
-        if count == 0 {
-            return None;
-        }
-        for _ in 0..count {
-            if buf.get(at) != Some(&b'$') {
-                return self.not_whole();
-            }
-            let Some((len, start)) = short_length(buf, at + 1) else { return self.not_whole() };
-            let end = start + len;
-            if end + CRLF.len() > buf.len() || len > limits.max_bulk_len {
-                return self.not_whole();
-            }
-            self.spans.push(Span { start, end });
-            at = end + CRLF.len();
-        }
-        self.at = at;
-        self.stage = Stage::Complete { unquoted: false };
-        Some(at)
-    }
-
-    #[cold]
-    fn not_whole(&mut self) -> Option<usize> {
-        self.spans.clear();
-        None
     }
 
     fn arguments(
@@ -391,32 +373,47 @@ impl fmt::Display for ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
-/// One to three digits without a leading zero, and CRLF, from `at` on: their value, and where they end.
-#[inline]
-fn short_length(buf: &[u8], at: usize) -> Option<(usize, usize)> {
-    let digit = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
-    let head: &[u8; 3] = buf.get(at..)?.first_chunk()?;
-    let first = digit(head[0]);
-    if first > 9 {
+/// A small request that begins with `buf`: tells where each argument begins and ends, and returns the request's end.
+/// `None` if it is not one, or not there as a whole.
+#[inline(always)]
+fn whole(buf: &[u8], limits: &Limits, mut tell: impl FnMut(usize, usize)) -> Option<usize> {
+    let (count, mut at) = short_length(b'*', buf, 0)?;
+    if count == 0 || !limits.authenticated {
         return None;
     }
-    if head[1..] == *CRLF {
-        return Some((first, at + 3));
-    }
-    let (mut value, mut at) = (first, at + 1);
-    for _ in 0..2 {
-        let next: &[u8; 3] = buf.get(at..)?.first_chunk()?;
-        let next_digit = digit(next[0]);
-        if next_digit > 9 || value == 0 {
+    for _ in 0..count {
+        let (len, start) = short_length(b'$', buf, at)?;
+        let end = start + len;
+        if end + CRLF.len() > buf.len() || len > limits.max_bulk_len {
             return None;
         }
-        value = value * 10 + next_digit;
-        at += 1;
-        if next[1..] == *CRLF {
-            return Some((value, at + 2));
-        }
+        tell(start, end);
+        at = end + CRLF.len();
     }
-    None
+    Some(at)
+}
+
+/// A sigil, one to three digits without a leading zero, and CRLF, from `at` on: their value, and where they end. Something
+/// has to follow.
+#[inline(always)]
+fn short_length(sigil: u8, buf: &[u8], at: usize) -> Option<(usize, usize)> {
+    // The shortest argument takes as many bytes.
+    let head: &[u8; 6] = buf.get(at..)?.first_chunk()?;
+    let digit = |at: usize| usize::from(head[at].wrapping_sub(b'0'));
+    let ends = |at: usize| head[at..at + CRLF.len()] == *CRLF;
+    if head[0] != sigil {
+        return None;
+    }
+    let (first, second, third) = (digit(1), digit(2), digit(3));
+    if ends(2) && first <= 9 {
+        Some((first, at + 4))
+    } else if ends(3) && (1..=9).contains(&first) && second <= 9 {
+        Some((first * 10 + second, at + 5))
+    } else if ends(4) && (1..=9).contains(&first) && second <= 9 && third <= 9 {
+        Some((first * 100 + second * 10 + third, at + 6))
+    } else {
+        None
+    }
 }
 
 /// A sigil, up to nine digits without a leading zero, CRLF: how every client writes a length.

@@ -9,7 +9,7 @@ use crate::clients::Mark;
 use crate::error::Error;
 use crate::server::REDIS_VERSION;
 use crate::session::{ReplyMode, Role};
-use crate::spec::{Categories, Command, Flags, Group, command};
+use crate::spec::{Categories, Command, Flags, Group, Scope, command};
 
 /// These run for everybody at any time.
 const ALWAYS: Flags = Flags::NOSCRIPT
@@ -148,7 +148,7 @@ fn select(call: &mut Call<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) const RESET: Command = command("reset", 1, reset).flags(ALWAYS).acl(Categories::CONNECTION).docs(
+pub(super) const RESET: Command = command("reset", 1, reset).flags(ALWAYS).scope(Scope::Queued).acl(Categories::CONNECTION).docs(
     Group::Connection,
     "6.2.0",
     "O(1)",

@@ -35,11 +35,11 @@ impl Session {
         // A script's changes are its own.
         let is_script = runs_script(entry);
         txn.act_for(if is_script { 0 } else { self.client.id });
-        effects.declared = None;
+        *effects.declared = None;
         if is_script && tracked.remembers() && !self.client.has(Mark::Broadcast) {
             let mut keys = Vec::new();
             entry.command.for_each_key(args, |at| keys.push(args[at].into()));
-            effects.declared = Some(Box::new(Declared { reader: self.client.id, keys, read_at: None }));
+            *effects.declared = Some(Box::new(Declared { reader: self.client.id, keys, read_at: None }));
         }
     }
 

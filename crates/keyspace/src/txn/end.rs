@@ -13,12 +13,12 @@ impl Txn<'_> {
     /// transaction is dropped, so that what others are told of it can be told before anybody sees it.
     pub fn seal(&mut self) -> Sealed {
         self.remove_stale();
-        self.kept = None;
+        *self.kept = None;
         if let Some(journal) = self.journal.take() {
             self.keyspace.reaper().drop_journal(journal);
         }
         let mut sealed = Sealed { changes: std::mem::take(&mut self.changes), ..Sealed::default() };
-        let Some(news) = self.news.take() else { return sealed };
+        let Some(news) = self.news.get_mut().take() else { return sealed };
         sealed.expired = news.expired;
         sealed.expired_fields = news.expired_fields;
         self.seal_tracks(news.tracks, &mut sealed);
@@ -59,7 +59,7 @@ impl Txn<'_> {
             self.undo(db, key, undo);
         }
         journal.clear_covers();
-        self.journal = Some(journal);
+        *self.journal = Some(journal);
         self.changes = 0;
         // What had happened before the journal was opened stays so.
         self.news = RefCell::new(self.kept.clone());

@@ -34,6 +34,12 @@ impl Txn<'_> {
         !self.keyspace.has_timed_fields() || self.settle_shards(footprint)
     }
 
+    /// The transaction itself, if they could be removed.
+    #[cold]
+    pub(crate) fn settled(mut self, footprint: &Footprint) -> Option<Self> {
+        self.settle_shards(footprint).then_some(self)
+    }
+
     /// Removes as many of them as can be removed at once.
     pub(crate) fn settle_in_part(&mut self, footprint: &Footprint) {
         let mut left = AT_ONCE;

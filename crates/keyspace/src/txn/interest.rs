@@ -57,7 +57,7 @@ impl Txn<'_> {
 
     /// Raises the flags of those who watch the key by now, if the transaction has touched it, and forgets that it has.
     fn tell_watchers_of(&mut self, db: u16, key: &[u8]) {
-        let Some(news) = self.news.get_mut() else { return };
+        let Some(news) = self.news.get_mut().as_mut() else { return };
         let mut told = false;
         news.touched.retain(|((touched_db, touched), audience)| {
             let is_here = *touched_db == db && **touched == *key;
