@@ -42,6 +42,9 @@ pub(crate) enum Raise {
     NoRoom,
 }
 
+/// Slots that Lua grants to a C function above its arguments.
+pub(crate) const GRANTED: c_int = 20;
+
 /// A Lua stack inside a running C function.
 #[derive(Clone, Copy)]
 pub(crate) struct Stack(*mut lua_State);
@@ -119,6 +122,17 @@ impl Stack {
             ffi::LUA_TTABLE => Kind::Table,
             _ => Kind::Other,
         }
+    }
+
+    /// Whether the table at `index` has a metatable. Takes a free slot.
+    #[inline]
+    pub(crate) fn has_metatable(self, index: c_int) -> bool {
+        // SAFETY: see impl.
+        let has = unsafe { ffi::lua_getmetatable(self.0, index) != 0 };
+        if has {
+            self.pop(1);
+        }
+        has
     }
 
     /// Lua's name of the value's type.

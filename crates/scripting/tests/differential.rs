@@ -103,7 +103,9 @@ fn expression(chance: &mut Chance) -> String {
         5 => format!("cmsgpack.unpack(cmsgpack.pack({}))", values(chance, 3)),
         6 => cmsgpack_raw(chance),
         7 => format!("cjson.encode({})", value(chance, 3, true)),
-        8 => match chance.below(3) {
+        8 => match chance.below(5) {
+            3 => format!("cjson.decode(cjson.encode({}))", mixed_table(chance, 2)),
+            4 => format!("cmsgpack.unpack(cmsgpack.pack({}))", mixed_table(chance, 2)),
             0 => format!("cjson.decode(cjson.encode({}))", plain_object(chance)),
             1 => format!("cjson.encode({})", sparse(chance, 4)),
             _ => format!("cjson.decode(cjson.encode({}))", value(chance, 3, true)),
@@ -219,7 +221,9 @@ fn bit_call(chance: &mut Chance) -> String {
 }
 
 fn number(chance: &mut Chance) -> String {
-    match chance.below(12) {
+    match chance.below(14) {
+        12 => format!("1e{}+{}", 12 + chance.below(7), chance.below(9) as i64 - 4).replace("+-", "-"),
+        13 => format!("{}/1e{}", chance.next() >> chance.below(48), chance.below(12)),
         0 => format!("{}", chance.below(300) as i64 - 150),
         1 => format!("{}", chance.next() as u32),
         2 => format!("-{}", chance.next() as u32),
@@ -251,7 +255,13 @@ fn number(chance: &mut Chance) -> String {
 }
 
 fn string(chance: &mut Chance) -> String {
-    match chance.below(8) {
+    match chance.below(10) {
+        8 | 9 => {
+            let mut bytes = vec![b'a'; chance.below(50)];
+            bytes.push(chance.next() as u8);
+            bytes.resize(bytes.len() + chance.below(50), b'z');
+            quote(&bytes)
+        }
         0 => format!("string.rep({}, {})", quote(b"ab/\"\x01"), chance.below(400)),
         1 => format!("'{}'", number(chance).replace(['^', '/'], "e").replace('\'', "")),
         2 => "'0x10'".to_owned(),
@@ -337,6 +347,35 @@ fn plain_object(chance: &mut Chance) -> String {
     let count = chance.below(12);
     let items: Vec<String> =
         (0..count).map(|index| format!("[{}..'{index}'] = {}", string(chance), string(chance))).collect();
+    format!("{{{}}}", items.join(", "))
+}
+
+/// Names and numbers as keys, sometimes more than wait on the stack. No value that is refused: which of several is met first depends
+/// on the order of the fields.
+fn mixed_table(chance: &mut Chance, depth: usize) -> String {
+    let most = if depth == 2 { [90, 8, 8, 8, 8, 8][chance.below(6)] } else { 6 };
+    let count = chance.below(most);
+    let items: Vec<String> = (0..count)
+        .map(|index| {
+            let key = match chance.below(3) {
+                0 => format!("[{index}.5]"),
+                1 => format!("['{}{index}']", &"a key of a table, long"[..chance.below(22)]),
+                _ => format!("field_{index}"),
+            };
+            let value = match chance.below(6) {
+                0 if depth > 0 => mixed_table(chance, depth - 1),
+                1 if depth > 0 => {
+                    let items: Vec<String> = (0..chance.below(6)).map(|_| mixed_table(chance, 0)).collect();
+                    format!("{{{}}}", items.join(", "))
+                }
+                0..=2 => string(chance),
+                3 => chance.pick(&["true", "false", "cjson.null"]).to_owned(),
+                4 => format!("{}", chance.next() >> chance.below(48)),
+                _ => format!("-{}/{}", 1 + (chance.next() >> chance.below(48)), chance.below(1000) + 1),
+            };
+            format!("{key} = {value}")
+        })
+        .collect();
     format!("{{{}}}", items.join(", "))
 }
 
@@ -476,6 +515,11 @@ fn json(chance: &mut Chance, depth: usize) -> String {
 }
 
 fn json_string(chance: &mut Chance) -> String {
+    if chance.below(3) == 0 {
+        let odd =
+            chance.pick(&["", "", "\\n", "\\/", "\\\"", "\\u00e4", "\\ud83d\\ude00", "\\q", "é", "\u{7f}"]);
+        return format!("\"{}{odd}{}\"", "a".repeat(chance.below(80)), "b".repeat(chance.below(40)));
+    }
     let count = chance.below(6);
     let mut text = String::from("\"");
     for _ in 0..count {

@@ -6,7 +6,7 @@ use std::ffi::c_int;
 use crate::library::Shared;
 use crate::library::fields::{Field, Name};
 use crate::library::text::{Cycles, Pace};
-use crate::library::walk::{self, LONG, Measured, Notation, Written};
+use crate::library::walk::{self, LONG, Measured, Notation, ROOM, Written};
 use crate::lua::{Operation, Turns};
 use crate::stack::{Kind, Outcome, Raise, Stack, register, truncate};
 
@@ -14,6 +14,8 @@ const DEEPEST: usize = 16;
 const NIL: u8 = 0xc0;
 /// Values in one table: more, and the VM has no table for it.
 const LARGEST: usize = 1 << 26;
+/// Values that a table has room for before they are known: what the input says of itself may be untrue.
+const PREPARED: usize = 64;
 
 pub(crate) unsafe fn push(stack: Stack, shared: *mut Shared) {
     stack.push_table(0, 8);
@@ -47,19 +49,19 @@ fn pack(stack: Stack, shared: &mut Shared) -> Outcome {
 struct MessagePack;
 
 impl Notation for MessagePack {
-    #[inline]
-    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise> {
-        match stack.kind(-1) {
+    #[inline(always)]
+    fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise> {
+        match stack.kind(index) {
             Kind::String => {
-                let text = stack.bytes(-1);
+                let text = stack.bytes(index);
                 if text.len() > LONG {
                     return Ok(Written::Text);
                 }
                 self.begin_text(shared, text.len());
                 shared.output.extend_from_slice(text);
             }
-            Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(-1))),
-            Kind::Number => write_number(&mut shared.output, stack.number(-1)),
+            Kind::Boolean => shared.output.push(0xc2 + u8::from(stack.boolean(index))),
+            Kind::Number => write_number(&mut shared.output, stack.number(index)),
             Kind::Table => return Ok(Written::Table),
             _ => shared.output.push(NIL),
         }
@@ -71,7 +73,9 @@ impl Notation for MessagePack {
             shared.output.push(NIL);
             return Ok(false);
         }
-        reserve(stack, shared, 5, "in function mp_encode_lua_table_as_map")?;
+        if !shared.walk.reserve(stack, ROOM) {
+            return Err(no_slots(shared, "in function mp_encode_lua_table_as_map"));
+        }
         Ok(true)
     }
 
@@ -106,12 +110,13 @@ impl Notation for MessagePack {
         write_length(&mut shared.output, count, Some((0x80, 16)), None, 0xde);
     }
 
-    fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise> {
-        match field.name {
+    #[inline]
+    fn key(&self, shared: &mut Shared, field: Field, _: bool) -> Result<(), Raise> {
+        match field.name() {
             Name::Number(number) => write_number(&mut shared.output, number),
-            name @ Name::String { length, .. } => {
-                self.begin_text(shared, length);
-                shared.output.extend_from_slice(name.bytes());
+            Name::String(text) => {
+                self.begin_text(shared, text.len());
+                shared.output.extend_from_slice(text);
             }
         }
         Ok(())
@@ -310,6 +315,8 @@ impl Reader<'_> {
             }
             Item::Array(length) => {
                 reserve(stack, shared, 2, "in function mp_decode_to_lua_array")?;
+                // It grows as it is filled: the length that Lua finds in an array with nils depends on that.
+                stack.push_table(0, 0);
                 open(stack, shared, length, Some(0));
                 if length > 0 {
                     return Ok(false);
@@ -317,6 +324,7 @@ impl Reader<'_> {
             }
             Item::Map(fields) => {
                 reserve(stack, shared, 3, "in function mp_decode_to_lua_hash")?;
+                stack.push_table(0, fields.min(self.rest.len() / 2).min(PREPARED) as c_int);
                 open(stack, shared, fields * 2, None);
                 if fields > 0 {
                     return Ok(false);
@@ -329,7 +337,15 @@ impl Reader<'_> {
     /// Takes one item from the input, and pushes it unless it is a table.
     fn push_item(&mut self, stack: Stack, shared: &mut Shared) -> Result<Item, Raise> {
         let Some(&tag) = self.rest.first() else { return Err(missing_bytes(shared)) };
-        reserve(stack, shared, 1, "too many return values at once; use unpack_one or unpack_limit instead.")?;
+        // A table that is open has room for its values.
+        if shared.levels.is_empty() {
+            reserve(
+                stack,
+                shared,
+                1,
+                "too many return values at once; use unpack_one or unpack_limit instead.",
+            )?;
+        }
         let number = match tag {
             0x00..=0x7f => self.skip(f64::from(tag)),
             0xe0..=0xff => self.skip(f64::from(tag as i8)),
@@ -407,9 +423,8 @@ impl Reader<'_> {
     }
 }
 
-/// Pushes a new table, to be filled with `remaining` values.
+/// The new table on top is to be filled with `remaining` values.
 fn open(stack: Stack, shared: &mut Shared, remaining: usize, position: Option<c_int>) {
-    stack.push_table(0, 0);
     if remaining > 0 {
         shared.levels.push(Level { table: stack.top(), remaining, position });
     }
@@ -458,5 +473,10 @@ fn missing_bytes(shared: &mut Shared) -> Raise {
 }
 
 fn reserve(stack: Stack, shared: &mut Shared, slots: c_int, place: &str) -> Result<(), Raise> {
-    if stack.reserve(slots) { Ok(()) } else { Err(shared.fail(format_args!("stack overflow ({place})"))) }
+    if stack.reserve(slots) { Ok(()) } else { Err(no_slots(shared, place)) }
+}
+
+#[cold]
+fn no_slots(shared: &mut Shared, place: &str) -> Raise {
+    shared.fail(format_args!("stack overflow ({place})"))
 }

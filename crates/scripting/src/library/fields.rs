@@ -8,11 +8,17 @@ use std::slice;
 
 use mlua::ffi;
 
+use super::scan;
 use super::text::Pace;
 use crate::stack::{Kind, Stack};
 
-/// Values of a table that wait on the Lua stack for their turn; what goes beyond is looked up again.
+/// Values of a table that wait on the Lua stack for their turn, about; what goes beyond is looked up again.
 const WAITING: usize = 64;
+/// Slots by which the stack grows for them, and those that stay free above them.
+const MORE: c_int = 32;
+const SPARE: c_int = 8;
+/// Fields that are sorted by insertion.
+const FEW: usize = 16;
 /// Fields that are sorted at one go.
 const RUN: usize = 4096;
 
@@ -27,11 +33,11 @@ pub(crate) struct Fields {
 /// The fields of one table: where they are, and how many have been taken.
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
-    first: usize,
-    first_run: usize,
-    taken: usize,
+    first: u32,
+    first_run: u32,
+    taken: u32,
     /// Keys that are neither numbers nor strings, and were not collected.
-    pub(crate) others: usize,
+    pub(crate) others: u32,
 }
 
 /// A key of a table that is being written, and where its value is. A string is held by its table, which nobody changes
@@ -40,16 +46,18 @@ pub(crate) struct Part {
 pub(crate) struct Field {
     /// The number in an order-preserving form, or the first bytes of the string.
     order: u64,
-    pub(crate) name: Name,
+    /// The string; null for a number.
+    start: *const u8,
+    length: u32,
     /// The stack index of the value; 0 when it must be looked up.
-    value: c_int,
+    pub(crate) value: c_int,
 }
 
 /// What a key is.
 #[derive(Clone, Copy)]
-pub(crate) enum Name {
+pub(crate) enum Name<'a> {
     Number(f64),
-    String { start: *const u8, length: usize },
+    String(&'a [u8]),
 }
 
 /// Sorted fields, the first of which have been taken.
@@ -61,72 +69,75 @@ struct Run {
 impl Fields {
     /// A table's fields are going to be collected.
     pub(crate) fn begin(&self) -> Part {
-        Part { first: self.fields.len(), first_run: self.runs.len(), taken: 0, others: 0 }
+        Part { first: self.fields.len() as u32, first_run: self.runs.len() as u32, taken: 0, others: 0 }
     }
 
-    /// Collects the number and string keys of the table, with the key on top that the first one follows. Some of their values stay
-    /// on the stack. Takes two free slots besides. False: the rest is left for later.
+    /// Collects the number and string keys of the table, with the key on top that the first one follows, or with the first one and its
+    /// value. Some of their values stay on the stack, up to the slot `room` or further. Takes three free slots besides. False: the rest is left for later.
     pub(crate) fn collect(
         &mut self,
         part: &mut Part,
         stack: Stack,
         table: c_int,
+        at_value: bool,
+        room: &mut c_int,
         turns: &mut impl Pace,
     ) -> bool {
-        let room = stack.reserve(WAITING as c_int + 3);
-        while stack.next(table) {
-            let (order, name) = match stack.kind(-2) {
-                Kind::Number => {
-                    let number = stack.number(-2);
-                    (order_of(number), Name::Number(number))
-                }
-                Kind::String => {
-                    let bytes = stack.bytes(-2);
-                    (prefix_of(bytes), Name::String { start: bytes.as_ptr(), length: bytes.len() })
-                }
-                _ => {
-                    part.others += 1;
-                    stack.pop(1);
-                    continue;
-                }
+        let mut may_wait = self.runs.len() == part.first_run as usize;
+        // Where the next key is going to be.
+        let mut top = if at_value { stack.top() - 1 } else { stack.top() };
+        let mut goes_on = at_value || stack.next(table);
+        while goes_on {
+            let Some(mut field) = Field::of_key(stack, -2) else {
+                part.others += 1;
+                stack.pop(1);
+                goes_on = stack.next(table);
+                continue;
             };
-            let count = self.fields.len() - part.first;
-            let value = if room && count < WAITING && self.runs.len() == part.first_run {
-                stack.insert(-2);
-                stack.top() - 1
+            if may_wait && top + SPARE > *room {
+                may_wait = self.fields.len() - (part.first as usize) < WAITING && stack.reserve(MORE + SPARE);
+                if may_wait {
+                    *room = stack.top() + MORE + SPARE;
+                }
+            }
+            if may_wait {
+                field.value = top + 1;
+                top += 2;
+                stack.push_value(-2);
             } else {
                 stack.pop(1);
-                0
-            };
-            self.fields.push(Field { order, name, value });
-            if count + 1 == RUN {
+            }
+            self.fields.push(field);
+            if self.fields.len() - part.first as usize == RUN {
                 self.end_run(part);
+                may_wait = false;
             }
             if turns.spend(1) {
                 return false;
             }
+            goes_on = stack.next(table);
         }
-        if self.runs.len() == part.first_run {
-            self.fields[part.first..].sort_unstable_by(Field::compare);
+        if self.runs.len() == part.first_run as usize {
+            sort(&mut self.fields[part.first as usize..]);
         } else {
             self.end_run(part);
-            let runs = &mut self.runs[part.first_run..];
+            let runs = &mut self.runs[part.first_run as usize..];
             (0..runs.len() / 2).rev().for_each(|at| sift(runs, at));
         }
         true
     }
 
     fn end_run(&mut self, part: &Part) {
-        let mut fields = self.fields[part.first..].to_vec();
+        let mut fields = self.fields[part.first as usize..].to_vec();
         fields.sort_unstable_by(Field::compare);
-        self.fields.truncate(part.first);
+        self.fields.truncate(part.first as usize);
         self.runs.push(Run { fields, taken: 0 });
     }
 
     /// How many fields were collected.
     pub(crate) fn count(&self, part: &Part) -> usize {
-        let in_runs: usize = self.runs[part.first_run..].iter().map(|run| run.fields.len()).sum();
-        self.fields.len() - part.first + in_runs
+        let in_runs: usize = self.runs[part.first_run as usize..].iter().map(|run| run.fields.len()).sum();
+        self.fields.len() - part.first as usize + in_runs
     }
 
     /// The bytes that they take.
@@ -137,16 +148,17 @@ impl Fields {
     /// The next field in order.
     #[inline]
     pub(crate) fn take(&mut self, part: &mut Part) -> Option<Field> {
-        if self.runs.len() > part.first_run {
+        if self.runs.len() > part.first_run as usize {
             return self.take_from_runs(part);
         }
-        let field = self.fields.get(part.first + part.taken).copied();
+        let field = self.fields.get((part.first + part.taken) as usize).copied();
         part.taken += 1;
         field
     }
 
+    #[inline(never)]
     fn take_from_runs(&mut self, part: &Part) -> Option<Field> {
-        let runs = &mut self.runs[part.first_run..];
+        let runs = &mut self.runs[part.first_run as usize..];
         let field = runs[0].first().copied()?;
         runs[0].taken += 1;
         sift(runs, 0);
@@ -155,8 +167,8 @@ impl Fields {
 
     /// All fields of the table have been taken, and those of the tables within it are done with.
     pub(crate) fn end(&mut self, part: &Part) {
-        self.fields.truncate(part.first);
-        self.runs.truncate(part.first_run);
+        self.fields.truncate(part.first as usize);
+        self.runs.truncate(part.first_run as usize);
     }
 
     /// Forgets all, and gives back what was unusually large.
@@ -181,6 +193,21 @@ impl Run {
     }
 }
 
+fn sort(fields: &mut [Field]) {
+    if fields.len() > FEW {
+        return fields.sort_unstable_by(Field::compare);
+    }
+    for at in 1..fields.len() {
+        let field = fields[at];
+        let mut place = at;
+        while place > 0 && field.precedes(&fields[place - 1]) {
+            fields[place] = fields[place - 1];
+            place -= 1;
+        }
+        fields[place] = field;
+    }
+}
+
 /// Moves a run down the heap to where it belongs.
 fn sift(runs: &mut [Run], mut at: usize) {
     loop {
@@ -196,35 +223,59 @@ fn sift(runs: &mut [Run], mut at: usize) {
     }
 }
 
-impl Name {
-    pub(crate) fn bytes<'a>(self) -> &'a [u8] {
-        match self {
-            Name::Number(_) => &[],
-            // SAFETY: the string is alive as long as its table; see `Field`.
-            Name::String { start, length } => unsafe { slice::from_raw_parts(start, length) },
+impl Field {
+    /// The key at `index`, if it is a number or a string.
+    #[inline]
+    fn of_key(stack: Stack, index: c_int) -> Option<Field> {
+        match stack.kind(index) {
+            Kind::Number => {
+                let order = order_of(stack.number(index));
+                Some(Field { order, start: std::ptr::null(), length: 0, value: 0 })
+            }
+            Kind::String => {
+                let text = stack.bytes(index);
+                let order = prefix_of(text);
+                Some(Field { order, start: text.as_ptr(), length: text.len() as u32, value: 0 })
+            }
+            _ => None,
         }
     }
-}
 
-impl Field {
-    /// Pushes the value of the key.
-    pub(crate) fn push_value(&self, stack: Stack, table: c_int) {
-        if self.value != 0 {
-            return stack.push_value(self.value);
+    #[inline]
+    pub(crate) fn name<'a>(&self) -> Name<'a> {
+        if self.start.is_null() { Name::Number(number_of(self.order)) } else { Name::String(self.text()) }
+    }
+
+    #[inline]
+    fn text<'a>(&self) -> &'a [u8] {
+        if self.start.is_null() {
+            return &[];
         }
-        match self.name {
+        // SAFETY: the string is alive as long as its table; see `Field`.
+        unsafe { slice::from_raw_parts(self.start, self.length as usize) }
+    }
+
+    /// Pushes the value of the key, which is looked up.
+    pub(crate) fn push_value(&self, stack: Stack, table: c_int) {
+        match self.name() {
             Name::Number(number) => stack.push_number(number),
-            Name::String { .. } => stack.push_bytes(self.name.bytes()),
+            Name::String(text) => stack.push_bytes(text),
         }
         stack.raw_get(table);
     }
 
-    fn compare(&self, other: &Field) -> Ordering {
-        match (self.name, other.name) {
-            (Name::Number(_), Name::String { .. }) => Ordering::Less,
-            (Name::String { .. }, Name::Number(_)) => Ordering::Greater,
-            _ => self.order.cmp(&other.order).then_with(|| self.name.bytes().cmp(other.name.bytes())),
+    #[inline]
+    fn precedes(&self, other: &Field) -> bool {
+        if self.start.is_null() == other.start.is_null() && self.order != other.order {
+            self.order < other.order
+        } else {
+            self.compare(other) == Ordering::Less
         }
+    }
+
+    fn compare(&self, other: &Field) -> Ordering {
+        let place = |field: &Field| (!field.start.is_null(), field.order);
+        place(self).cmp(&place(other)).then_with(|| self.text().cmp(other.text()))
     }
 }
 
@@ -260,13 +311,11 @@ fn order_of(number: f64) -> u64 {
     if number.is_sign_negative() { !bits } else { bits | (1 << 63) }
 }
 
-fn prefix_of(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk() {
-        Some(first) => u64::from_be_bytes(*first),
-        None => {
-            let mut first = [0; 8];
-            first[..bytes.len()].copy_from_slice(bytes);
-            u64::from_be_bytes(first)
-        }
-    }
+fn number_of(order: u64) -> f64 {
+    f64::from_bits(if order >> 63 == 0 { !order } else { order & !(1 << 63) })
+}
+
+#[inline]
+fn prefix_of(text: &[u8]) -> u64 {
+    text.first_chunk().map_or_else(|| scan::word(text).swap_bytes(), |first| u64::from_be_bytes(*first))
 }

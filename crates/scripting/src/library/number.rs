@@ -3,21 +3,26 @@
 use std::io::Write as _;
 
 /// Appends `value` as `printf("%.<precision>g")` does; `precision` is 1 to 17.
+#[inline]
 pub(crate) fn write_general(output: &mut Vec<u8>, value: f64, precision: usize) {
     const EXACT: f64 = 99_999_999_999_999.0;
-    let integer = value as i64;
-    if precision == 14
-        && value.abs() <= EXACT
-        && integer as f64 == value
-        && (integer != 0 || !value.is_sign_negative())
-    {
-        let mut digits = itoa::Buffer::new();
-        output.extend_from_slice(digits.format(integer).as_bytes());
-        return;
+    let magnitude = value.abs();
+    if precision == 14 && magnitude <= EXACT {
+        // SAFETY: it is within the range.
+        let whole = unsafe { magnitude.to_int_unchecked::<i64>() } as u64;
+        let is_whole = whole as f64 == magnitude && (whole != 0 || value.is_sign_positive());
+        if is_whole || is_short(magnitude) {
+            if value < 0.0 {
+                output.push(b'-');
+            }
+            return if is_whole { write_whole(output, whole) } else { write_short(output, magnitude) };
+        }
     }
-    if precision == 14 && write_short(output, value) {
-        return;
-    }
+    write_any(output, value, precision);
+}
+
+#[inline(never)]
+fn write_any(output: &mut Vec<u8>, value: f64, precision: usize) {
     if !value.is_finite() {
         let text: &[u8] = match (value.is_nan(), value.is_sign_negative()) {
             (true, false) => b"nan",
@@ -31,33 +36,63 @@ pub(crate) fn write_general(output: &mut Vec<u8>, value: f64, precision: usize) 
     write_finite(output, value, precision);
 }
 
-/// Writes a number that is a whole number of millionths with at most 14 digits: then these are its 14 digits, since no
-/// other decimal of that length is as near. False, and nothing written, for all others.
-fn write_short(output: &mut Vec<u8>, value: f64) -> bool {
-    const MILLION: f64 = 1_000_000.0;
-    let magnitude = value.abs();
+/// Writes a number of at most 16 digits.
+fn write_whole(output: &mut Vec<u8>, number: u64) {
+    if number < 10 {
+        return output.push(b'0' + number as u8);
+    }
+    let mut first = number as u32;
+    if number >= EIGHT_DIGITS {
+        first = (number / EIGHT_DIGITS) as u32;
+    }
+    let digits = digits(first);
+    let zeros = digits.trailing_zeros() & !7;
+    output.extend_from_slice(&((digits | ASCII) >> zeros).to_le_bytes());
+    output.truncate(output.len() - zeros as usize / 8);
+    if number >= EIGHT_DIGITS {
+        write_rest(output, (number % EIGHT_DIGITS) as u32);
+    }
+}
+
+fn write_rest(output: &mut Vec<u8>, rest: u32) {
+    output.extend_from_slice(&(digits(rest) | ASCII).to_le_bytes());
+}
+
+const EIGHT_DIGITS: u64 = 100_000_000;
+const ASCII: u64 = 0x3030_3030_3030_3030;
+
+/// The eight decimal digits of a number, a byte for each, the highest one in the lowest byte.
+#[inline]
+fn digits(number: u32) -> u64 {
+    // Each lane is halved into quotient and rest, by 10,000, by 100, by 10; the factors are exact for lanes of that size.
+    let number = u64::from(number);
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 5_243) >> 19) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - 10 * tens) << 8)
+}
+
+const MILLION: f64 = 1_000_000.0;
+
+/// Whether a positive number is a whole number of millionths with at most 14 digits: then these are its 14 digits, since no
+/// other decimal of that length is as near.
+#[inline]
+fn is_short(magnitude: f64) -> bool {
     let millionths = (magnitude * MILLION + 0.5) as u64;
-    if !((0.0001..100_000_000.0).contains(&magnitude) && millionths as f64 / MILLION == magnitude) {
-        return false;
+    (0.0001..100_000_000.0).contains(&magnitude) && millionths as f64 / MILLION == magnitude
+}
+
+/// Writes such a number.
+fn write_short(output: &mut Vec<u8>, magnitude: f64) {
+    let millionths = (magnitude * MILLION + 0.5) as u64;
+    write_whole(output, millionths / 1_000_000);
+    let fraction = digits((millionths % 1_000_000) as u32) >> 16;
+    if fraction != 0 {
+        let places = 8 - fraction.leading_zeros() as usize / 8;
+        output.extend_from_slice(&(u64::from(b'.') | ((fraction | ASCII) << 8)).to_le_bytes());
+        output.truncate(output.len() - 7 + places);
     }
-    if value < 0.0 {
-        output.push(b'-');
-    }
-    output.extend_from_slice(itoa::Buffer::new().format(millionths / 1_000_000).as_bytes());
-    let mut rest = millionths % 1_000_000;
-    if rest != 0 {
-        let mut fraction = *b".000000";
-        let mut last = 0;
-        for place in (1..7).rev() {
-            fraction[place] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if last == 0 && fraction[place] != b'0' {
-                last = place;
-            }
-        }
-        output.extend_from_slice(&fraction[..=last]);
-    }
-    true
 }
 
 /// Rounds to `precision` digits in scientific form, then lays them out as `%g` would.

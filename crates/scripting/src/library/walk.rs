@@ -9,12 +9,12 @@ use super::Shared;
 use super::fields::{Field, Fields, Part, hold};
 use super::text::{Chunks, Cycles, Finish, Pace};
 use crate::lua::{Operation, Turns};
-use crate::stack::{Kind, Outcome, Raise, Stack};
+use crate::stack::{GRANTED, Kind, Outcome, Raise, Stack};
 
 /// How values are written.
 pub(super) trait Notation: Copy + 'static {
-    /// Writes the value on top, unless it is a table or a long text that it leaves to the walk.
-    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise>;
+    /// Writes the value at `index`, unless it is a table or a long text that it leaves to the walk.
+    fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise>;
     /// The table on top is to be opened, as the `depth`th. False: something was written instead.
     fn open(&self, stack: Stack, shared: &mut Shared, depth: usize) -> Result<bool, Raise>;
     /// Takes a key of a table into account (0 stands for what is no number); false if it makes the table no array.
@@ -32,7 +32,8 @@ pub(super) trait Notation: Copy + 'static {
     /// The table has keys that are neither numbers nor strings.
     fn check_others(&self, stack: Stack, shared: &mut Shared, table: c_int) -> Result<(), Raise>;
     fn begin_fields(&self, shared: &mut Shared, count: usize);
-    fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise>;
+    /// Writes a key, and what stands between it and what was written before.
+    fn key(&self, shared: &mut Shared, field: Field, is_first: bool) -> Result<(), Raise>;
     fn end_fields(&self, shared: &mut Shared);
     fn begin_text(&self, shared: &mut Shared, length: usize);
     fn text(&self, shared: &mut Shared, part: &[u8]);
@@ -56,6 +57,10 @@ pub(super) struct Measured {
 /// Texts from this length on are written in parts.
 pub(super) const LONG: usize = 64 * 1024;
 const PART: usize = 16 * 1024;
+/// Slots that a table's level takes above it, but for values that wait.
+pub(super) const ROOM: c_int = 6;
+/// Elements of an array that lie above it before they are popped.
+const LEFT: c_int = 4;
 /// Bytes that are written to one place before they are moved away.
 const MOVED: usize = 256 * 1024;
 
@@ -65,6 +70,8 @@ pub(crate) struct Walk {
     levels: Vec<Level>,
     fields: Fields,
     depth: usize,
+    /// The stack slot up to which there is known to be room.
+    room: c_int,
     /// What is written, but for what is in `Shared::output`.
     written: Chunks,
     cycles: Cycles,
@@ -75,6 +82,19 @@ impl Walk {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.levels.is_empty() && self.depth == 0
+    }
+
+    /// Makes room for `slots` more values; false when Lua's limit for a C function is reached.
+    #[inline]
+    pub(super) fn reserve(&mut self, stack: Stack, slots: c_int) -> bool {
+        let needed = stack.top() + slots;
+        if needed > self.room {
+            if !stack.reserve(slots) {
+                return false;
+            }
+            self.room = needed;
+        }
+        true
     }
 
     /// Forgets all, and gives back what was unusually large.
@@ -105,6 +125,8 @@ enum Level {
         table: c_int,
         next: c_int,
         length: c_int,
+        /// Elements that lie above the table, done with.
+        left: c_int,
     },
     Collect {
         table: c_int,
@@ -131,6 +153,7 @@ enum Level {
 pub(super) fn write<N: Notation>(notation: N, stack: Stack, shared: &mut Shared, count: c_int) -> Outcome {
     shared.forget_unfinished();
     shared.walk.levels.push(Level::Arguments { next: 1, count });
+    shared.walk.room = stack.top() + GRANTED;
     let is_written = go_on(&notation, stack, shared, &mut Turns::of_function(stack))?;
     if is_written && shared.walk.written.length() == 0 {
         shared.push_output(stack);
@@ -152,6 +175,7 @@ impl<N: Notation> Operation for Writing<N> {
     fn work(&mut self, stack: Stack, shared: &mut Shared, turns: &mut Turns) -> Result<Option<c_int>, Raise> {
         if !self.is_written {
             shared.walk = std::mem::take(&mut self.walk);
+            shared.walk.room = 0;
             shared.output = std::mem::take(&mut self.output);
             self.is_written = go_on(&self.notation, stack, shared, turns)?;
             self.walk = std::mem::take(&mut shared.walk);
@@ -180,10 +204,13 @@ fn go_on<N: Notation>(
         let goes_on = match level {
             Level::Arguments { next, count } => arguments(notation, stack, shared, turns, next, count)?,
             Level::Measure { table, measured } => measure(notation, stack, shared, turns, table, measured)?,
-            Level::Array { table, next, length } => {
+            Level::Array { table, next, length, left } => {
+                if left > 0 {
+                    stack.set_top(table);
+                }
                 array(notation, stack, shared, turns, table, next, length)?
             }
-            Level::Collect { table, part } => collect(notation, stack, shared, turns, table, part)?,
+            Level::Collect { table, part } => collect(notation, stack, shared, turns, table, part, false)?,
             Level::Fields { table, part, is_first } => {
                 fields(notation, stack, shared, turns, table, part, is_first)?
             }
@@ -239,15 +266,32 @@ fn close(stack: Stack, shared: &mut Shared, table: c_int) {
     stack.set_top(table - 1);
 }
 
-/// Writes the value on top and pops it. False: it has become the innermost level, after the present one was set to this.
+/// Writes the value at `index`. False: it has become the innermost level, after the present one was set to this.
 #[inline(always)]
+fn value_at<N: Notation>(
+    notation: &N,
+    stack: Stack,
+    shared: &mut Shared,
+    index: c_int,
+    level: impl FnOnce() -> Level,
+) -> Result<bool, Raise> {
+    let written = notation.scalar(stack, shared, index)?;
+    if matches!(written, Written::Whole) {
+        return Ok(true);
+    }
+    stay(shared, level());
+    stack.push_value(index);
+    enter(notation, stack, shared, matches!(written, Written::Table))
+}
+
+/// Writes the value on top and pops it; as `value_at`.
 fn value<N: Notation>(
     notation: &N,
     stack: Stack,
     shared: &mut Shared,
     level: impl FnOnce() -> Level,
 ) -> Result<bool, Raise> {
-    let written = notation.scalar(stack, shared)?;
+    let written = notation.scalar(stack, shared, -1)?;
     if matches!(written, Written::Whole) {
         stack.pop(1);
         return Ok(true);
@@ -256,6 +300,7 @@ fn value<N: Notation>(
     enter(notation, stack, shared, matches!(written, Written::Table))
 }
 
+/// Opens the table or long text on top. True: it was written, and popped, nevertheless.
 fn enter<N: Notation>(
     notation: &N,
     stack: Stack,
@@ -290,7 +335,7 @@ fn arguments<N: Notation>(
     count: c_int,
 ) -> Result<bool, Raise> {
     while next <= count {
-        if !stack.reserve(1) {
+        if !shared.walk.reserve(stack, 1) {
             return Err(shared.fail(format_args!("stack overflow (in function mp_check)")));
         }
         stack.push_value(next);
@@ -317,32 +362,31 @@ fn measure<N: Notation>(
 ) -> Result<bool, Raise> {
     let mut may_be_array = true;
     while stack.next(table) {
-        stack.pop(1);
-        let key = if stack.kind(-1) == Kind::Number { stack.number(-1) } else { 0.0 };
-        if !notation.measure(key, &mut measured) {
-            stack.pop(1);
-            may_be_array = false;
+        let key = if stack.kind(-2) == Kind::Number { stack.number(-2) } else { 0.0 };
+        may_be_array = notation.measure(key, &mut measured);
+        if !may_be_array {
             break;
         }
+        stack.pop(1);
         if turns.spend(1) {
             stay(shared, Level::Measure { table, measured });
             return Ok(false);
         }
     }
     let length = if may_be_array { notation.array_length(stack, shared, measured)? } else { None };
-    match length {
-        Some(length) => {
-            notation.begin_array(shared, length);
-            stay(shared, Level::Array { table, next: 1, length });
-        }
-        None => {
-            hold(stack);
-            stack.push_nil();
-            let part = shared.walk.fields.begin();
-            stay(shared, Level::Collect { table, part });
-        }
+    if let Some(length) = length {
+        notation.begin_array(shared, length);
+        return array(notation, stack, shared, turns, table, 1, length);
     }
-    Ok(true)
+    // Mostly the first key has shown it, and is the first one to be collected.
+    let at_value = !may_be_array && measured.count == 0 && !stack.has_metatable(table);
+    if !at_value {
+        stack.set_top(table);
+        hold(stack);
+        stack.push_nil();
+    }
+    let part = shared.walk.fields.begin();
+    collect(notation, stack, shared, turns, table, part, at_value)
 }
 
 fn array<N: Notation>(
@@ -354,19 +398,27 @@ fn array<N: Notation>(
     mut next: c_int,
     length: c_int,
 ) -> Result<bool, Raise> {
+    let mut left = 0;
     while next <= length {
         if next > 1 {
             notation.between(shared);
         }
         stack.raw_get_position(table, next);
         next = next.saturating_add(1);
-        let level = || Level::Array { table, next, length };
-        if !value(notation, stack, shared, level)? {
-            return Ok(true);
+        let level = |left| Level::Array { table, next, length, left };
+        let written = notation.scalar(stack, shared, -1)?;
+        if !matches!(written, Written::Whole) {
+            stay(shared, level(left));
+            return enter(notation, stack, shared, matches!(written, Written::Table));
+        }
+        left += 1;
+        if left == LEFT {
+            stack.set_top(table);
+            left = 0;
         }
         let is_over = turns.spend(1);
         if is_over || shared.output.len() > MOVED {
-            stay(shared, level());
+            stay(shared, level(left));
             return Ok(!is_over);
         }
     }
@@ -382,20 +434,21 @@ fn collect<N: Notation>(
     turns: &mut Turns,
     table: c_int,
     mut part: Part,
+    at_value: bool,
 ) -> Result<bool, Raise> {
-    let is_complete = shared.walk.fields.collect(&mut part, stack, table, turns);
-    stay(shared, Level::Collect { table, part });
+    let Walk { fields: all, room, .. } = &mut shared.walk;
+    let is_complete = all.collect(&mut part, stack, table, at_value, room, turns);
     if !is_complete {
+        stay(shared, Level::Collect { table, part });
         let bytes = shared.walk.fields.used_bytes();
         return if shared.has_room(bytes) { Ok(false) } else { Err(Raise::NoRoom) };
     }
-    let count = shared.walk.fields.count(&part) + part.others;
+    let count = shared.walk.fields.count(&part) + part.others as usize;
     if part.others > 0 {
         notation.check_others(stack, shared, table)?;
     }
     notation.begin_fields(shared, count);
-    stay(shared, Level::Fields { table, part, is_first: true });
-    Ok(true)
+    fields(notation, stack, shared, turns, table, part, true)
 }
 
 fn fields<N: Notation>(
@@ -408,15 +461,17 @@ fn fields<N: Notation>(
     mut is_first: bool,
 ) -> Result<bool, Raise> {
     while let Some(field) = shared.walk.fields.take(&mut part) {
-        if !is_first {
-            notation.between(shared);
-        }
+        notation.key(shared, field, is_first)?;
         is_first = false;
-        notation.key(shared, field)?;
-        field.push_value(stack, table);
         let level = || Level::Fields { table, part, is_first };
         // A table that is opened puts its own fields behind these and takes them away again.
-        if !value(notation, stack, shared, level)? {
+        let is_whole = if field.value != 0 {
+            value_at(notation, stack, shared, field.value, level)?
+        } else {
+            field.push_value(stack, table);
+            value(notation, stack, shared, level)?
+        };
+        if !is_whole {
             return Ok(true);
         }
         let is_over = turns.spend(2);
@@ -461,7 +516,7 @@ fn others<N: Notation>(
             return Ok(false);
         }
         if !matches!(stack.kind(-1), Kind::String | Kind::Number) {
-            if !stack.reserve(2) {
+            if !shared.walk.reserve(stack, 2) {
                 return Err(
                     shared.fail(format_args!("stack overflow (in function mp_encode_lua_table_as_map)"))
                 );

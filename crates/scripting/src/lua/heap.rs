@@ -264,7 +264,32 @@ pub(crate) unsafe extern "C" fn allocate(
 ) -> *mut c_void {
     // SAFETY: the VM passes what lua_newstate was given, on the VM's thread, and old is the block's size.
     unsafe {
-        let heap = &mut *heap.cast::<Heap>();
+        let state = &mut *heap.cast::<Heap>();
+        if new == 0 && old < LARGE && !block.is_null() && old > 0 {
+            state.used_bytes -= old;
+            dealloc(block.cast(), Layout::from_size_align_unchecked(old, ALIGNMENT));
+            return null_mut();
+        }
+        let used = state.used_bytes + new;
+        let is_usual =
+            block.is_null() && new < LARGE && state.donated_length == 0 && used <= state.limit_bytes;
+        if !is_usual || new == 0 {
+            return reallocate(state, block, old, new);
+        }
+        let block = alloc(Layout::from_size_align_unchecked(new, ALIGNMENT));
+        if !block.is_null() {
+            state.used_bytes = used;
+            state.peak_bytes = state.peak_bytes.max(used);
+        }
+        block.cast()
+    }
+}
+
+/// What is not as simple as a small block that is made or freed.
+#[inline(never)]
+unsafe fn reallocate(heap: &mut Heap, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
+    // SAFETY: the caller's.
+    unsafe {
         let old = if block.is_null() { 0 } else { old };
         if new == 0 {
             if old > 0 {

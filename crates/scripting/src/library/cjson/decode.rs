@@ -7,12 +7,14 @@ use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, LARGEST_EXACT, config, 
 use crate::library::text::{Cycles, Pace};
 use crate::library::{number, scan};
 use crate::lua::{Operation, Turns};
-use crate::stack::{Outcome, Raise, Stack};
+use crate::stack::{GRANTED, Outcome, Raise, Stack};
 
 /// Values in one container: more, and the VM has no table for it.
 const LARGEST: c_int = 1 << 26;
-/// Bytes of a string that are looked at one by one.
+/// Bytes of a string that are looked at block by block.
 const NEAR: usize = 64;
+/// Every whole number of so many digits is a double of its own.
+const EXACT_DIGITS: usize = 15;
 /// Room that a table has before the first of its fields is known.
 const USUAL_FIELDS: c_int = 4;
 
@@ -27,7 +29,8 @@ pub(crate) fn decode(stack: Stack, shared: &mut Shared) -> Outcome {
     let config = *config::of(stack, shared);
     let mut place = Place { position: 0, expected: Expected::Value };
     shared.containers.clear();
-    if go_on(stack, shared, &config, &mut place, &mut Turns::of_function(stack))? {
+    let room = stack.top() + GRANTED;
+    if go_on(stack, shared, &config, &mut place, room, &mut Turns::of_function(stack))? {
         return Ok(1);
     }
     let containers = std::mem::take(&mut shared.containers);
@@ -77,7 +80,7 @@ impl Operation for Decoding {
         }
         self.cycles = Cycles::default();
         shared.containers = std::mem::take(&mut self.containers);
-        if go_on(stack, shared, &self.config, &mut self.place, turns)? {
+        if go_on(stack, shared, &self.config, &mut self.place, 0, turns)? {
             return Ok(Some(1));
         }
         self.containers = std::mem::take(&mut shared.containers);
@@ -90,6 +93,7 @@ fn go_on(
     shared: &mut Shared,
     config: &Config,
     place: &mut Place,
+    room: c_int,
     turns: &mut Turns,
 ) -> Result<bool, Raise> {
     let mut parser = Parser {
@@ -98,6 +102,7 @@ fn go_on(
         input: stack.bytes(1),
         position: place.position,
         token_start: 0,
+        room,
         deepest: config.decode_depth.min(DEEPEST),
         invalid_numbers: config.decode_invalid,
         exact_integers: config.exact_integers,
@@ -163,6 +168,8 @@ struct Parser<'a> {
     position: usize,
     /// Where the last token began, or where it was found to be wrong.
     token_start: usize,
+    /// The stack slot up to which there is known to be room.
+    room: c_int,
     deepest: i32,
     invalid_numbers: bool,
     exact_integers: bool,
@@ -173,52 +180,88 @@ impl<'a> Parser<'a> {
     fn read(&mut self, mut expected: Expected, turns: &mut Turns) -> Result<Option<Expected>, Raise> {
         loop {
             let from = self.position;
-            let mut token = self.token();
-            let is_whole = match (expected, token) {
-                (Expected::Element, Token::ArrayEnd) | (Expected::Field, Token::ObjectEnd) => {
+            let mut byte = self.skip_spaces();
+            let inside = match (expected, byte) {
+                (Expected::Element, b']') | (Expected::Field, b'}') => {
+                    self.position += 1;
                     self.shared.containers.pop();
-                    true
+                    None
                 }
                 (Expected::Field | Expected::Key, _) => {
-                    match token {
-                        Token::Plain(text) => self.stack.push_bytes(text),
-                        Token::Unescaped => self.stack.push_bytes(&self.shared.text),
-                        _ => return Err(self.expected("object key string", token)),
+                    if byte != b'"' {
+                        return Err(self.unexpected("object key string"));
                     }
-                    if !self.skip(b':') {
-                        token = self.token();
-                        if !matches!(token, Token::Colon) {
-                            return Err(self.expected("colon", token));
-                        }
+                    self.push_string("object key string")?;
+                    if self.skip_spaces() != b':' {
+                        return Err(self.unexpected("colon"));
                     }
-                    token = self.token();
-                    self.value(token)?
+                    self.position += 1;
+                    byte = self.skip_spaces();
+                    self.value(byte)?
                 }
-                _ => self.value(token)?,
+                _ => self.value(byte)?,
             };
-            expected = match token {
-                Token::ArrayStart => Expected::Element,
-                Token::ObjectStart => Expected::Field,
-                _ => Expected::Value,
-            };
-            if is_whole {
-                match self.settle()? {
-                    Some(next) => expected = next,
+            expected = match inside {
+                Some(expected) => expected,
+                None => match self.settle()? {
+                    Some(expected) => expected,
                     None => return Ok(None),
-                }
-            }
+                },
+            };
             if turns.spend(1 + (self.position - from) as u32 / 64) {
                 return Ok(Some(expected));
             }
         }
     }
 
-    /// Pushes the value that begins with `token`. False: it is a container, which is open now.
-    #[inline]
-    fn value(&mut self, token: Token<'a>) -> Result<bool, Raise> {
-        match token {
+    /// Pushes the value that begins here with `byte`. What comes next, if it is a container, which is open now.
+    #[inline(always)]
+    fn value(&mut self, byte: u8) -> Result<Option<Expected>, Raise> {
+        match byte {
+            b'"' => self.push_string("value")?,
+            b'{' => {
+                self.open(true)?;
+                return Ok(Some(Expected::Field));
+            }
+            b'[' => {
+                self.open(false)?;
+                return Ok(Some(Expected::Element));
+            }
+            b'1'..=b'9' => self.push_digits()?,
+            _ => self.push_plain()?,
+        }
+        Ok(None)
+    }
+
+    #[inline(always)]
+    fn push_string(&mut self, wanted: &str) -> Result<(), Raise> {
+        match self.string() {
             Token::Plain(text) => self.stack.push_bytes(text),
             Token::Unescaped => self.stack.push_bytes(&self.shared.text),
+            token => return Err(self.expected(wanted, token)),
+        }
+        Ok(())
+    }
+
+    /// Pushes the number that begins here with a digit other than 0.
+    fn push_digits(&mut self) -> Result<(), Raise> {
+        let mut number = 0_u64;
+        let mut end = self.position;
+        while let Some(digit @ b'0'..=b'9') = self.input.get(end) {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            end += 1;
+        }
+        if end - self.position > EXACT_DIGITS || matches!(self.byte(end), b'.' | b'e' | b'E') {
+            return self.push_plain();
+        }
+        self.position = end;
+        self.stack.push_number(number as f64);
+        Ok(())
+    }
+
+    /// Pushes a value that is neither a string nor a container.
+    fn push_plain(&mut self) -> Result<(), Raise> {
+        match self.token() {
             Token::Number(number) => self.stack.push_number(number),
             Token::BigNumber(digits) => {
                 if !self.stack.reserve(3) {
@@ -231,17 +274,17 @@ impl<'a> Parser<'a> {
             }
             Token::Boolean(value) => self.stack.push_boolean(value),
             Token::Null => self.stack.push_null_pointer(),
-            Token::ObjectStart => return self.open(true),
-            Token::ArrayStart => return self.open(false),
-            _ => return Err(self.expected("value", token)),
+            token => return Err(self.expected("value", token)),
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn open(&mut self, is_object: bool) -> Result<bool, Raise> {
+    /// Opens the container that begins here.
+    fn open(&mut self, is_object: bool) -> Result<(), Raise> {
+        self.position += 1;
         let depth = self.shared.containers.len() as i32 + 1;
-        let slots = if is_object { 3 } else { 2 };
-        if depth > self.deepest || !self.stack.reserve(slots) {
+        let table = self.stack.top() + 1;
+        if depth > self.deepest || !self.reserve(table, if is_object { 3 } else { 2 }) {
             self.shared.containers.push(Container { table: 0, count: 0, is_object });
             return Err(self.too_deep());
         }
@@ -250,14 +293,26 @@ impl<'a> Parser<'a> {
         } else {
             self.stack.push_table(USUAL_FIELDS, 0);
         }
-        let table = self.stack.top();
         self.shared.containers.push(Container { table, count: 0, is_object });
-        Ok(false)
+        Ok(())
+    }
+
+    /// Makes room for `slots` values from slot `first` on, which is the next one.
+    #[inline]
+    fn reserve(&mut self, first: c_int, slots: c_int) -> bool {
+        let needed = first - 1 + slots;
+        if needed > self.room {
+            if !self.stack.reserve(slots) {
+                return false;
+            }
+            self.room = needed;
+        }
+        true
     }
 
     /// Puts the value on top into the container that waits for it, and so on outwards while containers end by that. What comes next;
     /// nothing if no container waits.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self) -> Result<Option<Expected>, Raise> {
         while let Some(container) = self.shared.containers.last_mut() {
             container.count += 1;
@@ -270,32 +325,37 @@ impl<'a> Parser<'a> {
             } else {
                 self.stack.raw_set_position(table, count);
             }
-            if self.skip(b',') {
-                return Ok(Some(if is_object { Expected::Key } else { Expected::Value }));
-            }
-            if self.skip(if is_object { b'}' } else { b']' }) {
-                self.shared.containers.pop();
-                continue;
-            }
-            match (self.token(), is_object) {
-                (Token::Comma, true) => return Ok(Some(Expected::Key)),
-                (Token::Comma, false) => return Ok(Some(Expected::Value)),
-                (Token::ObjectEnd, true) | (Token::ArrayEnd, false) => {
+            match (self.skip_spaces(), is_object) {
+                (b',', _) => {
+                    self.position += 1;
+                    return Ok(Some(if is_object { Expected::Key } else { Expected::Value }));
+                }
+                (b'}', true) | (b']', false) => {
+                    self.position += 1;
                     self.shared.containers.pop();
                 }
-                (token, true) => return Err(self.expected("comma or object end", token)),
-                (token, false) => return Err(self.expected("comma or array end", token)),
+                (_, true) => return Err(self.unexpected("comma or object end")),
+                (_, false) => return Err(self.unexpected("comma or array end")),
             }
         }
         Ok(None)
     }
 
+    #[cold]
     fn too_deep(&mut self) -> Raise {
         let (depth, position) = (self.shared.containers.len(), self.position);
         self.shared
             .fail(format_args!("Found too many nested data structures ({depth}) at character {position}"))
     }
 
+    /// The error for the token that stands here.
+    #[cold]
+    fn unexpected(&mut self, wanted: &str) -> Raise {
+        let token = self.token();
+        self.expected(wanted, token)
+    }
+
+    #[cold]
     fn expected(&mut self, wanted: &str, found: Token<'_>) -> Raise {
         let position = self.token_start + 1;
         self.shared.fail(format_args!("Expected {wanted} but found {} at character {position}", found.name()))
@@ -306,20 +366,20 @@ impl<'a> Parser<'a> {
         self.input.get(position).copied().unwrap_or(0)
     }
 
-    /// Takes a character that stands here without a space before it.
+    /// The first byte that is no space, which is where the position is then.
     #[inline(always)]
-    fn skip(&mut self, wanted: u8) -> bool {
-        let is_here = self.byte(self.position) == wanted;
-        self.position += usize::from(is_here);
-        is_here
+    fn skip_spaces(&mut self) -> u8 {
+        loop {
+            let byte = self.byte(self.position);
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return byte;
+            }
+            self.position += 1;
+        }
     }
 
     fn token(&mut self) -> Token<'a> {
-        let mut byte = self.byte(self.position);
-        while matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-            self.position += 1;
-            byte = self.byte(self.position);
-        }
+        let byte = self.skip_spaces();
         self.token_start = self.position;
         let token = match byte {
             b'{' => Token::ObjectStart,
@@ -330,7 +390,8 @@ impl<'a> Parser<'a> {
             b',' => Token::Comma,
             0 => return Token::End,
             b'"' => return self.string(),
-            b'-' | b'0'..=b'9' => {
+            b'1'..=b'9' => return self.number(),
+            b'-' | b'0' => {
                 if !self.invalid_numbers && self.is_invalid_number() {
                     return Token::Error("invalid number");
                 }
@@ -398,8 +459,21 @@ impl<'a> Parser<'a> {
             .is_some_and(|word| word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"nan"))
     }
 
+    #[inline(always)]
     fn string(&mut self) -> Token<'a> {
         let start = self.position + 1;
+        if let Some(block) = self.input.get(start..).and_then(|rest| rest.first_chunk()) {
+            let end = start + scan::quotes(block).trailing_zeros() as usize;
+            if self.byte(end) == b'"' && end < start + scan::BLOCK {
+                self.position = end + 1;
+                return Token::Plain(&self.input[start..end]);
+            }
+        }
+        self.long_string(start)
+    }
+
+    #[inline(never)]
+    fn long_string(&mut self, start: usize) -> Token<'a> {
         let input = self.input;
         let near = input.len().min(start + NEAR);
         let mut end = start + scan::quoted(&input[start..near]);
@@ -444,9 +518,7 @@ impl<'a> Parser<'a> {
                 }
                 _ => {
                     let rest = &self.input[self.position..];
-                    let plain = &rest[..scan::quoted(rest)];
-                    self.shared.text.extend_from_slice(plain);
-                    self.position += plain.len();
+                    self.position += scan::append_quoted(&mut self.shared.text, rest);
                 }
             }
         }

@@ -7,8 +7,8 @@ use crate::library::cjson::config::{self, InvalidNumbers};
 use crate::library::cjson::{BIG_NUMBER, Config, DEEPEST, integer_length};
 use crate::library::fields::{Field, Name};
 use crate::library::number::write_general;
-use crate::library::scan;
-use crate::library::walk::{self, LONG, Measured, Notation, Written};
+use crate::library::scan::{self, Quoted};
+use crate::library::walk::{self, LONG, Measured, Notation, ROOM, Written};
 use crate::stack::{Kind, Outcome, Raise, Stack};
 
 pub(crate) fn encode(stack: Stack, shared: &mut Shared) -> Outcome {
@@ -23,36 +23,33 @@ pub(crate) fn encode(stack: Stack, shared: &mut Shared) -> Outcome {
 struct Json(Config);
 
 impl Notation for Json {
-    #[inline]
-    fn scalar(&self, stack: Stack, shared: &mut Shared) -> Result<Written, Raise> {
-        match stack.kind(-1) {
+    #[inline(always)]
+    fn scalar(&self, stack: Stack, shared: &mut Shared, index: c_int) -> Result<Written, Raise> {
+        match stack.kind(index) {
             Kind::String => {
-                let text = stack.bytes(-1);
+                let text = stack.bytes(index);
                 if text.len() > LONG {
                     return Ok(Written::Text);
                 }
-                shared.output.reserve(text.len() + 16);
-                shared.output.push(b'"');
-                write_escaped(&mut shared.output, text);
-                shared.output.push(b'"');
+                write_string(&mut shared.output, text, Quoted::Value);
             }
-            Kind::Number => self.number(stack.number(-1), shared)?,
+            Kind::Number => self.number(stack.number(index), shared)?,
             Kind::Boolean => {
-                let text: &[u8] = if stack.boolean(-1) { b"true" } else { b"false" };
+                let text: &[u8] = if stack.boolean(index) { b"true" } else { b"false" };
                 shared.output.extend_from_slice(text);
             }
             Kind::Nil => shared.output.extend_from_slice(b"null"),
-            Kind::LightUserdata if stack.is_null_pointer(-1) => shared.output.extend_from_slice(b"null"),
-            Kind::Table if self.0.exact_integers && big_number(stack, shared) => {}
+            Kind::LightUserdata if stack.is_null_pointer(index) => shared.output.extend_from_slice(b"null"),
+            Kind::Table if self.0.exact_integers && big_number(stack, shared, index) => {}
             Kind::Table => return Ok(Written::Table),
-            _ => return Err(refuse(stack, shared, "type not supported")),
+            _ => return Err(refuse(stack, shared, index, "type not supported")),
         }
         Ok(Written::Whole)
     }
 
     fn open(&self, stack: Stack, shared: &mut Shared, depth: usize) -> Result<bool, Raise> {
         let deepest = self.0.encode_depth.min(DEEPEST);
-        if depth as i32 > deepest || !stack.reserve(5) {
+        if depth as i32 > deepest || !shared.walk.reserve(stack, ROOM) {
             return Err(shared.fail(format_args!("Cannot serialise, excessive nesting ({depth})")));
         }
         Ok(true)
@@ -82,7 +79,7 @@ impl Notation for Json {
         let Measured { largest, count } = measured;
         if sparse_ratio > 0 && largest > count.wrapping_mul(sparse_ratio) && largest > sparse_safe {
             if !sparse_as_object {
-                return Err(refuse(stack, shared, "excessively sparse array"));
+                return Err(refuse(stack, shared, -1, "excessively sparse array"));
             }
             return Ok(None);
         }
@@ -111,13 +108,18 @@ impl Notation for Json {
     }
 
     #[inline]
-    fn key(&self, shared: &mut Shared, field: Field) -> Result<(), Raise> {
-        shared.output.push(b'"');
-        match field.name {
-            Name::Number(number) => self.number(number, shared)?,
-            name @ Name::String { .. } => write_escaped(&mut shared.output, name.bytes()),
+    fn key(&self, shared: &mut Shared, field: Field, is_first: bool) -> Result<(), Raise> {
+        match field.name() {
+            Name::String(text) => {
+                let quoted = if is_first { Quoted::FirstKey } else { Quoted::Key };
+                write_string(&mut shared.output, text, quoted);
+            }
+            Name::Number(number) => {
+                shared.output.extend_from_slice(if is_first { b"\"" } else { b",\"" });
+                self.number(number, shared)?;
+                shared.output.extend_from_slice(b"\":");
+            }
         }
-        shared.output.extend_from_slice(b"\":");
         Ok(())
     }
 
@@ -139,35 +141,40 @@ impl Notation for Json {
 }
 
 impl Json {
+    #[inline(never)]
     fn number(&self, number: f64, shared: &mut Shared) -> Result<(), Raise> {
         if !number.is_finite() {
-            match self.0.encode_invalid {
-                InvalidNumbers::Refuse => {
-                    return Err(shared.fail(format_args!("Cannot serialise number: must not be NaN or Inf")));
-                }
-                InvalidNumbers::Write if number.is_nan() => {
-                    shared.output.extend_from_slice(b"nan");
-                    return Ok(());
-                }
-                InvalidNumbers::Write => {}
-                InvalidNumbers::Null => {
-                    shared.output.extend_from_slice(b"null");
-                    return Ok(());
-                }
+            return self.infinite_number(number, shared);
+        }
+        if self.0.exact_integers {
+            let whole = crate::stack::truncate(number);
+            if (whole as f64).to_bits() == number.to_bits() {
+                shared.output.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+                return Ok(());
             }
         }
-        let whole = crate::stack::truncate(number);
-        if self.0.exact_integers && (whole as f64).to_bits() == number.to_bits() {
-            shared.output.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-        } else {
-            write_general(&mut shared.output, number, self.0.precision as usize);
+        write_general(&mut shared.output, number, self.0.precision as usize);
+        Ok(())
+    }
+
+    #[cold]
+    fn infinite_number(&self, number: f64, shared: &mut Shared) -> Result<(), Raise> {
+        match self.0.encode_invalid {
+            InvalidNumbers::Refuse => {
+                return Err(shared.fail(format_args!("Cannot serialise number: must not be NaN or Inf")));
+            }
+            InvalidNumbers::Write if number.is_nan() => shared.output.extend_from_slice(b"nan"),
+            InvalidNumbers::Write => write_general(&mut shared.output, number, self.0.precision as usize),
+            InvalidNumbers::Null => shared.output.extend_from_slice(b"null"),
         }
         Ok(())
     }
 }
 
-/// Writes the table on top if it stands for a whole number.
-fn big_number(stack: Stack, shared: &mut Shared) -> bool {
+/// Writes the table at `index` if it stands for a whole number.
+#[cold]
+fn big_number(stack: Stack, shared: &mut Shared, index: c_int) -> bool {
+    stack.push_value(index);
     stack.push_bytes(BIG_NUMBER);
     stack.raw_get(-2);
     let digits = if stack.kind(-1) == Kind::String { stack.bytes(-1) } else { b"" };
@@ -175,13 +182,14 @@ fn big_number(stack: Stack, shared: &mut Shared) -> bool {
     if is_number {
         shared.output.extend_from_slice(digits);
     }
-    stack.pop(1);
+    stack.pop(2);
     is_number
 }
 
-/// The error for the value on top.
-fn refuse(stack: Stack, shared: &mut Shared, reason: &str) -> Raise {
-    let name = stack.type_name(-1);
+/// The error for the value at `index`.
+#[cold]
+fn refuse(stack: Stack, shared: &mut Shared, index: c_int, reason: &str) -> Raise {
+    let name = stack.type_name(index);
     shared.fail(format_args!("Cannot serialise {name}: {reason}"))
 }
 
@@ -194,7 +202,7 @@ fn refuse_key(stack: Stack, shared: &mut Shared, table: c_int) -> Raise {
             break;
         }
     }
-    refuse(stack, shared, "table key must be a number or string")
+    refuse(stack, shared, -1, "table key must be a number or string")
 }
 
 /// From here on every double is a whole number.
@@ -203,6 +211,21 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// A double as a C `int` the way x86-64 casts it: out of range is `i32::MIN`.
 fn cut(value: f64) -> i32 {
     if value <= f64::from(i32::MAX) { value as i32 } else { i32::MIN }
+}
+
+#[inline(never)]
+fn write_string(output: &mut Vec<u8>, text: &[u8], quoted: Quoted) {
+    if !scan::append_short(output, text, quoted) {
+        write_long_string(output, text, quoted);
+    }
+}
+
+#[inline(never)]
+fn write_long_string(output: &mut Vec<u8>, text: &[u8], quoted: Quoted) {
+    output.reserve(text.len() + 32);
+    output.extend_from_slice(if quoted == Quoted::Key { b",\"" } else { b"\"" });
+    write_escaped(output, text);
+    output.extend_from_slice(if quoted == Quoted::Value { b"\"" } else { b"\":" });
 }
 
 fn write_escaped(output: &mut Vec<u8>, mut text: &[u8]) {
