@@ -39,6 +39,8 @@ pub(crate) struct Heap {
 }
 
 const ALIGNMENT: usize = 16;
+/// A VM without a limit is treated, when it is full, as one that may use this much.
+const TIGHT: usize = 256 << 20;
 
 impl Heap {
     pub(crate) fn new() -> Self {
@@ -125,6 +127,11 @@ impl Heap {
 
     pub(crate) fn used_bytes(&self) -> usize {
         self.used_bytes
+    }
+
+    /// Whether so much is in use that the collector must not fall behind.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.used_bytes > self.limit_bytes.min(TIGHT) / 4
     }
 
     /// What has been made in large blocks since somebody asked.
@@ -308,6 +315,9 @@ unsafe fn reallocate(heap: &mut Heap, block: *mut c_void, old: usize, new: usize
             return null_mut();
         }
         let block = resize(&mut heap.spare, block.cast(), old, new);
+        if block.is_null() && !heap.unlimited {
+            heap.exceed();
+        }
         if !block.is_null() {
             if new >= LARGE && new > old {
                 heap.large_bytes += new - old;

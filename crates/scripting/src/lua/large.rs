@@ -72,13 +72,18 @@ impl Spare {
             if new + HEAD <= mapping.1 {
                 return self.cut(mapping, new + HEAD).block();
             }
-            if old <= new / 2 && self.mappings.iter().any(|mapping| mapping.1 >= new + HEAD) {
-                let moved = self.take(new);
+            if old > new / 2 || self.mappings.iter().all(|mapping| mapping.1 < new + HEAD) {
+                // It refuses what it sees as two mappings: two that met here were not always one.
+                if let Some(extended) = mapping.extended(new + HEAD) {
+                    return extended.block();
+                }
+            }
+            let moved = self.take(new);
+            if !moved.is_null() {
                 moved.copy_from_nonoverlapping(block, old);
                 self.leave(block);
-                return moved;
             }
-            mapping.extended(new + HEAD).map_or(null_mut(), Mapping::block)
+            moved
         }
     }
 
@@ -148,7 +153,7 @@ impl Mapping {
         Some(Mapping(start.cast(), size))
     }
 
-    /// The same, longer; `None`, and nothing has changed, if there is no memory.
+    /// The same, longer; `None`, and nothing has changed, if the system refuses.
     fn extended(self, needed: usize) -> Option<Self> {
         let size = needed.next_multiple_of(PAGE);
         // SAFETY: a mapping, or a part of one, that its owner alone refers to.
@@ -253,6 +258,26 @@ mod tests {
                 size = new;
             }
             spare.leave(block);
+        }
+    }
+
+    /// The system puts a mapping before the one made last, and does not make one of two of which only one has huge pages.
+    #[test]
+    fn what_met_another_mapping_grows_too() {
+        let mut spare = Spare::default();
+        // SAFETY: blocks of the test's own, each with the size that it has.
+        unsafe {
+            for sizes in [[8, 2], [2, 8]] {
+                let [behind, before] = sizes.map(|size| spare.take(size * LARGE));
+                let size = sizes[1] * LARGE;
+                fill(before, size, 3);
+                spare.leave(behind);
+                let grown = spare.resize(before, size, 4 * size);
+                assert!(!grown.is_null() && holds(grown, size, 3), "{sizes:?}");
+                spare.leave(grown);
+                spare.mappings.drain(..).for_each(Mapping::unmap);
+                spare.bytes = 0;
+            }
         }
     }
 

@@ -400,10 +400,12 @@ impl Machine {
         if steps == 0 {
             return;
         }
-        for _ in 0..steps.min(STEPS_BEFORE_SLICE) {
+        let is_tight = self.slot().heap.is_tight();
+        let steps = if is_tight { 2 * steps } else { steps.min(STEPS_BEFORE_SLICE) };
+        for _ in 0..steps {
             // SAFETY: no slice runs; finalizers are C functions of ours, which raise nothing.
             let is_cycle = unsafe { ffi::lua_gc(self.state, ffi::LUA_GCSTEP, 0) } != 0;
-            if is_cycle || self.watchdog.pulse.is_slice_over() {
+            if is_cycle || !is_tight && self.watchdog.pulse.is_slice_over() {
                 break;
             }
         }
