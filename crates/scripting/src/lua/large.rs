@@ -72,13 +72,17 @@ impl Spare {
             if new + HEAD <= mapping.1 {
                 return self.cut(mapping, new + HEAD).block();
             }
-            if old <= new / 2 && self.mappings.iter().any(|mapping| mapping.1 >= new + HEAD) {
-                let moved = self.take(new);
+            let is_better_moved =
+                old <= new / 2 && self.mappings.iter().any(|mapping| mapping.1 >= new + HEAD);
+            if !is_better_moved && let Some(longer) = mapping.extended(new + HEAD) {
+                return longer.block();
+            }
+            let moved = self.take(new);
+            if !moved.is_null() {
                 moved.copy_from_nonoverlapping(block, old);
                 self.leave(block);
-                return moved;
             }
-            mapping.extended(new + HEAD).map_or(null_mut(), Mapping::block)
+            moved
         }
     }
 
@@ -148,7 +152,8 @@ impl Mapping {
         Some(Mapping(start.cast(), size))
     }
 
-    /// The same, longer; `None`, and nothing has changed, if there is no memory.
+    /// The same, longer; `None`, and nothing has changed, if there is no memory, or if neighbours were joined that the system
+    /// holds as several mappings, which it does not lengthen as one.
     fn extended(self, needed: usize) -> Option<Self> {
         let size = needed.next_multiple_of(PAGE);
         // SAFETY: a mapping, or a part of one, that its owner alone refers to.
@@ -270,6 +275,23 @@ mod tests {
             assert_eq!(spare.resize(block, 10 * LARGE, 20 * LARGE), block);
             assert!(holds(block, 10 * LARGE, 9));
             spare.leave(block);
+        }
+    }
+
+    #[test]
+    fn what_the_system_holds_as_several_mappings_grows_too() {
+        let mut spare = Spare::default();
+        let mapping = Mapping::fresh(8 * LARGE).expect("memory");
+        // SAFETY: a block of the test's own, half of whose pages are told from the others by their advice.
+        unsafe {
+            libc::madvise(mapping.0.add(4 * LARGE).cast(), 4 * LARGE, libc::MADV_NOHUGEPAGE);
+            let block = mapping.block();
+            fill(block, 7 * LARGE, 3);
+            let longer = spare.resize(block, 7 * LARGE, 9 * LARGE);
+            assert!(!longer.is_null());
+            assert!(holds(longer, 7 * LARGE, 3));
+            fill(longer, 9 * LARGE, 4);
+            spare.leave(longer);
         }
     }
 
