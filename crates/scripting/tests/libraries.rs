@@ -245,6 +245,26 @@ const CASES: &[(&str, &str)] = &[
     (r#"bit.tohex(-1)"#, r#"true ; {1="ffffffff"}"#),
     (r#"bit.tohex(0xdeadbeef, -4)"#, r#"true ; {1="BEEF"}"#),
     (r#"bit.tohex(1, 0)"#, r#"true ; {1=""}"#),
+    (r#"string.match('11bb', '[^%g-%p?[%a-z]')"#, r#"true ; {1="1"}"#),
+    (r#"string.match('a%g', '[%g]+$')"#, r#"true ; {1="g"}"#),
+    (r#"string.find('cgd', '%f[%G]')"#, r#"true ; {1="NIL"}"#),
+    (r#"string.find('ab%\0001', '[ab][^]a]+[*%g%f[^%w]', 0)"#, r#"true ; {1=1,2=5}"#),
+    (r#"string.find('', '\0(', 1)"#, r#"true ; {1="NIL"}"#),
+    (r#"string.gsub('', '\0', function() return 'x' end)"#, r#"true ; {1="x",2=1}"#),
+    (
+        r#"string.gsub('', '[]', function() end)"#,
+        r#"false ; "user_script:N: malformed pattern (missing ']')""#,
+    ),
+    (
+        r#"string.gsub('', 'a?%', function() end)"#,
+        r#"false ; "user_script:N: malformed pattern (ends with '%')""#,
+    ),
+    (r#"string.gsub('ab', '()(', 'x')"#, r#"true ; {1="xaxbx",2=3}"#),
+    (
+        r#"string.gsub('ab', '()(', setmetatable({}, {__index = function(_, at) return '<' .. at .. '>' end}))"#,
+        r#"true ; {1="<1>a<2>b<3>",2=3}"#,
+    ),
+    (r#"string.gsub('ab', '()(', function() end)"#, r#"false ; "user_script:N: unfinished capture""#),
 ];
 
 #[test]

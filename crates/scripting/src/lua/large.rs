@@ -72,11 +72,10 @@ impl Spare {
             if new + HEAD <= mapping.1 {
                 return self.cut(mapping, new + HEAD).block();
             }
-            if old > new / 2 || self.mappings.iter().all(|mapping| mapping.1 < new + HEAD) {
-                // It refuses what it sees as two mappings: two that met here were not always one.
-                if let Some(extended) = mapping.extended(new + HEAD) {
-                    return extended.block();
-                }
+            let is_better_moved =
+                old <= new / 2 && self.mappings.iter().any(|mapping| mapping.1 >= new + HEAD);
+            if !is_better_moved && let Some(longer) = mapping.extended(new + HEAD) {
+                return longer.block();
             }
             let moved = self.take(new);
             if !moved.is_null() {
@@ -153,7 +152,8 @@ impl Mapping {
         Some(Mapping(start.cast(), size))
     }
 
-    /// The same, longer; `None`, and nothing has changed, if the system refuses.
+    /// The same, longer; `None`, and nothing has changed, if there is no memory, or if neighbours were joined that the system
+    /// holds as several mappings, which it does not lengthen as one.
     fn extended(self, needed: usize) -> Option<Self> {
         let size = needed.next_multiple_of(PAGE);
         // SAFETY: a mapping, or a part of one, that its owner alone refers to.
@@ -261,26 +261,6 @@ mod tests {
         }
     }
 
-    /// The system puts a mapping before the one made last, and does not make one of two of which only one has huge pages.
-    #[test]
-    fn what_met_another_mapping_grows_too() {
-        let mut spare = Spare::default();
-        // SAFETY: blocks of the test's own, each with the size that it has.
-        unsafe {
-            for sizes in [[8, 2], [2, 8]] {
-                let [behind, before] = sizes.map(|size| spare.take(size * LARGE));
-                let size = sizes[1] * LARGE;
-                fill(before, size, 3);
-                spare.leave(behind);
-                let grown = spare.resize(before, size, 4 * size);
-                assert!(!grown.is_null() && holds(grown, size, 3), "{sizes:?}");
-                spare.leave(grown);
-                spare.mappings.drain(..).for_each(Mapping::unmap);
-                spare.bytes = 0;
-            }
-        }
-    }
-
     #[test]
     fn what_shrinks_and_grows_again_stays_where_it_is() {
         let mut spare = Spare::default();
@@ -295,6 +275,23 @@ mod tests {
             assert_eq!(spare.resize(block, 10 * LARGE, 20 * LARGE), block);
             assert!(holds(block, 10 * LARGE, 9));
             spare.leave(block);
+        }
+    }
+
+    #[test]
+    fn what_the_system_holds_as_several_mappings_grows_too() {
+        let mut spare = Spare::default();
+        let mapping = Mapping::fresh(8 * LARGE).expect("memory");
+        // SAFETY: a block of the test's own, half of whose pages are told from the others by their advice.
+        unsafe {
+            libc::madvise(mapping.0.add(4 * LARGE).cast(), 4 * LARGE, libc::MADV_NOHUGEPAGE);
+            let block = mapping.block();
+            fill(block, 7 * LARGE, 3);
+            let longer = spare.resize(block, 7 * LARGE, 9 * LARGE);
+            assert!(!longer.is_null());
+            assert!(holds(longer, 7 * LARGE, 3));
+            fill(longer, 9 * LARGE, 4);
+            spare.leave(longer);
         }
     }
 

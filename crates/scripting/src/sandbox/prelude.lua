@@ -335,7 +335,7 @@ end
 
 local reaches, reaches_known = {}, 0
 
--- The longest subject on which the pattern is short work.
+-- The longest subject on which the pattern is short work, and means to the engine what it means in Lua 5.1.
 local function measure(pattern)
   if reaches_known == 500 then
     reaches, reaches_known = {}, 0
@@ -475,7 +475,7 @@ function string.gsub(...)
   if limit == nil and is_short(text, pattern) and #text <= BRIEF and is_sound(pattern) then
     return brief_gsub(text, pattern, call)
   end
-  local state = gsub_begin(text, pattern, call, limit)
+  local state = gsub_begin(text, pattern, replacement, limit)
   return replace(state, text, pattern, call, gsub_step(state, text, pattern))
 end
 

@@ -47,6 +47,8 @@ struct Walk {
     /// What lies between matches is copied up to here.
     copied: usize,
     at_end: bool,
+    /// The first capture is all that is asked for.
+    only_first: bool,
 }
 
 enum Next {
@@ -67,6 +69,7 @@ impl Walk {
             found: None,
             copied: 0,
             at_end: false,
+            only_first: false,
         }
     }
 
@@ -266,7 +269,9 @@ fn gsub_begin(stack: Stack, shared: &mut Shared) -> Outcome {
         place.write(std::ptr::null_mut());
         stack.push_value(ffi::lua_upvalueindex(2));
         ffi::lua_setmetatable(stack.state(), -2);
-        place.write(Box::into_raw(Box::new(Walk::new(limit, std::mem::take(&mut shared.matcher)))));
+        let mut walk = Box::new(Walk::new(limit, std::mem::take(&mut shared.matcher)));
+        walk.only_first = stack.kind(3) == Kind::Table;
+        place.write(Box::into_raw(walk));
     }
     Ok(1)
 }
@@ -317,7 +322,7 @@ impl Operation for Step {
             match walk.next(subject, pattern, turns) {
                 Ok(Next::Later) => return Ok(None),
                 Ok(Next::Match(from, to)) => {
-                    let count = walk.matcher.captured().max(1);
+                    let count = if walk.only_first { 1 } else { walk.matcher.captured().max(1) };
                     let pushed = push_captures(stack, shared, &walk.matcher, subject, (from, to), count);
                     return pushed.or_else(|_| fail(stack, shared)).map(Some);
                 }

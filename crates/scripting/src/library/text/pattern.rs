@@ -369,14 +369,16 @@ pub(crate) fn visible(pattern: &[u8]) -> &[u8] {
     &pattern[..memchr::memchr(0, pattern).unwrap_or(pattern.len())]
 }
 
-/// The longest subject on which even a pattern that tries all ways is done within about a millisecond, wherever it may match; 0 if
-/// there is more to it than that.
+/// The longest subject on which even a pattern that tries all ways is done within about a millisecond, wherever it may match; none
+/// if the engine's own functions would not find what these find, or complain of it in other words.
 ///
 /// Every repetition may try as many ends as there are bytes, and so may the search its beginnings: n^k / k! ways for k of them.
-pub(crate) fn reach(pattern: &[u8]) -> usize {
+pub(crate) fn reach(pattern: &[u8]) -> Option<usize> {
     const STEPS: f64 = 200_000.0;
-    if pattern.len() > 150 || pattern.contains(&0) {
-        return 0;
+    // The class `%g` is not in Lua 5.1, where it is the letter; in sets too.
+    let has_other_class = pattern.windows(2).any(|pair| matches!(pair, b"%g" | b"%G"));
+    if pattern.len() > 150 || pattern.contains(&0) || has_other_class {
+        return None;
     }
     let (mut repetitions, mut ways) = (1, 1.0);
     let mut item = 0;
@@ -396,11 +398,9 @@ pub(crate) fn reach(pattern: &[u8]) -> usize {
                 continue;
             }
             (b'%', b'0'..=b'9') => repetitions += 1,
-            // Not in Lua 5.1.
-            (b'%', b'g' | b'G') => return 0,
             _ => {}
         }
-        let Ok(end) = item_end(pattern, item) else { return 0 };
+        let end = item_end(pattern, item).ok()?;
         item = end;
         match byte_at(pattern, end) {
             b'*' | b'+' | b'-' => (repetitions, item) = (repetitions + 1, end + 1),
@@ -409,9 +409,8 @@ pub(crate) fn reach(pattern: &[u8]) -> usize {
         }
     }
     let orders: f64 = (1..=repetitions).map(f64::from).product();
-    (STEPS / ways * orders / (pattern.len() + 1) as f64 * 4.0)
-        .min(STEPS * orders)
-        .powf(1.0 / f64::from(repetitions)) as usize
+    let most = (STEPS / ways * orders / (pattern.len() + 1) as f64 * 4.0).min(STEPS * orders);
+    Some(most.powf(1.0 / f64::from(repetitions)) as usize)
 }
 
 /// Whether it has no byte with a meaning of its own.

@@ -21,10 +21,10 @@ pub(super) fn find(stack: Stack, shared: &mut Shared) -> Outcome {
     search(stack, shared, subject, text, start, true)
 }
 
-/// How long a subject the engine's own functions may have with this pattern.
+/// How long a subject the engine's own functions may have with this pattern; -1: none.
 pub(super) fn reach(stack: Stack, _: &mut Shared) -> Outcome {
     let reach = super::pattern::reach(stack.check_bytes(1)?);
-    stack.push_number(reach as f64);
+    stack.push_number(reach.map_or(-1.0, |longest| longest as f64));
     Ok(1)
 }
 
