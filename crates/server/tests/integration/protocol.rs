@@ -104,6 +104,23 @@ fn those_who_have_not_authenticated_may_send_little() {
     );
 }
 
+/// Requests are read ahead of their turn; what those before them change holds for them all the same.
+#[test]
+fn a_request_is_read_under_the_limits_that_hold_when_its_turn_comes() {
+    let server = Server::start_with(&["--requirepass", "secret"]);
+    let long = |words: usize| format!("*{words}\r\n{}", "$3\r\ndel\r\n".repeat(words));
+    let auth = "*2\r\n$4\r\nauth\r\n$6\r\nsecret\r\n";
+    let reset = "*1\r\n$5\r\nreset\r\n";
+    let sent = [auth, &long(11), reset, &long(3), &long(11)].concat();
+    assert_eq!(
+        server.last_words(sent.as_bytes()),
+        "+OK\r\n:0\r\n+RESET\r\n-NOAUTH Authentication required.\r\n\
+         -ERR Protocol error: unauthenticated multibulk length\r\n"
+    );
+    let quit = [auth, "*1\r\n$4\r\nquit\r\n", &long(3)].concat();
+    assert_eq!(server.last_words(quit.as_bytes()), "+OK\r\n+OK\r\n");
+}
+
 fn used_memory(client: &mut redis::Connection) -> usize {
     let info: String = ask(client, "INFO memory");
     info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().parse().unwrap()
