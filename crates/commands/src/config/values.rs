@@ -215,8 +215,9 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
     }
 }
 
-/// Bytes from a number with a unit. The largest that can be kept stands for more, a missing number for 0.
+/// Bytes from a number with a unit, up to the first NUL. The largest that can be kept stands for more, a missing number for 0.
 pub(crate) fn memory(word: &str) -> Option<u64> {
+    let word = word.split('\0').next().unwrap_or_default();
     let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = if digits == 0 { 0 } else { word[..digits].parse().unwrap_or(u64::MAX) };
     let factor: u64 = match word[digits..].to_ascii_lowercase().as_str() {
@@ -267,7 +268,8 @@ mod tests {
         for (word, bytes) in [("1", 1), ("1k", 1000), ("1KB", 1024), ("2mb", 2 << 20), ("1gb", 1 << 30)] {
             assert_eq!(memory(word), Some(bytes), "{word}");
         }
-        for word in ["", "kb"] {
+        assert_eq!(memory("12kb\0x"), Some(12 << 10));
+        for word in ["", "kb", "\0x"] {
             assert_eq!(memory(word), Some(0), "{word}");
         }
         for word in ["1tb", "x", "-1", "1.5mb", " 1mb"] {
