@@ -33,7 +33,8 @@ pub(crate) enum Passage {
     Paused,
 }
 
-/// Lets a client's request through, or answers it. `named`: the command that its first word names. A refused request spoils the MULTI that it belongs to.
+/// Lets a client's request through, or answers it. `named`: the command that its first word names. A refused request
+/// spoils the MULTI that it belongs to.
 // Inlined, as all that every request goes through: called one by one, its pieces save and restore more registers than
 // they use.
 #[inline(always)]

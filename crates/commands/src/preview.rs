@@ -1,7 +1,6 @@
 //! A look at a request before its turn comes.
 
 use crate::engine::Env;
-use crate::spec::{Keys, Scope};
 use crate::table::Entry;
 
 /// What is known of a request that waits behind others of its batch: its command, and the shard of its only key, on the way
@@ -19,11 +18,8 @@ impl Preview {
     #[inline(always)]
     pub fn of(env: Env<'_>, args: &[&[u8]]) -> Self {
         let entry = env.engine.commands.find(args[0]);
-        let key = match entry.map(|entry| (entry.command.scope, entry.command.keys)) {
-            Some((Scope::Keys, Keys::Range { first, last: 0, .. })) => args.get(first as usize),
-            // Also those with subcommands, which have keys of their own.
-            _ => None,
-        };
+        // One with subcommands has no key itself.
+        let key = entry.and_then(|entry| entry.command.only_key(args));
         let shard = key.map(|key| env.engine.keyspace.shard_of(key));
         Preview { entry, shard }
     }

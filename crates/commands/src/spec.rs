@@ -177,11 +177,18 @@ impl Command {
     /// The shards that a request must hold.
     #[inline(always)]
     pub fn footprint(&self, keyspace: &Keyspace, args: &[&[u8]]) -> Footprint {
+        match self.only_key(args) {
+            Some(key) => Footprint::One(keyspace.shard_of(key)),
+            None => self.any_footprint(keyspace, args),
+        }
+    }
+
+    /// The key of a request that can have no other, and locks nothing else.
+    #[inline(always)]
+    pub(crate) fn only_key<'a>(&self, args: &[&'a [u8]]) -> Option<&'a [u8]> {
         match (self.scope, self.keys) {
-            (Scope::Keys, Keys::Range { first, last: 0, .. }) => {
-                Footprint::One(keyspace.shard_of(args[first as usize]))
-            }
-            _ => self.any_footprint(keyspace, args),
+            (Scope::Keys, Keys::Range { first, last: 0, .. }) => args.get(first as usize).copied(),
+            _ => None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Every command runs in one. It holds the locks of all keys that it will touch; nothing of it is visible to anybody
 //! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
 
+mod edits;
 mod end;
 mod evict;
 mod fields;
@@ -19,14 +20,14 @@ pub use self::{
     tracking::{Modified, Untracked},
 };
 use crate::access::{Chances, Touches};
-use crate::edit::{Audience, Edit};
+use crate::edit::Audience;
 use crate::held::Held;
 use crate::journal::{Cover, Journal, Undo};
 use crate::notices::Notice;
 use crate::rare::Rare;
 use crate::shard::Database;
 use crate::table::hash_of;
-use crate::types::{Hash, Limits, List, Set, Str, StrRef, Stream, ZSet, canonical_int};
+use crate::types::{Hash, Limits, List, Set, StrRef, Stream, ZSet, canonical_int};
 use crate::value::{Content, Value, ValueRef};
 use crate::{Entry, Footprint, Keyspace};
 
@@ -559,78 +560,6 @@ impl<'k> Txn<'k> {
     pub fn persist(&mut self, db: u16, key: &[u8]) -> bool {
         let has_deadline = self.peek(db, key).is_some_and(|entry| entry.deadline().is_some());
         has_deadline && self.set_deadline(db, key, None)
-    }
-
-    /// The string at the key, to be changed in place.
-    #[inline(always)]
-    pub fn string_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Str>>, WrongType> {
-        Edit::existing(self, db, key)
-    }
-
-    /// The string at the key, to be changed in place; an empty one if there is none.
-    #[inline(always)]
-    pub fn string_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Str>, WrongType> {
-        Edit::existing_or_new(self, db, key)
-    }
-
-    /// The list at the key, to be changed in place. A list that ends up empty is removed, as with every collection.
-    #[inline(always)]
-    pub fn list_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, List>>, WrongType> {
-        Edit::existing(self, db, key)
-    }
-
-    /// The list at the key; an empty one if there is none.
-    #[inline(always)]
-    pub fn list_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, List>, WrongType> {
-        Edit::existing_or_new(self, db, key)
-    }
-
-    /// The hash at the key, to be changed in place.
-    #[inline(always)]
-    pub fn hash_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Hash>>, WrongType> {
-        Edit::existing(self, db, key)
-    }
-
-    /// The hash at the key; an empty one if there is none.
-    #[inline(always)]
-    pub fn hash_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Hash>, WrongType> {
-        Edit::existing_or_new(self, db, key)
-    }
-
-    /// The set at the key, to be changed in place.
-    #[inline(always)]
-    pub fn set_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Set>>, WrongType> {
-        Edit::existing(self, db, key)
-    }
-
-    /// The set at the key; an empty one if there is none.
-    #[inline(always)]
-    pub fn set_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Set>, WrongType> {
-        Edit::existing_or_new(self, db, key)
-    }
-
-    /// The sorted set at the key, to be changed in place.
-    #[inline(always)]
-    pub fn zset_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, ZSet>>, WrongType> {
-        Edit::existing(self, db, key)
-    }
-
-    /// The sorted set at the key; an empty one if there is none.
-    #[inline(always)]
-    pub fn zset_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, ZSet>, WrongType> {
-        Edit::existing_or_new(self, db, key)
-    }
-
-    /// The stream at the key, to be changed in place. A stream stays when it ends up empty.
-    #[inline(always)]
-    pub fn stream_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, Stream>>, WrongType> {
-        Edit::existing(self, db, key)
-    }
-
-    /// The stream at the key; an empty one if there is none.
-    #[inline(always)]
-    pub fn stream_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Stream>, WrongType> {
-        Edit::existing_or_new(self, db, key)
     }
 
     /// Removes every key of the database. Needs every shard. Returns how many there were.
