@@ -136,12 +136,16 @@ impl Audience {
 
 /// A value to be changed; reads go through `Deref`. When it is dropped the key is marked as changed if it was, and
 /// removed if its collection is empty.
+// An edit that is given to `drop` is moved there, in pieces of 16 bytes and one of 8. In this order the last piece is the
+// word that was written last, and as a whole: docs/decisions/020.
+#[repr(C)]
 pub struct Edit<'t, 'k, T: Kind> {
     txn: &'t mut Txn<'k>,
     place: Place,
     target: u32,
-    changed: bool,
     audience: Audience,
+    /// How many primitives have changed something.
+    changes: usize,
     kind: PhantomData<T>,
 }
 
@@ -176,7 +180,7 @@ impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
             return Err(WrongType);
         }
         let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db(), key));
-        Ok(Edit { txn, place, target, changed: false, audience: Audience::default(), kind: PhantomData })
+        Ok(Edit { txn, place, target, audience: Audience::default(), changes: 0, kind: PhantomData })
     }
 
     /// Drops what the value has let go of, elsewhere if it has many elements.
@@ -195,7 +199,7 @@ impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
 
     /// Those who watch the key see a change even if there is none, where a command says so.
     pub fn mark_changed(&mut self) {
-        self.changed = true;
+        self.changes += 1;
     }
 
     /// Has only these told of the change.
@@ -231,7 +235,7 @@ impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
         let mut log = TypeLog::new(journal.map(|journal| (&mut **journal, target)));
         let (result, changed) =
             T::change(entry, |value| change(value, &mut log)).expect("the type of a live edit");
-        self.changed |= changed;
+        self.changes += usize::from(changed);
         result
     }
 }
@@ -246,7 +250,7 @@ impl Edit<'_, '_, Str> {
         }
         let database = held.shard_mut(self.place.shard()).database_mut(self.place.db());
         let overwritten = database.overwrite(self.place.index, content);
-        self.changed |= overwritten;
+        self.changes += usize::from(overwritten);
         overwritten
     }
 
@@ -279,7 +283,7 @@ impl<T: Kind> Drop for Edit<'_, '_, T> {
     #[inline]
     fn drop(&mut self) {
         let gone = T::is_gone(self);
-        if self.changed {
+        if self.changes > 0 {
             self.txn.touched_at(self.place, self.audience);
         }
         if gone {

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use crate::number::{format_decimal, format_double};
+use crate::number::{SHORT, format_decimal, format_double, short_digits};
 use crate::reply::{Protocol, Reply};
 
 /// Writes replies in either protocol to a buffer that it owns.
@@ -211,6 +211,16 @@ fn header(out: &mut Vec<u8>, sigil: u8, number: u64) {
             let (tens, ones) = (number as u8 / 10, number as u8 % 10);
             out.extend_from_slice(&[sigil, b'0' + tens, b'0' + ones, b'\r', b'\n']);
         }
+        _ if number <= SHORT as u64 => {
+            let (digits, len) = short_digits(number as u32);
+            out.reserve(1 + digits.len());
+            out.push(sigil);
+            let start = out.len();
+            // Eight bytes whatever their number: one store.
+            out.extend_from_slice(&digits);
+            out.truncate(start + len);
+            out.extend_from_slice(b"\r\n");
+        }
         _ => {
             out.push(sigil);
             out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -265,6 +275,16 @@ mod tests {
             bulk(&mut out, &vec![b'x'; len]);
             assert!(out.starts_with(format!("${len}\r\n").as_bytes()));
             assert_eq!(out.len(), len + format!("${len}\r\n\r\n").len());
+        }
+    }
+
+    #[test]
+    fn integers_of_every_width() {
+        for value in (0..19).flat_map(|width| [10_i64.pow(width) - 1, 10_i64.pow(width)]) {
+            let mut encoder = Encoder::new(Protocol::Resp2);
+            encoder.int(value);
+            encoder.int(-value);
+            assert_eq!(encoder.take(), format!(":{value}\r\n:{}\r\n", -value).as_bytes());
         }
     }
 
