@@ -10,7 +10,6 @@ mod waiting;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,13 +19,13 @@ use perigee_resp::{Encoder, Protocol, RequestParser};
 
 use self::batch::Batch;
 use self::input::Input;
-use self::socket::{Attached, Detached, Socket};
+use self::socket::{Attached, Detached};
 use crate::bulk::Bulk;
 use crate::outbox::{KEPT, Link, Outbox};
 use crate::placement::Berth;
 use crate::worker::Arrival;
 
-pub(crate) use self::socket::{Origin, tune};
+pub(crate) use self::socket::{Origin, Socket, tune};
 
 /// What a worker's connections share.
 pub(crate) struct Shared {
@@ -62,7 +61,7 @@ pub(crate) struct Traveller {
 }
 
 /// Serves a connection that has just been accepted.
-pub(crate) async fn serve(mut stream: impl Socket, origin: Origin, shared: Rc<Shared>) {
+pub(crate) async fn serve(stream: impl Socket, origin: Origin, shared: Rc<Shared>) {
     let config = &shared.engine.config;
     let refusal = if shared.engine.clients.len() as i64 >= config.number(Param::MaxClients) {
         Some(TOO_MANY)
@@ -77,7 +76,7 @@ pub(crate) async fn serve(mut stream: impl Socket, origin: Origin, shared: Rc<Sh
     shared.engine.count_connection(refusal.is_none());
     if let Some(refusal) = refusal {
         // Whether it arrives or not, the connection ends here.
-        drop(poll_fn(|context| Pin::new(&mut stream).poll_write(context, refusal)).await);
+        drop(poll_fn(|context| stream.poll_send(context, refusal)).await);
         return;
     }
     let env = shared.worker.env(&shared.engine);

@@ -2,12 +2,9 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::task::Poll;
 
 use perigee_commands::config::Param;
-use tokio::io::ReadBuf;
-use tokio_util::io::poll_read_buf;
 
 use super::socket::Socket;
 use super::{ARENA, Connection};
@@ -66,16 +63,15 @@ impl<S: Socket> Connection<'_, S> {
             {
                 return Poll::Ready(Ok(Input::Move(worker)));
             }
-            let mut stream = self.link.stream.borrow_mut();
-            let stream = Pin::new(&mut *stream);
+            let stream = &self.link.stream;
             if have > 0 {
-                return poll_read_buf(stream, context, &mut self.talk.pending)
+                return stream
+                    .poll_receive_more(context, &mut self.talk.pending)
                     .map_ok(|count| if count == 0 { Input::End } else { Input::Pending });
             }
-            let mut arena = self.shared.arena.borrow_mut();
             // What comes behind a large argument is not copied again.
-            let mut buffer = ReadBuf::new(&mut arena[..largest]);
-            stream.poll_read(context, &mut buffer).map_ok(|()| match buffer.filled().len() {
+            let arena = &mut self.shared.arena.borrow_mut()[..largest];
+            stream.poll_receive(context, arena).map_ok(|count| match count {
                 0 => Input::End,
                 count => Input::Arena(count),
             })

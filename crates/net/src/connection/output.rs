@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::task::Poll;
 
 use super::Connection;
@@ -29,9 +28,8 @@ impl<S: Socket> Connection<'_, S> {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
                 let waiting = &self.talk.out.out()[written..];
-                let mut stream = self.link.stream.borrow_mut();
                 let part = &waiting[..waiting.len().min(TURN)];
-                let progress = Pin::new(&mut *stream).poll_write(context, part);
+                let progress = self.link.stream.poll_send(context, part);
                 if progress.is_pending() {
                     noted = true;
                     self.talk.client.note_unwritten(waiting.len());

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tokio::io::Interest;
 
 /// Where a connection comes from.
 pub(crate) struct Origin {
@@ -45,10 +48,75 @@ pub(crate) fn tune(stream: &std::net::TcpStream, keepalive_s: i64) -> io::Result
     Ok(())
 }
 
-/// A socket that can change its worker.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Sized + 'static {
+/// A socket that can change its worker. What is read and written goes straight to the system: the C library's calls are points where a
+/// thread may be cancelled, which costs them more than it does to parse a request.
+pub(crate) trait Socket: AsFd + Sized + 'static {
     /// Leaves this worker's runtime.
     fn detach(self) -> io::Result<Detached>;
+
+    /// Ready once there seems to be something to read; wakes whoever asked last.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ready once there seems to be room; wakes whoever asked last.
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Has the runtime know it if `io` would have to wait.
+    fn try_io(&self, interest: Interest, io: impl FnOnce() -> io::Result<()>) -> io::Result<()>;
+
+    /// Reads, and answers how many bytes; 0 at the end.
+    fn poll_receive(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let room = buffer.len();
+        poll_io(self, Interest::READABLE, context, room, || {
+            recv(self, &mut *buffer, RecvFlags::empty()).map(|(count, _)| count)
+        })
+    }
+
+    /// Reads as much as there is room for behind what the buffer holds.
+    fn poll_receive_more(&self, context: &mut Context<'_>, buffer: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let room = buffer.capacity() - buffer.len();
+        poll_io(self, Interest::READABLE, context, room, || {
+            recv(self, spare_capacity(buffer), RecvFlags::empty()).map(|(count, _)| count)
+        })
+    }
+
+    /// Writes, and answers how many bytes.
+    fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        poll_io(self, Interest::WRITABLE, context, bytes.len(), || send(self, bytes, SendFlags::NOSIGNAL))
+    }
+}
+
+/// Moves up to `wanted` bytes once the socket is ready.
+#[inline]
+fn poll_io(
+    socket: &impl Socket,
+    interest: Interest,
+    context: &mut Context<'_>,
+    wanted: usize,
+    mut transfer: impl FnMut() -> rustix::io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        let readiness = match interest {
+            Interest::READABLE => socket.poll_readable(context),
+            _ => socket.poll_writable(context),
+        };
+        if let Err(error) = ready!(readiness) {
+            return Poll::Ready(Err(error));
+        }
+        let mut moved = None;
+        let outcome = socket.try_io(interest, || {
+            let count = transfer()?;
+            moved = Some(count);
+            // The rest would have to wait: to be told so spares the next attempt.
+            if (1..wanted).contains(&count) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (moved, outcome) {
+            (Some(count), _) => return Poll::Ready(Ok(count)),
+            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                return Poll::Ready(Err(error));
+            }
+            (None, _) => {}
+        }
+    }
 }
 
 /// A socket between two workers.
@@ -61,11 +129,35 @@ impl Socket for tokio::net::TcpStream {
     fn detach(self) -> io::Result<Detached> {
         self.into_std().map(Detached::Tcp)
     }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_ready(context)
+    }
+
+    fn try_io(&self, interest: Interest, io: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        Self::try_io(self, interest, io)
+    }
 }
 
 impl Socket for tokio::net::UnixStream {
     fn detach(self) -> io::Result<Detached> {
         self.into_std().map(Detached::Unix)
+    }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_ready(context)
+    }
+
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_ready(context)
+    }
+
+    fn try_io(&self, interest: Interest, io: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        Self::try_io(self, interest, io)
     }
 }
 

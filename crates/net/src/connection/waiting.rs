@@ -2,12 +2,10 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use perigee_commands::Suspended;
-use tokio::io::AsyncWrite;
-use tokio_util::io::poll_read_buf;
 
 use super::Connection;
 use super::batch::WRITE_THRESHOLD;
@@ -38,15 +36,15 @@ impl<'s, S: Socket> Connection<'s, S> {
                     return Poll::Ready(false);
                 }
                 self.talk.client.mailbox.drain(|message| mail.bytes.extend_from_slice(&message));
-                let mut stream = self.link.stream.borrow_mut();
-                if mail.poll_write(Pin::new(&mut *stream), context).is_err() {
+                let stream = &self.link.stream;
+                if mail.poll_send(stream, context).is_err() {
                     return Poll::Ready(false);
                 }
                 self.talk.client.note_unwritten(mail.waiting().len());
                 // Read on, to see the client leave; what it sends meanwhile is run afterwards.
                 while self.talk.pending.len() < WRITE_THRESHOLD {
                     self.talk.pending.reserve(KEPT);
-                    match poll_read_buf(Pin::new(&mut *stream), context, &mut self.talk.pending) {
+                    match stream.poll_receive_more(context, &mut self.talk.pending) {
                         Poll::Ready(Ok(1..)) => self.talk.unrun = true,
                         Poll::Ready(_) => return Poll::Ready(false),
                         Poll::Pending => break,
@@ -80,13 +78,9 @@ impl Outgoing {
     }
 
     /// Writes as much as the socket takes.
-    fn poll_write(
-        &mut self,
-        mut stream: Pin<&mut impl AsyncWrite>,
-        context: &mut Context<'_>,
-    ) -> io::Result<()> {
+    fn poll_send(&mut self, stream: &impl Socket, context: &mut Context<'_>) -> io::Result<()> {
         while self.written < self.bytes.len() {
-            match stream.as_mut().poll_write(context, &self.bytes[self.written..])? {
+            match stream.poll_send(context, &self.bytes[self.written..])? {
                 Poll::Ready(count) => self.written += count,
                 Poll::Pending => return Ok(()),
             }
