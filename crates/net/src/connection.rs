@@ -92,7 +92,7 @@ pub(crate) async fn serve(stream: impl Socket, origin: Origin, shared: Rc<Shared
         pending: Vec::new(),
         bulk: None,
         unrun: false,
-        out: Encoder::new(Protocol::Resp2),
+        out: Encoder::sharing(Protocol::Resp2),
         spoke: 0,
     };
     converse(stream, talk, &shared).await;
@@ -197,10 +197,11 @@ impl<'s, S: Socket> Connection<'s, S> {
             };
             let out = self.talk.out.out_mut();
             self.talk.client.mailbox.drain(|message| out.extend_from_slice(&message));
-            self.talk.client.count_traffic(0, out.len());
-            if matches!(batch, Batch::Exhausted) && out.len() <= KEPT && !self.link.is_stalled() {
-                if !out.is_empty() {
-                    self.shared.outbox.post(&self.link, out);
+            let length = self.talk.out.len();
+            self.talk.client.count_traffic(0, length);
+            if matches!(batch, Batch::Exhausted) && length <= KEPT && !self.link.is_stalled() {
+                if length > 0 {
+                    self.shared.outbox.post(&self.link, self.talk.out.out_mut());
                 }
                 continue;
             }

@@ -1,13 +1,13 @@
 //! Sockets: where they come from, how they are set up, and how they change their worker.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use tokio::io::Interest;
 
 /// Where a connection comes from.
@@ -82,6 +82,17 @@ pub(crate) trait Socket: AsFd + Sized + 'static {
     /// Writes, and answers how many bytes.
     fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         poll_io(self, Interest::WRITABLE, context, bytes.len(), || send(self, bytes, SendFlags::NOSIGNAL))
+    }
+
+    /// Writes, from the first part on, and answers how many bytes.
+    fn poll_send_parts(&self, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let [part] = parts {
+            return self.poll_send(context, part);
+        }
+        let wanted = parts.iter().map(|part| part.len()).sum();
+        poll_io(self, Interest::WRITABLE, context, wanted, || {
+            sendmsg(self, parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+        })
     }
 }
 

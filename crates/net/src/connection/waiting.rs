@@ -56,9 +56,7 @@ impl<'s, S: Socket> Connection<'s, S> {
         };
         if !mail.waiting().is_empty() {
             // What was being written goes first.
-            let reply = self.talk.out.take();
-            self.talk.out.out_mut().extend_from_slice(mail.waiting());
-            self.talk.out.out_mut().extend_from_slice(&reply);
+            self.talk.out.prepend(mail.waiting().to_vec());
             self.talk.client.note_unwritten(0);
         }
         served
