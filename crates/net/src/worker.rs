@@ -61,7 +61,7 @@ fn work(
         .event_interval(61)
         .build()?;
     let host = make_host(engine, id);
-    let seed = connection::fresh_seed();
+    let seed = fresh_seed();
     let worker =
         Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::<TokioTimer>::default(), host);
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
@@ -104,6 +104,12 @@ fn work(
         Ok(())
     };
     local.block_on(&runtime, tasks)
+}
+
+/// A seed that differs for every worker and start.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 async fn accept_tcp(listener: tokio::net::TcpListener, shared: Rc<Shared>) {
