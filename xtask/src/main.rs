@@ -12,6 +12,7 @@ mod docs;
 mod fuzz;
 mod history;
 mod memory;
+mod miri;
 mod oracle;
 mod preempt;
 mod programs;
@@ -32,6 +33,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
     ("memory", memory::run, memory::HELP),
+    ("miri", miri::run, miri::HELP),
     ("oracle", oracle::run, oracle::HELP),
     ("history", history::run, history::HELP),
     ("preempt", preempt::run, preempt::HELP),

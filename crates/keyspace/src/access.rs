@@ -123,6 +123,7 @@ mod tests {
 
     /// The table in Redis's documentation of `lfu-log-factor`, within what chance allows.
     #[test]
+    #[cfg_attr(miri, ignore = "minutes of safe code")]
     fn the_count_is_logarithmic() {
         for (factor, uses, expected) in [
             (0, 100, 104..=106),

@@ -34,7 +34,7 @@ pub(crate) fn heavy() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 mod system {
     use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -47,7 +47,7 @@ mod system {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod system {
     pub(super) fn register() -> bool {
         false

@@ -159,6 +159,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes of safe code")]
     fn shallow_segments_split_under_a_deep_directory() {
         let mut index = Index::default();
         for at in 0..60_000 {
@@ -170,6 +171,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes of safe code")]
     fn equal_hashes_do_not_split_for_ever() {
         let mut index = Index::default();
         let positions = SEGMENT + 3;

@@ -95,6 +95,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes of safe code")]
     fn damage_is_found_or_harmless() {
         for node in stream().nodes() {
             let bytes = node.to_listpack();
