@@ -19,7 +19,7 @@ use crate::output_limits::{OutputLimits, Verdict};
 pub struct Clients {
     by_id: DashMap<u64, Arc<Client>>,
     last_id: AtomicU64,
-    /// How many wait in a blocking command.
+    /// How many wait in a blocking command, or for the end of CLIENT PAUSE.
     pub(crate) blocked: AtomicUsize,
     pub(crate) output_limits: Arc<OutputLimits>,
 }
@@ -68,6 +68,12 @@ impl Clients {
         self.by_id.get(&id).map(|client| client.clone())
     }
 
+    /// Counts a client as blocked until the guard is dropped.
+    pub(crate) fn count_blocked(&self) -> BlockedGuard<'_> {
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+        BlockedGuard(&self.blocked)
+    }
+
     /// All clients, oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         let mut all: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
@@ -83,6 +89,15 @@ impl Clients {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+}
+
+/// A client that waits is counted as long as this lives.
+pub(crate) struct BlockedGuard<'c>(&'c AtomicUsize);
+
+impl Drop for BlockedGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -349,7 +349,7 @@ impl Session {
             transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
         if matches!(entry.command.scope, Scope::Queued)
-            && let Some(exec) = Exec::take(self, entry, transaction, out)
+            && let Some(exec) = Exec::take(env, self, entry, transaction, out)
         {
             return match begun.take() {
                 Some(transaction) => self.run_exec(env, transaction, entry, exec, out),
@@ -393,11 +393,12 @@ impl Session {
             Suspend::Block(blocked) => {
                 let (block, again) = *blocked;
                 let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
-                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
+                let mut blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 blocked.look_again_at(again.at_ms);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
                 *begun = None;
+                blocked.spent_ns = env.worker.lap_ns();
                 wait(State::Blocked(blocked))
             }
             Suspend::Script(run) => {
@@ -510,9 +511,11 @@ impl Session {
             let env = env.renewed();
             let flow = match state {
                 State::Paused(args) => {
+                    let blocked = env.engine.clients.count_blocked();
                     self.client.mark(Mark::Blocked, true);
                     env.engine.pause.wait(env).await;
                     self.client.mark(Mark::Blocked, false);
+                    drop(blocked);
                     let (env, slices) = (env.renewed(), args.slices());
                     let named = env.engine.commands.find(slices[0]);
                     match gate::admit(env, self, named, &slices, out) {
@@ -538,7 +541,7 @@ impl Session {
                 }
                 State::Blocked(blocked) => {
                     self.client.mark(Mark::Blocked, true);
-                    blocked.wait(env, out).await;
+                    blocked.wait(env, self, out).await;
                     self.client.mark(Mark::Blocked, false);
                     self.waiting.clear();
                     self.end_tracked(env.renewed(), None, out);

@@ -67,18 +67,18 @@ fn work(
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
     let local = LocalSet::new();
     let tasks = async {
-        let mut paths = Vec::new();
+        let (mut doors, mut paths) = (Vec::new(), Vec::new());
         for listener in listeners {
             match listener {
                 Listener::Tcp(listener) => {
                     let listener = tokio::net::TcpListener::from_std(listener)?;
-                    tokio::task::spawn_local(accept_tcp(listener, shared.clone()));
+                    doors.push(tokio::task::spawn_local(accept_tcp(listener, shared.clone())));
                 }
                 Listener::Unix(listener, path) => {
                     let listener = tokio::net::UnixListener::from_std(listener)?;
                     let name = path.display().to_string();
                     paths.push(path);
-                    tokio::task::spawn_local(accept_unix(listener, name, shared.clone()));
+                    doors.push(tokio::task::spawn_local(accept_unix(listener, name, shared.clone())));
                 }
             }
         }
@@ -97,10 +97,19 @@ fn work(
         }
         ready();
         engine.shutdown.wait().await;
+        for door in doors {
+            door.abort();
+            // It ends as one that was aborted.
+            drop(door.await);
+        }
         for path in paths {
             // It may have been removed by hand; there is nothing left to do about it.
             drop(std::fs::remove_file(path));
         }
+        if id == 0 {
+            engine.shutdown.note_shut();
+        }
+        engine.shutdown.wait_until_shut().await;
         Ok(())
     };
     local.block_on(&runtime, tasks)
@@ -175,6 +184,9 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
     loop {
         let hz = shared.engine.config.number(Param::Hz).max(1) as u64;
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        if shared.engine.is_cron_paused() {
+            continue;
+        }
         let env = shared.worker.env(&shared.engine);
         let mut more = true;
         while more {

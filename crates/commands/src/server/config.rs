@@ -38,7 +38,8 @@ fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut found: Vec<(String, usize)> = Vec::new();
     for &pattern in &call.args[2..] {
         let names: Vec<(String, usize)> = if pattern.iter().any(|byte| b"[*?".contains(byte)) {
-            names().filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true)).collect()
+            let shown = names().filter(|(_, at)| !PARAMETERS[*at].is_hidden());
+            shown.filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true)).collect()
         } else {
             // A plain name comes back as it was written.
             let name = String::from_utf8_lossy(pattern).into_owned();
@@ -154,6 +155,15 @@ const REWRITE: Command = operator("rewrite", "config|rewrite", 2, rewrite).docs(
 );
 
 fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    rewrite_file(call, false)
+}
+
+/// CONFIG REWRITE with every parameter.
+pub(crate) fn rewrite_all(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    rewrite_file(call, true)
+}
+
+fn rewrite_file(call: &mut Call<'_, '_>, all: bool) -> Result<(), Error> {
     let engine = call.env.engine;
     let path = &engine.process.config_file;
     if path.is_empty() {
@@ -169,7 +179,7 @@ fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
     } else {
         Vec::new()
     };
-    let text = engine.config.rewritten(&old, &users);
+    let text = engine.config.rewritten(&old, &users, all);
     if let Err(error) = (engine.process.replace_file)(path, &text) {
         return Err(not_rewritten(call, &error));
     }
