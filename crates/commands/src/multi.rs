@@ -94,7 +94,7 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
             call.session.watched.push(watched);
         }
     }
-    call.session.client.watches.store(call.session.watched.len() as u32, Ordering::Relaxed);
+    call.session.note_watched();
     call.reply.ok();
     Ok(())
 }

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::acl::Identity;
 use crate::blocking::{self, Blocked, Waiter};
 use crate::call::{Call, Suspend};
-use crate::clients::{Client, Mark};
+use crate::clients::{Client, Interest, Mark};
 use crate::effects::Effects;
 use crate::engine::{Engine, Env};
 use crate::gate::{self, Passage};
@@ -686,11 +686,17 @@ impl Session {
         env.engine.clients.disconnect(self.client.id);
     }
 
+    /// Tells others how much it watches.
+    pub(crate) fn note_watched(&self) {
+        self.client.watches.store(self.watched.len() as u32, std::sync::atomic::Ordering::Relaxed);
+        self.client.note_interest(Interest::Watched, self.watched.iter().map(|(_, key)| &**key));
+    }
+
     /// Watches nothing from now on. Whoever next has the locks takes the session out of the keys' lists.
     pub(crate) fn abandon_watches(&mut self) {
         let flag = std::mem::take(&mut self.watch_flag);
         self.abandoned_watches.extend(self.watched.drain(..).map(|key| (key, flag.clone())));
-        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
+        self.note_watched();
     }
 
     pub(crate) fn unwatch_all(&mut self, txn: &mut Txn<'_>) {
@@ -701,7 +707,7 @@ impl Session {
             txn.unwatch(db, &key, &flag);
         }
         self.watch_flag = Arc::default();
-        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
+        self.note_watched();
     }
 }
 
