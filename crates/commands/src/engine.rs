@@ -22,6 +22,7 @@ use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
 use crate::generic::Switches;
 use crate::latency::LatencyMonitor;
+use crate::listening::Listening;
 use crate::maxmemory::{Memory, Pool, Told};
 use crate::pause::Pause;
 use crate::payload::NodeLimits;
@@ -63,6 +64,8 @@ pub struct Engine {
     pub monitors: Monitors,
     /// How the server is to end, once somebody said so.
     pub shutdown: Shutdown,
+    /// Where it is listened for connections.
+    pub listening: Listening,
     /// What the host tells about the process.
     pub process: Process,
     /// CLIENT PAUSE.
@@ -225,6 +228,7 @@ impl Engine {
             waiters: DashMap::new(),
             counters: Counters::default(),
             switches: Switches::default(),
+            listening: Listening::default(),
             plain_node_bytes: AtomicUsize::new(NodeLimits::default().plain_from),
             workers: Mutex::default(),
             keyspace,

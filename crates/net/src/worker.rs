@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 
 use crate::clock::{SystemClock, TokioTimer};
 use crate::connection::{self, Origin, Shared, Traveller};
+use crate::doors::Doors;
 use crate::placement::{Berth, Crew, Placement};
 use crate::{Listener, MakeHost, Server};
 
@@ -28,16 +29,23 @@ pub(crate) fn run(server: Server, ready: impl FnOnce()) -> io::Result<()> {
     let Server { engine, listeners, workers, make_host } = server;
     let (doors, receivers): (Vec<_>, Vec<_>) = (0..workers.max(1)).map(|_| unbounded_channel()).unzip();
     let crew = Crew::new(doors);
+    let (doors, opened) = Doors::new(&listeners)?;
+    let exchanged = doors.clone();
+    engine.listening.exchange_by(move |config| {
+        let outcome = exchanged.exchange(config);
+        outcome.inspect_err(|error| tracing::warn!("Could not listen on {error}")).is_ok()
+    });
+    let entrance = Entrance { listeners, opened, doors };
     let mut receivers = receivers.into_iter();
     let first = receivers.next().expect("there is at least one worker");
     let mut threads = Vec::new();
     for (id, receiver) in receivers.enumerate().map(|(at, receiver)| (at + 1, receiver)) {
         let (engine, make_host, berth) = (engine.clone(), make_host.clone(), Berth::new(crew.clone(), id));
         let name = format!("perigee-worker-{id}");
-        let body = move || work(&engine, id, workers, &make_host, receiver, berth, Vec::new(), || {});
+        let body = move || work(&engine, id, workers, &make_host, receiver, berth, None, || {});
         threads.push(std::thread::Builder::new().name(name).spawn(body)?);
     }
-    let result = work(&engine, 0, workers, &make_host, first, Berth::new(crew, 0), listeners, ready);
+    let result = work(&engine, 0, workers, &make_host, first, Berth::new(crew, 0), Some(entrance), ready);
     for thread in threads {
         thread.join().map_err(|_| io::Error::other("a worker has panicked"))??;
     }
@@ -52,7 +60,7 @@ fn work(
     make_host: &MakeHost,
     arrivals: UnboundedReceiver<Arrival>,
     berth: Berth,
-    listeners: Vec<Listener>,
+    entrance: Option<Entrance>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,20 +75,24 @@ fn work(
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
     let local = LocalSet::new();
     let tasks = async {
-        let (mut doors, mut paths) = (Vec::new(), Vec::new());
-        for listener in listeners {
-            match listener {
-                Listener::Tcp(listener) => {
-                    let listener = tokio::net::TcpListener::from_std(listener)?;
-                    doors.push(tokio::task::spawn_local(accept_tcp(listener, shared.clone())));
-                }
-                Listener::Unix(listener, path) => {
-                    let listener = tokio::net::UnixListener::from_std(listener)?;
-                    let name = path.display().to_string();
-                    paths.push(path);
-                    doors.push(tokio::task::spawn_local(accept_unix(listener, name, shared.clone())));
+        let (mut paths, mut doors) = (Vec::new(), None);
+        if let Some(entrance) = entrance {
+            for listener in entrance.listeners {
+                match listener {
+                    Listener::Tcp(listener) => {
+                        let listener = tokio::net::TcpListener::from_std(listener)?;
+                        tokio::task::spawn_local(accept_tcp(listener, shared.clone()));
+                    }
+                    Listener::Unix(listener, path) => {
+                        let listener = tokio::net::UnixListener::from_std(listener)?;
+                        let name = path.display().to_string();
+                        paths.push(path);
+                        tokio::task::spawn_local(accept_unix(listener, name, shared.clone()));
+                    }
                 }
             }
+            tokio::task::spawn_local(accept_opened(entrance.opened, shared.clone()));
+            doors = Some(entrance.doors);
         }
         let writer = shared.clone();
         tokio::task::spawn_local(async move { writer.outbox.write_all().await });
@@ -97,16 +109,12 @@ fn work(
         }
         ready();
         engine.shutdown.wait().await;
-        for door in doors {
-            door.abort();
-            // It ends as one that was aborted.
-            drop(door.await);
-        }
         for path in paths {
             // It may have been removed by hand; there is nothing left to do about it.
             drop(std::fs::remove_file(path));
         }
-        if id == 0 {
+        if let Some(doors) = doors {
+            doors.shut();
             engine.shutdown.note_shut();
         }
         engine.shutdown.wait_until_shut().await;
@@ -115,10 +123,29 @@ fn work(
     local.block_on(&runtime, tasks)
 }
 
+/// Where the first worker lets clients in.
+struct Entrance {
+    listeners: Vec<Listener>,
+    /// Sockets that CONFIG SET has opened.
+    opened: UnboundedReceiver<std::net::TcpListener>,
+    doors: Arc<Doors>,
+}
+
+async fn accept_opened(mut opened: UnboundedReceiver<std::net::TcpListener>, shared: Rc<Shared>) {
+    while let Some(listener) = opened.recv().await {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => drop(tokio::task::spawn_local(accept_tcp(listener, shared.clone()))),
+            Err(error) => tracing::warn!("Could not listen: {error}"),
+        }
+    }
+}
+
+/// Lets clients in until the socket is shut.
 async fn accept_tcp(listener: tokio::net::TcpListener, shared: Rc<Shared>) {
     loop {
         match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => deal(&shared, Arrival::Tcp(stream, peer)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => rest_after(&error).await,
         }
     }

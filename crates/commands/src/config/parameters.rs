@@ -91,8 +91,8 @@ const SIGNAL: Kind = Kind::Flags(&["default", "save", "nosave", "now", "force"])
 parameters! {
     live {
     // Network.
-    Bind "bind", Kind::List, "* -::*", Fixed;
-    Port "port", range(0, 65535), "6379", Fixed;
+    Bind "bind", Kind::List, "* -::*", Mutable;
+    Port "port", range(0, 65535), "6379", Mutable;
     ProtectedMode "protected-mode", Kind::Bool, "yes", Mutable;
     TcpBacklog "tcp-backlog", range(0, INT), "511", Fixed;
     UnixSocket "unixsocket", Kind::Text, "", Fixed;
@@ -211,7 +211,7 @@ parameters! {
     "key-load-delay", range(-INT - 1, INT), "0", Mutable;
     "loading-process-events-interval-bytes", range(1024, INT), "2097152", Mutable;
     // Replication.
-    "replicaof" | "slaveof", Kind::List, "", Fixed;
+    "replicaof" | "slaveof", Kind::Master, "", Fixed;
     "masteruser", Kind::Text, "", Mutable;
     "masterauth", Kind::Secret, "", Mutable;
     "replica-serve-stale-data" | "slave-serve-stale-data", Kind::Bool, "yes", Mutable;

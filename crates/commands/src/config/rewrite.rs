@@ -56,7 +56,9 @@ impl Config {
         match kind {
             Kind::Save if !value.is_empty() => grouped(2),
             Kind::OutputLimits => grouped(4),
-            Kind::List | Kind::Percentiles if !value.is_empty() => vec![format!("{name} {value}").into()],
+            Kind::List | Kind::Master | Kind::Percentiles if !value.is_empty() => {
+                vec![format!("{name} {value}").into()]
+            }
             _ => vec![format!("{name} {}", quoted(&value)).into()],
         }
     }
