@@ -38,7 +38,7 @@ impl Skipped {
         Self::parse(&text).context("skipped.list")
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut inside = false;
         for (index, line) in text.lines().enumerate() {
