@@ -11,7 +11,7 @@ use crate::{fuzz, programs};
 pub(crate) const HELP: &str = "\
 ci [STEP]...
     Runs all steps (or those named) and prints a summary: fmt, clippy, test, doc, docs, oracle,
-    clients, bench, memory, history, fuzz.";
+    suite, clients, bench, memory, history, fuzz.";
 
 /// Enough for a change to be seen to be sound; longer runs are for the desk.
 const ORACLE: &[&str] = &["oracle", "--seed", "1", "--commands", "50000"];
@@ -23,6 +23,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("doc", &["doc", "--workspace", "--no-deps"]),
     ("docs", &["docs", "--check"]),
     ("oracle", ORACLE),
+    ("suite", &["suite", "--short"]),
     ("clients", &["clients", "--short"]),
     ("bench", &["bench", "--quick"]),
     ("memory", &["memory", "--short"]),
@@ -31,7 +32,7 @@ const STEPS: &[(&str, &[&str])] = &[
 ];
 
 /// The steps that this program does itself; cargo does the others.
-const OWN: &[&str] = &["docs", "oracle", "clients", "bench", "memory", "history", "fuzz"];
+const OWN: &[&str] = &["docs", "oracle", "suite", "clients", "bench", "memory", "history", "fuzz"];
 
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let names = arguments.finish()?;
@@ -56,7 +57,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
 fn step(name: &str, words: &[&str]) -> Result<()> {
     let own = OWN.contains(&name);
     if own && !["docs", "fuzz", "memory", "history"].contains(&name) {
-        install_redis()?;
+        install("redis-server", "redis-server")?;
+        install("redis-cli", "redis-tools")?;
+    }
+    // Without it, the step says that it is skipped.
+    if name == "suite"
+        && let Err(error) = install("tclsh", "tcl")
+    {
+        println!("{error:#}");
     }
     if name == "fuzz"
         && let Some(why) = fuzz::missing()
@@ -74,13 +82,13 @@ fn step(name: &str, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The oracle needs the real server.
-fn install_redis() -> Result<()> {
-    if programs::on_path("redis-server").is_some() && programs::on_path("redis-cli").is_some() {
+/// Installs the package that has the program, if the program is not there.
+fn install(program: &str, package: &str) -> Result<()> {
+    if programs::on_path(program).is_some() {
         return Ok(());
     }
-    println!("installing redis-server");
-    for words in [&["update"][..], &["install", "-y", "redis-server"]] {
+    println!("installing {package}");
+    for words in [&["update"][..], &["install", "-y", package]] {
         let status = Command::new("apt-get").args(words).env("DEBIAN_FRONTEND", "noninteractive").status();
         ensure!(status.context("apt-get")?.success(), "apt-get {} failed", words.join(" "));
     }

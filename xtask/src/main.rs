@@ -10,6 +10,7 @@ mod clients;
 mod connection;
 mod docs;
 mod fuzz;
+mod glob;
 mod history;
 mod memory;
 mod miri;
@@ -17,6 +18,7 @@ mod oracle;
 mod preempt;
 mod programs;
 mod server;
+mod suite;
 mod syntax;
 mod value;
 
@@ -37,6 +39,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("oracle", oracle::run, oracle::HELP),
     ("history", history::run, history::HELP),
     ("preempt", preempt::run, preempt::HELP),
+    ("suite", suite::run, suite::HELP),
 ];
 
 fn main() -> ExitCode {

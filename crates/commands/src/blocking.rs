@@ -16,13 +16,14 @@ use perigee_keyspace::{DbKey, Footprint, Txn, ValueRef};
 use perigee_resp::{Encoder, Protocol, Reply};
 
 use crate::call::{Call, Suspend};
-use crate::clients::Client;
+use crate::clients::{BlockedGuard, Client};
 use crate::commit;
 use crate::engine::Env;
 use crate::error::Error;
 use crate::long_double::LongDouble;
 use crate::session::{OwnedArgs, Session, Transaction, execute};
 use crate::spec::{Flags, Group};
+use crate::stats;
 use crate::table::Entry;
 
 /// A handler's wish to wait.
@@ -211,6 +212,8 @@ pub(crate) struct Blocked {
     waiter: Arc<Waiter>,
     pub(crate) keys: Vec<DbKey>,
     deadline_ms: Option<u64>,
+    /// What the command took until it had to wait, in nanoseconds.
+    pub(crate) spent_ns: u64,
 }
 
 impl Blocked {
@@ -243,7 +246,7 @@ impl Blocked {
             txn.wait_for(*db, key, id);
         }
         env.engine.waiters.insert(id, waiter.clone());
-        Blocked { waiter, keys, deadline_ms: block.deadline_ms }
+        Blocked { waiter, keys, deadline_ms: block.deadline_ms, spent_ns: 0 }
     }
 
     /// Runs the command again at a moment, though nothing changes.
@@ -252,21 +255,24 @@ impl Blocked {
     }
 
     /// Waits for an outcome and answers with it.
-    pub(crate) async fn wait(self, env: Env<'_>, out: &mut Encoder) {
+    pub(crate) async fn wait(self, env: Env<'_>, session: &Session, out: &mut Encoder) {
         let guard = Leaving::new(env, &self.waiter);
         let outcome = self.outcome(env).await;
         drop(guard);
         if !matches!(outcome, Outcome::Served { queued: false, .. }) {
             self.leave_queues(env.renewed()).await;
         }
-        env.worker.stats.count_call(self.waiter.entry);
+        let Waiter { entry, args, on_timeout, .. } = &*self.waiter;
         match outcome {
             Outcome::Served { reply, .. } => out.out_mut().extend_from_slice(&reply),
             Outcome::Unblocked { with_error: true } => {
-                Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK").reply_to(out);
+                let error = Error::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                stats::count_failure(env, *entry, &error);
+                error.reply_to(out);
             }
-            _ => Block::give_up(self.waiter.on_timeout, out),
+            _ => Block::give_up(*on_timeout, out),
         }
+        stats::record_waited(env.renewed(), session, *entry, &args.slices(), self.spent_ns);
     }
 
     async fn outcome(&self, env: Env<'_>) -> Outcome {
@@ -340,18 +346,17 @@ pub(crate) fn serve_all<'e>(env: Env<'e>, mut transaction: Transaction<'e>, keys
 struct Leaving<'w, 'e> {
     env: Env<'e>,
     waiter: &'w Arc<Waiter>,
+    _blocked: BlockedGuard<'e>,
 }
 
 impl<'w, 'e> Leaving<'w, 'e> {
     fn new(env: Env<'e>, waiter: &'w Arc<Waiter>) -> Self {
-        env.engine.clients.blocked.fetch_add(1, Ordering::Relaxed);
-        Leaving { env, waiter }
+        Leaving { env, waiter, _blocked: env.engine.clients.count_blocked() }
     }
 }
 
 impl Drop for Leaving<'_, '_> {
     fn drop(&mut self) {
-        self.env.engine.clients.blocked.fetch_sub(1, Ordering::Relaxed);
         self.env.engine.waiters.remove_if(&self.waiter.client.id, |_, other| Arc::ptr_eq(other, self.waiter));
         *self.waiter.outcome.lock() = Outcome::Gone;
     }

@@ -19,7 +19,7 @@ use crate::output_limits::{OutputLimits, Verdict};
 pub struct Clients {
     by_id: DashMap<u64, Arc<Client>>,
     last_id: AtomicU64,
-    /// How many wait in a blocking command.
+    /// How many wait in a blocking command, or for the end of CLIENT PAUSE.
     pub(crate) blocked: AtomicUsize,
     pub(crate) output_limits: Arc<OutputLimits>,
 }
@@ -47,6 +47,7 @@ impl Clients {
             traffic: Default::default(),
             redirect: AtomicU64::new(0),
             held_bytes: AtomicUsize::new(0),
+            interest_bytes: Default::default(),
             unread_bytes: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
             output_limits: self.output_limits.clone(),
@@ -68,6 +69,12 @@ impl Clients {
         self.by_id.get(&id).map(|client| client.clone())
     }
 
+    /// Counts a client as blocked until the guard is dropped.
+    pub(crate) fn count_blocked(&self) -> BlockedGuard<'_> {
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+        BlockedGuard(&self.blocked)
+    }
+
     /// All clients, oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         let mut all: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
@@ -85,6 +92,29 @@ impl Clients {
         self.by_id.is_empty()
     }
 }
+
+/// A client that waits is counted as long as this lives.
+pub(crate) struct BlockedGuard<'c>(&'c AtomicUsize);
+
+impl Drop for BlockedGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why a client wants names to be kept for it.
+#[derive(Clone, Copy)]
+pub(crate) enum Interest {
+    /// It watches these keys.
+    Watched,
+    /// It listens to these channels and patterns.
+    Channels,
+    /// It tracks keys with these prefixes.
+    Prefixes,
+}
+
+/// Beside the name itself, which stands in the session and in a registry.
+const BYTES_A_NAME: usize = 96;
 
 /// What is said of a client.
 #[derive(Clone, Default)]
@@ -127,6 +157,8 @@ pub struct Client {
     pub(crate) redirect: AtomicU64,
     /// What MULTI has queued, in bytes.
     pub(crate) held_bytes: AtomicUsize,
+    /// What is kept of the names that it waits to hear of, in bytes: one for each [`Interest`].
+    interest_bytes: [AtomicUsize; 3],
     /// Bytes that it has sent and that were not run yet.
     pub(crate) unread_bytes: AtomicUsize,
     killed: AtomicBool,
@@ -289,8 +321,15 @@ impl Client {
 
     /// Bytes that it makes the server hold.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let held = [&self.held_bytes, &self.unread_bytes].map(|bytes| bytes.load(Ordering::Relaxed));
-        size_of::<Client>() + self.output_bytes() + held.iter().sum::<usize>()
+        let held = [&self.held_bytes, &self.unread_bytes].into_iter().chain(&self.interest_bytes);
+        let held: usize = held.map(|bytes| bytes.load(Ordering::Relaxed)).sum();
+        size_of::<Client>() + self.output_bytes() + held
+    }
+
+    /// Notes the names that it is interested in by now.
+    pub(crate) fn note_interest<'n>(&self, interest: Interest, names: impl Iterator<Item = &'n [u8]>) {
+        let bytes = names.map(|name| 2 * name.len() + BYTES_A_NAME).sum();
+        self.interest_bytes[interest as usize].store(bytes, Ordering::Relaxed);
     }
 
     /// Notes how many bytes it has sent that are no complete request yet, or wait to be run.

@@ -20,7 +20,9 @@ use crate::command_log::CommandLog;
 use crate::commit::commit;
 use crate::config::{Config, Param};
 use crate::functions::{Functions, LocalFunctions};
+use crate::generic::Switches;
 use crate::latency::LatencyMonitor;
+use crate::listening::Listening;
 use crate::maxmemory::{Memory, Pool, Told};
 use crate::pause::Pause;
 use crate::payload::NodeLimits;
@@ -62,6 +64,8 @@ pub struct Engine {
     pub monitors: Monitors,
     /// How the server is to end, once somebody said so.
     pub shutdown: Shutdown,
+    /// Where it is listened for connections.
+    pub listening: Listening,
     /// What the host tells about the process.
     pub process: Process,
     /// CLIENT PAUSE.
@@ -72,8 +76,8 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) waiters: DashMap<u64, Arc<Waiter>>,
     pub(crate) counters: Counters,
-    /// Expired keys stay until somebody looks for them: DEBUG SET-ACTIVE-EXPIRE 0.
-    pub(crate) expiry_paused: AtomicBool,
+    /// What DEBUG has turned off.
+    pub(crate) switches: Switches,
     /// An element of a list of so many bytes is a node of its own where nodes are told of: DEBUG QUICKLIST-PACKED-THRESHOLD.
     pub(crate) plain_node_bytes: AtomicUsize,
     workers: Mutex<Vec<Arc<WorkerStats>>>,
@@ -223,7 +227,8 @@ impl Engine {
             memory: Memory::default(),
             waiters: DashMap::new(),
             counters: Counters::default(),
-            expiry_paused: AtomicBool::new(false),
+            switches: Switches::default(),
+            listening: Listening::default(),
             plain_node_bytes: AtomicUsize::new(NodeLimits::default().plain_from),
             workers: Mutex::default(),
             keyspace,
@@ -234,6 +239,11 @@ impl Engine {
         engine.counters.last_save_ms.store(engine.process.started_ms, Ordering::Relaxed);
         engine.config.apply_to(&engine);
         Arc::new(engine)
+    }
+
+    /// Whether DEBUG PAUSE-CRON keeps periodic work from being done.
+    pub fn is_cron_paused(&self) -> bool {
+        self.switches.cron_paused.load(Ordering::Relaxed)
     }
 
     /// Counts a connection that was accepted or turned away.
@@ -278,6 +288,8 @@ impl Engine {
 pub struct Shutdown {
     requested: AtomicBool,
     force: AtomicBool,
+    /// Nobody is let in any more.
+    shut: AtomicBool,
     event: Event,
 }
 
@@ -296,9 +308,24 @@ impl Shutdown {
 
     /// Returns once somebody has asked.
     pub async fn wait(&self) {
-        while !self.is_requested() {
+        self.wait_for(&self.requested).await;
+    }
+
+    /// Notes that the server listens no more.
+    pub fn note_shut(&self) {
+        self.shut.store(true, Ordering::Release);
+        self.event.notify(usize::MAX);
+    }
+
+    /// Returns once the server listens no more: who was served until then can't come back.
+    pub async fn wait_until_shut(&self) {
+        self.wait_for(&self.shut).await;
+    }
+
+    async fn wait_for(&self, flag: &AtomicBool) {
+        while !flag.load(Ordering::Acquire) {
             let listener = self.event.listen();
-            if !self.is_requested() {
+            if !flag.load(Ordering::Acquire) {
                 listener.await;
             }
         }

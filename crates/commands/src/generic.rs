@@ -13,6 +13,8 @@ mod sort;
 mod ttl;
 mod walk;
 
+pub(crate) use debug::Switches;
+
 use crate::call::Call;
 use crate::error::Error;
 use crate::spec::Command;

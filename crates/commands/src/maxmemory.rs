@@ -73,13 +73,15 @@ fn evict_down_to(env: Env<'_>, limit: usize) -> Room {
     let Some(policy) = Policy::of(&env.engine.config) else { return Room::None };
     let until_ns =
         env.ticks_ns().saturating_add(time_limit_ns(env.engine.config.number(Param::MaxMemoryTenacity)));
+    // Those who are told of evicted keys take memory until they have read it: that is no reason to evict more.
+    let mut excess = env.engine.memory.bytes(env).saturating_sub(limit);
     loop {
         match pool::evict_one(env, policy) {
-            pool::Found::Evicted => {}
+            pool::Found::Evicted { bytes } => excess = excess.saturating_sub(bytes),
             pool::Found::Busy => return Room::Busy,
             pool::Found::Nothing => return Room::None,
         }
-        if env.engine.memory.is_within(env, limit) {
+        if excess == 0 || env.engine.memory.is_within(env, limit) {
             return Room::Enough;
         }
         if env.ticks_ns() >= until_ns {

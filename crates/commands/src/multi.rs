@@ -12,6 +12,7 @@ use crate::engine::Env;
 use crate::error::Error;
 use crate::session::{OwnedArgs, Session, Transaction};
 use crate::spec::{Categories, Command, Flags, Group, Keys, Scope, command};
+use crate::stats;
 use crate::table::Entry;
 
 pub(crate) static COMMANDS: &[Command] = &[MULTI, EXEC, DISCARD, WATCH, UNWATCH];
@@ -93,7 +94,7 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
             call.session.watched.push(watched);
         }
     }
-    call.session.client.watches.store(call.session.watched.len() as u32, Ordering::Relaxed);
+    call.session.note_watched();
     call.reply.ok();
     Ok(())
 }
@@ -191,6 +192,7 @@ impl Exec {
     /// Starts an EXEC: `None` if the command is another one, or if there is nothing to run, which `out` has then been
     /// told through the ordinary way of [`exec_without_multi`].
     pub(crate) fn take(
+        env: Env<'_>,
         session: &mut Session,
         entry: Entry,
         transaction: &mut Transaction<'_>,
@@ -204,7 +206,9 @@ impl Exec {
         let dirty = session.watch_flag.is_raised() || session.has_expired_watch(transaction);
         session.unwatch_all(&mut transaction.txn);
         if multi.spoiled {
-            out.error(b"EXECABORT Transaction discarded because of previous errors.");
+            let error = Error::Text("EXECABORT Transaction discarded because of previous errors.");
+            stats::count_failure(env, entry, &error);
+            error.reply_to(out);
             return Some(Exec { queue: VecDeque::new() });
         }
         if dirty {

@@ -9,6 +9,7 @@ use event_listener::Event;
 
 use crate::engine::Env;
 use crate::multi;
+use crate::scripts;
 use crate::session::Session;
 use crate::spec::Flags;
 use crate::table::Entry;
@@ -43,16 +44,18 @@ impl Pause {
 
     /// Whether the request has to wait.
     #[inline]
-    pub(crate) fn holds(&self, now_ms: u64, session: &Session, entry: Entry) -> bool {
-        self.until_ms.load(Ordering::Acquire) > now_ms && self.concerns(session, entry)
+    pub(crate) fn holds(&self, env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) -> bool {
+        self.until_ms.load(Ordering::Acquire) > env.now_ms && self.concerns(env, session, entry, args)
     }
 
     #[cold]
-    fn concerns(&self, session: &Session, entry: Entry) -> bool {
+    fn concerns(&self, env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) -> bool {
+        let writes = |entry: Entry, args: &[&[u8]]| {
+            entry.command.has(WRITES) && !scripts::declares_no_writes(env, entry, args)
+        };
         !self.writes_only.load(Ordering::Relaxed)
-            || entry.command.has(WRITES)
-            || multi::is_exec(session, entry)
-                && multi::any_queued(session, |entry, _| entry.command.has(WRITES))
+            || writes(entry, args)
+            || multi::is_exec(session, entry) && multi::any_queued(session, writes)
     }
 
     /// Returns when it is over.

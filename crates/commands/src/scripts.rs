@@ -14,7 +14,7 @@ mod shebang;
 mod times;
 
 pub use cache::{Script, Scripts, sha1_hex};
-pub(crate) use commands::{COMMANDS, NO_HOST, check_length, kill, start};
+pub(crate) use commands::{COMMANDS, NO_HOST, check_length, declares_no_writes, kill, start};
 pub use debug::{DebugMode, end_session};
 pub use figures::{Failure, Figures};
 pub(crate) use local::LocalScripts;

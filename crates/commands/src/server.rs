@@ -18,6 +18,8 @@ pub(crate) use command::{
     is_miscounted,
 };
 
+pub(crate) use config::rewrite_all;
+
 use crate::spec::Command;
 
 /// The version of Redis that clients are to take this server for.

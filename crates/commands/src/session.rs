@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::acl::Identity;
 use crate::blocking::{self, Blocked, Waiter};
 use crate::call::{Call, Suspend};
-use crate::clients::{Client, Mark};
+use crate::clients::{Client, Interest, Mark};
 use crate::effects::Effects;
 use crate::engine::{Engine, Env};
 use crate::gate::{self, Passage};
@@ -349,7 +349,7 @@ impl Session {
             transaction.txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
         }
         if matches!(entry.command.scope, Scope::Queued)
-            && let Some(exec) = Exec::take(self, entry, transaction, out)
+            && let Some(exec) = Exec::take(env, self, entry, transaction, out)
         {
             return match begun.take() {
                 Some(transaction) => self.run_exec(env, transaction, entry, exec, out),
@@ -392,11 +392,12 @@ impl Session {
         match suspend {
             Suspend::Block(block, again) => {
                 let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
-                let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
+                let mut blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 blocked.look_again_at(again.at_ms);
                 self.waiting.clone_from(&blocked.keys);
                 commit::commit(env, transaction);
                 *begun = None;
+                blocked.spent_ns = env.worker.lap_ns();
                 wait(State::Blocked(blocked))
             }
             Suspend::Script(run) => {
@@ -511,9 +512,11 @@ impl Session {
             let env = env.renewed();
             let flow = match state {
                 State::Paused(args) => {
+                    let blocked = env.engine.clients.count_blocked();
                     self.client.mark(Mark::Blocked, true);
                     env.engine.pause.wait(env).await;
                     self.client.mark(Mark::Blocked, false);
+                    drop(blocked);
                     let (env, slices) = (env.renewed(), args.slices());
                     let named = env.engine.commands.find(slices[0]);
                     match gate::admit(env, self, named, &slices, out) {
@@ -539,7 +542,7 @@ impl Session {
                 }
                 State::Blocked(blocked) => {
                     self.client.mark(Mark::Blocked, true);
-                    blocked.wait(env, out).await;
+                    blocked.wait(env, self, out).await;
                     self.client.mark(Mark::Blocked, false);
                     self.waiting.clear();
                     self.end_tracked(env.renewed(), None, out);
@@ -684,11 +687,17 @@ impl Session {
         env.engine.clients.disconnect(self.client.id);
     }
 
+    /// Tells others how much it watches.
+    pub(crate) fn note_watched(&self) {
+        self.client.watches.store(self.watched.len() as u32, std::sync::atomic::Ordering::Relaxed);
+        self.client.note_interest(Interest::Watched, self.watched.iter().map(|(_, key)| &**key));
+    }
+
     /// Watches nothing from now on. Whoever next has the locks takes the session out of the keys' lists.
     pub(crate) fn abandon_watches(&mut self) {
         let flag = std::mem::take(&mut self.watch_flag);
         self.abandoned_watches.extend(self.watched.drain(..).map(|key| (key, flag.clone())));
-        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
+        self.note_watched();
     }
 
     pub(crate) fn unwatch_all(&mut self, txn: &mut Txn<'_>) {
@@ -699,7 +708,7 @@ impl Session {
             txn.unwatch(db, &key, &flag);
         }
         self.watch_flag = Arc::default();
-        self.client.watches.store(0, std::sync::atomic::Ordering::Relaxed);
+        self.note_watched();
     }
 }
 

@@ -124,6 +124,26 @@ pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[
         elapsed_ns = session.times.count(script, elapsed_ns, env.worker.last_tick_ns.get());
         stats.failed.fetch_add(u64::from(env.worker.script_failed.take()));
     }
+    count_time(env, session, entry, args, elapsed_ns, ran.map(|script| (script, sliced)));
+}
+
+/// As [`record`], for a command that had to wait for keys: `spent_ns` is what it took before, and what it waited is nobody's
+/// work.
+#[cold]
+pub(crate) fn record_waited(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]], spent_ns: u64) {
+    count_time(env, session, entry, args, spent_ns, None);
+}
+
+#[inline(always)]
+fn count_time(
+    env: Env<'_>,
+    session: &Session,
+    entry: Entry,
+    args: &[&[u8]],
+    elapsed_ns: u64,
+    ran: Option<(SharedScript, bool)>,
+) {
+    let stats = &env.worker.stats.commands[usize::from(entry.id)];
     stats.calls.fetch_add(1);
     stats.time_ns.fetch_add(elapsed_ns);
     let config = &env.engine.config;
@@ -131,7 +151,7 @@ pub(crate) fn record(env: Env<'_>, session: &mut Session, entry: Entry, args: &[
         stats.times.record(elapsed_ns);
     }
     if config.is_on(Param::LatencyMonitorThreshold) || elapsed_ns >= slow_ns(config) {
-        note_slow(env, session, entry, args, elapsed_ns, ran.map(|script| (script, sliced)));
+        note_slow(env, session, entry, args, elapsed_ns, ran);
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::clients::{Client, Mark};
+use crate::clients::{Client, Interest, Mark};
 use crate::engine::Engine;
 
 /// What sessions share.
@@ -84,6 +84,7 @@ impl Tracking {
             client.mark(mark, false);
         }
         self.clients.fetch_sub(1, Ordering::Relaxed);
+        client.note_interest(Interest::Prefixes, std::iter::empty());
         if tracked.prefixes.is_empty() {
             return;
         }

@@ -56,4 +56,9 @@ fn errors_and_types_are_as_asked_for() {
     assert_eq!(client.ask("DEBUG PROTOCOL double"), ",3.141\r\n");
     assert_eq!(client.ask("DEBUG PROTOCOL bignum"), "(1234567999999999999999999999999999999\r\n");
     assert_eq!(client.ask("DEBUG LOG x"), "+OK\r\n");
+    let attribute = "|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n";
+    let reply = "$39\r\nSome real reply following the attribute\r\n";
+    assert_eq!(client.ask("DEBUG PROTOCOL attrib"), format!("{attribute}{reply}"));
+    client.ask("HELLO 2");
+    assert_eq!(client.ask("DEBUG PROTOCOL attrib"), reply);
 }

@@ -222,3 +222,49 @@ fn frequencies_are_counted_where_the_policy_needs_them() {
     client.ask("GET key");
     assert_eq!(client.ask("OBJECT FREQ key"), ":5\r\n");
 }
+
+#[test]
+fn names_that_are_kept_for_a_client_count_as_its_memory() {
+    let node = Node::new(&[], |_| None);
+    let (one, other) = (node.connect(), node.connect());
+    let held = || {
+        let list = other.ask("CLIENT LIST ID 1");
+        let (_, rest) = list.split_once("tot-mem=").unwrap();
+        rest.split(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let name = "n".repeat(1000);
+    let before = held();
+    for (begin, end) in [
+        (&["WATCH", &name][..], &["UNWATCH"][..]),
+        (&["SUBSCRIBE", &name], &["UNSUBSCRIBE"]),
+        (&["PSUBSCRIBE", &name], &["RESET"]),
+        (&["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", &name], &["CLIENT", "TRACKING", "OFF"]),
+    ] {
+        one.call(begin);
+        assert!(held() > before + 1000, "{}", begin[0]);
+        one.call(end);
+        assert_eq!(held(), before, "{}", end[0]);
+    }
+}
+
+#[test]
+fn messages_about_evicted_keys_are_no_reason_to_evict_more() {
+    let node = node("allkeys-random");
+    let client = node.connect();
+    let readers: Vec<_> = (0..100).map(|_| node.connect()).collect();
+    let names: Vec<String> = (0..500).map(|number| format!("{number}:{}", "k".repeat(1000))).collect();
+    for name in &names {
+        client.call(&["SET", name, "x"]);
+    }
+    for reader in &readers {
+        reader.ask("HELLO 3");
+        reader.ask("CLIENT TRACKING ON");
+        for name in &names {
+            reader.call(&["GET", name]);
+        }
+    }
+    client.ask(&format!("CONFIG SET maxmemory-eviction-tenacity 100 maxmemory {}", allocated() - 50_000));
+    client.ask("PING");
+    let left: usize = client.ask("DBSIZE").trim_matches([':', '\r', '\n']).parse().unwrap();
+    assert!((100..500).contains(&left), "{left}");
+}

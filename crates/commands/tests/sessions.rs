@@ -195,3 +195,51 @@ fn info_counts_keys_and_commands() {
     assert!(info.contains("cmdstat_get:calls=2,"));
     assert_eq!(one.ask("INFO nosuch"), "$0\r\n\r\n");
 }
+
+#[test]
+fn what_a_blocked_command_took_is_counted_when_it_is_over() {
+    let node = Node::new(&[("slowlog-log-slower-than", "0")], |_| None);
+    let (one, waiting) = (node.connect(), node.connect());
+    let mut served = waiting.send(&["BLPOP", "list", "0"]);
+    assert_eq!(served.go_on(), None);
+    assert!(!one.ask("INFO commandstats").contains("cmdstat_blpop"));
+    one.ask("RPUSH list a");
+    assert!(served.go_on().is_some());
+    let mut unblocked = waiting.send(&["BLPOP", "list", "0"]);
+    assert_eq!(unblocked.go_on(), None);
+    assert_eq!(one.ask("CLIENT UNBLOCK 2 ERROR"), ":1\r\n");
+    assert!(unblocked.go_on().is_some());
+    let info = one.ask("INFO all");
+    assert!(
+        info.contains("cmdstat_blpop:calls=2,") && info.contains("errorstat_UNBLOCKED:count=1"),
+        "{info}"
+    );
+    assert!(info.contains("rejected_calls=0,failed_calls=1\r\n"), "{info}");
+    assert!(info.contains("latency_percentiles_usec_blpop:"), "{info}");
+    assert!(one.ask("SLOWLOG GET").contains("$5\r\nBLPOP\r\n$4\r\nlist\r\n"));
+}
+
+#[test]
+fn a_transaction_that_was_spoiled_is_a_failed_exec() {
+    let node = Node::new(&[], |_| None);
+    let one = node.connect();
+    for request in ["MULTI", "GET", "EXEC"] {
+        one.ask(request);
+    }
+    let info = one.ask("INFO all");
+    assert!(info.contains("errorstat_EXECABORT:count=1\r\n"), "{info}");
+    assert!(info.contains("cmdstat_exec:calls=1,") && info.contains("failed_calls=1\r\n"), "{info}");
+}
+
+#[test]
+fn those_that_a_pause_holds_are_blocked_clients() {
+    let node = Node::new(&[], |_| None);
+    let (operator, writer) = (node.connect(), node.connect());
+    operator.ask("CLIENT PAUSE 1000 WRITE");
+    let mut waiting = writer.send(&["INCR", "counter"]);
+    assert_eq!(waiting.go_on(), None);
+    assert!(operator.ask("INFO clients").contains("blocked_clients:1\r\n"));
+    operator.ask("CLIENT UNPAUSE");
+    assert!(waiting.go_on().is_some());
+    assert!(operator.ask("INFO clients").contains("blocked_clients:0\r\n"));
+}

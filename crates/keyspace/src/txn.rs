@@ -240,8 +240,14 @@ impl<'k> Txn<'k> {
     /// A live key, without trace.
     #[inline]
     pub fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry> {
-        let entry = self.held.shard(self.keyspace.shard_of(key)).database(db)?.keys.get(key)?;
+        let entry = self.stored(db, key)?;
         self.is_live(db, entry).then_some(entry)
+    }
+
+    /// As [`peek`](Self::peek), of a key too whose deadline has passed.
+    #[inline]
+    pub fn stored(&self, db: u16, key: &[u8]) -> Option<&Entry> {
+        self.held.shard(self.keyspace.shard_of(key)).database(db)?.keys.get(key)
     }
 
     /// Whether the entry is live; an expired one is removed before the commit.
@@ -618,16 +624,19 @@ impl<'k> Txn<'k> {
     pub fn swap(&mut self, a: u16, b: u16) {
         let mut touched = Vec::new();
         for shard in 0..self.keyspace.shard_count() {
-            let data = self.held.shard_mut(shard);
-            for db in [a, b] {
-                for key in watched_in(data, db) {
-                    let at = |db| data.database(db).is_some_and(|database| database.keys.get(&key).is_some());
-                    if at(a) || at(b) {
+            for (db, other) in [(a, b), (b, a)] {
+                for key in watched_in(self.held.shard(shard), db) {
+                    let is_there = self.stored(db, &key).is_some();
+                    if !is_there {
+                        // What is past its deadline is no change where there was nothing.
+                        self.expire_if_due(other, &key);
+                    }
+                    if is_there || self.stored(other, &key).is_some() {
                         touched.push((db, key));
                     }
                 }
             }
-            data.swap_databases(a, b);
+            self.held.shard_mut(shard).swap_databases(a, b);
         }
         if !touched.is_empty() {
             self.news().touched.extend(touched.into_iter().map(|at| (at, Audience::Everybody)));

@@ -209,7 +209,12 @@ impl<'s, S: Socket> Connection<'s, S> {
             match batch {
                 Batch::Exhausted => {}
                 Batch::Full => {}
-                Batch::Close => return Ok(End::Closed),
+                Batch::Close => {
+                    if self.shared.engine.shutdown.is_requested() {
+                        self.shared.engine.shutdown.wait_until_shut().await;
+                    }
+                    return Ok(End::Closed);
+                }
                 Batch::Wait(suspended) => {
                     if !Box::pin(self.finish(suspended)).await {
                         return Ok(End::Closed);

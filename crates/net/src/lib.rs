@@ -9,6 +9,7 @@
 mod bulk;
 mod clock;
 mod connection;
+mod doors;
 mod listen;
 mod outbox;
 mod placement;

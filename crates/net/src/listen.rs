@@ -40,19 +40,22 @@ impl std::error::Error for BindError {}
 /// # Errors
 /// See [`BindError`].
 pub fn bind(word: &str, port: u16, backlog: i32) -> Result<Listener, BindError> {
+    let address = resolve(word, port)?;
+    let fail = |error| BindError { address: address.to_string(), error, optional: word.starts_with('-') };
+    listen(address, backlog).map(Listener::Tcp).map_err(fail)
+}
+
+/// The address that a `bind` word means.
+pub(crate) fn resolve(word: &str, port: u16) -> Result<SocketAddr, BindError> {
     let optional = word.starts_with('-');
     let host = word.trim_start_matches('-');
     let host = if host == "*" { "0.0.0.0" } else { host };
     let fail = |error| BindError { address: format!("{host}:{port}"), error, optional };
-    let address = (host, port)
-        .to_socket_addrs()
-        .map_err(fail)?
-        .next()
-        .ok_or_else(|| fail(io::Error::from(io::ErrorKind::AddrNotAvailable)))?;
-    listen(address, backlog).map(Listener::Tcp).map_err(fail)
+    let mut addresses = (host, port).to_socket_addrs().map_err(fail)?;
+    addresses.next().ok_or_else(|| fail(io::Error::from(io::ErrorKind::AddrNotAvailable)))
 }
 
-fn listen(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
+pub(crate) fn listen(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::clock::{SystemClock, TokioTimer};
 use crate::connection::{self, Origin, Shared, Traveller};
+use crate::doors::Doors;
 use crate::placement::{Berth, Crew, Placement};
 use crate::{Listener, MakeHost, Server};
 
@@ -28,16 +29,23 @@ pub(crate) fn run(server: Server, ready: impl FnOnce()) -> io::Result<()> {
     let Server { engine, listeners, workers, make_host } = server;
     let (doors, receivers): (Vec<_>, Vec<_>) = (0..workers.max(1)).map(|_| unbounded_channel()).unzip();
     let crew = Crew::new(doors);
+    let (doors, opened) = Doors::new(&listeners)?;
+    let exchanged = doors.clone();
+    engine.listening.exchange_by(move |config| {
+        let outcome = exchanged.exchange(config);
+        outcome.inspect_err(|error| tracing::warn!("Could not listen on {error}")).is_ok()
+    });
+    let entrance = Entrance { listeners, opened, doors };
     let mut receivers = receivers.into_iter();
     let first = receivers.next().expect("there is at least one worker");
     let mut threads = Vec::new();
     for (id, receiver) in receivers.enumerate().map(|(at, receiver)| (at + 1, receiver)) {
         let (engine, make_host, berth) = (engine.clone(), make_host.clone(), Berth::new(crew.clone(), id));
         let name = format!("perigee-worker-{id}");
-        let body = move || work(&engine, id, workers, &make_host, receiver, berth, Vec::new(), || {});
+        let body = move || work(&engine, id, workers, &make_host, receiver, berth, None, || {});
         threads.push(std::thread::Builder::new().name(name).spawn(body)?);
     }
-    let result = work(&engine, 0, workers, &make_host, first, Berth::new(crew, 0), listeners, ready);
+    let result = work(&engine, 0, workers, &make_host, first, Berth::new(crew, 0), Some(entrance), ready);
     for thread in threads {
         thread.join().map_err(|_| io::Error::other("a worker has panicked"))??;
     }
@@ -52,7 +60,7 @@ fn work(
     make_host: &MakeHost,
     arrivals: UnboundedReceiver<Arrival>,
     berth: Berth,
-    listeners: Vec<Listener>,
+    entrance: Option<Entrance>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,20 +74,24 @@ fn work(
         Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::<TokioTimer>::default(), host);
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
     let tasks = async {
-        let mut paths = Vec::new();
-        for listener in listeners {
-            match listener {
-                Listener::Tcp(listener) => {
-                    let listener = tokio::net::TcpListener::from_std(listener)?;
-                    tokio::task::spawn_local(accept_tcp(listener, shared.clone()));
-                }
-                Listener::Unix(listener, path) => {
-                    let listener = tokio::net::UnixListener::from_std(listener)?;
-                    let name = path.display().to_string();
-                    paths.push(path);
-                    tokio::task::spawn_local(accept_unix(listener, name, shared.clone()));
+        let (mut paths, mut doors) = (Vec::new(), None);
+        if let Some(entrance) = entrance {
+            for listener in entrance.listeners {
+                match listener {
+                    Listener::Tcp(listener) => {
+                        let listener = tokio::net::TcpListener::from_std(listener)?;
+                        tokio::task::spawn_local(accept_tcp(listener, shared.clone()));
+                    }
+                    Listener::Unix(listener, path) => {
+                        let listener = tokio::net::UnixListener::from_std(listener)?;
+                        let name = path.display().to_string();
+                        paths.push(path);
+                        tokio::task::spawn_local(accept_unix(listener, name, shared.clone()));
+                    }
                 }
             }
+            tokio::task::spawn_local(accept_opened(entrance.opened, shared.clone()));
+            doors = Some(entrance.doors);
         }
         let writer = shared.clone();
         tokio::task::spawn_local(async move { writer.outbox.write_all().await });
@@ -100,6 +112,11 @@ fn work(
             // It may have been removed by hand; there is nothing left to do about it.
             drop(std::fs::remove_file(path));
         }
+        if let Some(doors) = doors {
+            doors.shut();
+            engine.shutdown.note_shut();
+        }
+        engine.shutdown.wait_until_shut().await;
         Ok(())
     };
     runtime.block_on(tasks)
@@ -111,10 +128,29 @@ fn fresh_seed() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
+/// Where the first worker lets clients in.
+struct Entrance {
+    listeners: Vec<Listener>,
+    /// Sockets that CONFIG SET has opened.
+    opened: UnboundedReceiver<std::net::TcpListener>,
+    doors: Arc<Doors>,
+}
+
+async fn accept_opened(mut opened: UnboundedReceiver<std::net::TcpListener>, shared: Rc<Shared>) {
+    while let Some(listener) = opened.recv().await {
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => drop(tokio::task::spawn_local(accept_tcp(listener, shared.clone()))),
+            Err(error) => tracing::warn!("Could not listen: {error}"),
+        }
+    }
+}
+
+/// Lets clients in until the socket is shut.
 async fn accept_tcp(listener: tokio::net::TcpListener, shared: Rc<Shared>) {
     loop {
         match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
             Ok((stream, peer)) => deal(&shared, Arrival::Tcp(stream, peer)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => rest_after(&error).await,
         }
     }
@@ -180,6 +216,9 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
     loop {
         let hz = shared.engine.config.number(Param::Hz).max(1) as u64;
         tokio::time::sleep(Duration::from_millis(1000 / hz)).await;
+        if shared.engine.is_cron_paused() {
+            continue;
+        }
         let env = shared.worker.env(&shared.engine);
         let mut more = true;
         while more {

@@ -226,6 +226,13 @@ impl Reply for Encoder {
         header(&mut self.out, sigil, len as u64);
     }
 
+    fn attribute(&mut self, pairs: usize) -> bool {
+        if self.typed() {
+            header(&mut self.out, b'|', pairs as u64);
+        }
+        self.typed()
+    }
+
     fn push(&mut self, len: usize) {
         let sigil = if self.typed() { b'>' } else { b'*' };
         header(&mut self.out, sigil, len as u64);

@@ -231,6 +231,11 @@ impl Reply for Checked<'_> {
     fn push(&mut self, len: usize) {
         self.next(len).push(len);
     }
+    fn attribute(&mut self, pairs: usize) -> bool {
+        let taken = self.inner.attribute(pairs);
+        self.missing += if taken { pairs * 2 } else { 0 };
+        taken
+    }
     fn bulk_int(&mut self, value: i64) {
         self.next(0).bulk_int(value);
     }

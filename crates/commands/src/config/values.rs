@@ -29,6 +29,8 @@ pub enum Kind {
     Secret,
     /// Several words.
     List,
+    /// A host and a port; an empty text, or `no one`, for none.
+    Master,
     /// Numbers from 0 to 100.
     Percentiles,
     /// Letters of event classes.
@@ -58,6 +60,7 @@ fn refuse(why: impl Into<String>) -> Result<Value, SetError> {
 pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Result<Value, SetError> {
     match parameter.kind {
         Kind::List => return Ok(Value::Text(split(words).join(" "))),
+        Kind::Master => return master(&split(words)),
         Kind::Percentiles => return percentiles(&split(words)),
         Kind::Save => return save(&split(words)),
         Kind::OutputLimits => return output_limits(&split(words), current),
@@ -99,6 +102,18 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
             None => refuse("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
         },
         _ => Ok(Value::Text(word.to_owned())),
+    }
+}
+
+fn master(words: &[&str]) -> Result<Value, SetError> {
+    match words {
+        [] => Ok(Value::Text(String::new())),
+        [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
+            Ok(Value::Text(String::new()))
+        }
+        [host, port] if port.parse::<u16>().is_ok() => Ok(Value::Text(format!("{host} {port}"))),
+        [_, _] => refuse("Invalid master port"),
+        _ => refuse("wrong number of arguments"),
     }
 }
 
@@ -209,9 +224,13 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
             set.map(|(_, flag)| *flag).collect::<Vec<_>>().join(" ")
         }
         Kind::Events => event_letters(number as u32),
-        Kind::Text | Kind::Secret | Kind::List | Kind::Percentiles | Kind::Save | Kind::OutputLimits => {
-            text.to_owned()
-        }
+        Kind::Text
+        | Kind::Secret
+        | Kind::List
+        | Kind::Master
+        | Kind::Percentiles
+        | Kind::Save
+        | Kind::OutputLimits => text.to_owned(),
     }
 }
 
@@ -319,6 +338,10 @@ mod tests {
         check("save", &["0 1"], Err("Invalid save parameters"));
         check("unixsocketperm", &["700"], Ok("700"));
         check("dir", &["a", "b"], Err("wrong number of arguments"));
+        check("replicaof", &["::1", "6379"], Ok("::1 6379"));
+        check("replicaof", &["NO", "one"], Ok(""));
+        check("replicaof", &["host", "65536"], Err("Invalid master port"));
+        check("replicaof", &["host"], Err("wrong number of arguments"));
     }
 
     #[test]

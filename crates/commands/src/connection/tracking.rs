@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::client::ordinary;
 use crate::call::Call;
-use crate::clients::Mark;
+use crate::clients::{Interest, Mark};
 use crate::error::{Error, shown};
 use crate::parse::Word;
 use crate::spec::{Command, Group};
@@ -165,6 +165,7 @@ fn start(call: &mut Call<'_, '_>, wanted: &Wanted<'_>) {
             engine.tracking.listen(engine, client, prefix);
         }
     }
+    client.note_interest(Interest::Prefixes, tracked.prefixes.iter().map(|prefix| &**prefix));
 }
 
 pub(super) const CACHING: Command = ordinary("caching", "client|caching", 3, caching)

@@ -4,17 +4,19 @@ mod digest;
 mod inside;
 mod protocol;
 mod reload;
+mod switches;
 
 pub(crate) use inside::form;
+pub(crate) use switches::Switches;
 
 use perigee_keyspace::Deadline;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::call::Call;
 use crate::error::Error;
 use crate::help;
-use crate::parse::{Word, integer, not_negative};
+use crate::parse::{Word, not_negative};
+use crate::server::rewrite_all;
 use crate::spec::{Command, Flags, Group, Scope, command};
 
 pub(super) const DEBUG: Command = command("debug", -2, debug)
@@ -44,6 +46,9 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
                 call,
                 "DEBUG",
                 &[
+                    "CONFIG-REWRITE-FORCE-ALL",
+                    "    Like CONFIG REWRITE but writes all configuration options, including",
+                    "    keywords not listed in original configuration file or default values.",
                     "DIGEST",
                     "    Output a hex signature representing the current DB content.",
                     "DIGEST-VALUE <key> [<key> ...]",
@@ -68,8 +73,9 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
                     "    Reply with a test value of the specified type. <type> can be: string,",
                     "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
                     "    true, false.",
-                    "RELOAD [MERGE]",
-                    "    Write all values as a snapshot has them, and read them again.",
+                    "RELOAD [MERGE] [NOFLUSH]",
+                    "    Write all values as a snapshot has them, and read them again. With NOFLUSH,",
+                    "    those that are there are conflicts, unless they are to be merged.",
                     "SET-ACTIVE-EXPIRE <0|1>",
                     "    Setting it to 0 disables expiring keys in background when they are not",
                     "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
@@ -77,6 +83,10 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
                     "QUICKLIST-PACKED-THRESHOLD <size>",
                     "    Sets the threshold for elements to be inserted as plain vs packed nodes",
                     "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+                    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+                    "    Lets scripts run commands of administration, such as CLIENT LIST and DEBUG.",
+                    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+                    "    Enables or disables checksum checks for RESTORE's payload.",
                     "SLEEP <seconds>",
                     "    Stop a worker for <seconds>. Decimals allowed.",
                     "LISTPACK <key>",
@@ -84,6 +94,8 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
                     "QUICKLIST <key> [<0|1>]",
                     "    Show low level info about the quicklist encoding of <key>.",
                     "    The optional argument (0 by default) sets the level of detail",
+                    "PAUSE-CRON <0|1>",
+                    "    Stop periodic work.",
                 ],
             );
             Ok(())
@@ -116,12 +128,8 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
         3 if word.is("HTSTATS-KEY") => inside::hash_table_of_key(call),
         _ if word.is("RELOAD") => reload::reload(call),
         3 if word.is("SLEEP") => sleep(call),
-        3 if word.is("SET-ACTIVE-EXPIRE") => {
-            let active = integer(call.args[2]).unwrap_or(0) != 0;
-            call.env.engine.expiry_paused.store(!active, Ordering::Relaxed);
-            call.reply.ok();
-            Ok(())
-        }
+        2 if word.is("CONFIG-REWRITE-FORCE-ALL") => rewrite_all(call),
+        3 if switches::turn(call) => Ok(()),
         _ => Err(Error::unknown_subcommand_or_arity(call.args)),
     }
 }

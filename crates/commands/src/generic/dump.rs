@@ -78,7 +78,9 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if ttl_ms < 0 {
         return Err(INVALID_TTL);
     }
-    let mut body = payload::open(call.args[3])?;
+    let skips_checksum = call.env.engine.switches.checksums_skipped.load(Ordering::Relaxed);
+    let open = if skips_checksum { payload::open_unchecked } else { payload::open };
+    let mut body = open(call.args[3])?;
     call.env.engine.counters.checked_payloads.fetch_add(1, Ordering::Relaxed);
     let value = payload::read_value(&mut body, &call.txn.limits()).ok_or(BAD_DATA)?;
 

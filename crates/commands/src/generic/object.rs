@@ -3,6 +3,7 @@
 use perigee_keyspace::{Entry, ValueRef};
 
 use crate::call::Call;
+use crate::config::Config;
 use crate::error::Error;
 use crate::help;
 use crate::maxmemory::Policy;
@@ -85,19 +86,21 @@ fn idletime(call: &mut Call<'_, '_>) -> Result<(), Error> {
 
 fn refcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
     match call.txn.peek(call.db, call.args[2]) {
-        Some(entry) => call.reply.int(references(entry)),
+        Some(entry) => call.reply.int(references(&call.env.engine.config, entry)),
         None => call.reply.null(),
     }
     Ok(())
 }
 
 /// Redis shares the integers below 10,000 and gives for them the highest number that there is.
-pub(super) fn references(entry: &Entry) -> i64 {
+pub(super) fn references(config: &Config, entry: &Entry) -> i64 {
     match entry.value() {
-        ValueRef::Str(value) if value.encoding() == "int" => match value.as_int() {
-            Some(0..10_000) => i64::from(i32::MAX),
-            _ => 1,
-        },
+        ValueRef::Str(value) if value.encoding() == "int" && !Policy::tells_integers_apart(config) => {
+            match value.as_int() {
+                Some(0..10_000) => i64::from(i32::MAX),
+                _ => 1,
+            }
+        }
         _ => 1,
     }
 }

@@ -49,6 +49,13 @@ impl Policy {
         matches!(config.number(Param::MaxMemoryPolicy), 1 | 5)
     }
 
+    /// Whether keys have uses of their own even where they hold the same small integer, which is otherwise one object in
+    /// Redis.
+    pub(crate) fn tells_integers_apart(config: &Config) -> bool {
+        let by_use = Self::of(config).is_some_and(|policy| matches!(policy.order, Order::Lru | Order::Lfu));
+        by_use && config.is_on(Param::MaxMemory)
+    }
+
     /// How well the key may go: the highest goes first.
     pub(super) fn score(self, entry: &Entry, now_ms: u64, lfu: Lfu) -> u64 {
         match self.order {

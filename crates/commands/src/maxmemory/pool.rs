@@ -34,8 +34,8 @@ const CANDIDATES: usize = 16;
 /// What became of an attempt to evict a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A key is gone.
-    Evicted,
+    /// A key is gone, and with it so many bytes.
+    Evicted { bytes: usize },
     /// There is none in the shards that are free.
     Busy,
     /// There is none.
@@ -48,21 +48,21 @@ const ROUNDS: usize = 16;
 /// Evicts a key.
 pub(super) fn evict_one(env: Env<'_>, policy: Policy) -> Found {
     for _ in 0..ROUNDS {
-        let found = fill(env, policy);
+        let none = fill(env, policy);
         while let Some(candidate) = env.worker.evictions.borrow_mut().candidates.pop() {
-            if evict(env, policy, &candidate) {
-                return Found::Evicted;
+            if let Some(bytes) = evict(env, policy, &candidate) {
+                return Found::Evicted { bytes };
             }
         }
-        if found != Found::Evicted {
-            return found;
+        if let Some(none) = none {
+            return none;
         }
     }
     Found::Busy
 }
 
-/// Looks at `maxmemory-samples` keys (of each database), in as many shards as it takes.
-fn fill(env: Env<'_>, policy: Policy) -> Found {
+/// Looks at `maxmemory-samples` keys (of each database), in as many shards as it takes. Returns why there is none.
+fn fill(env: Env<'_>, policy: Policy) -> Option<Found> {
     let keyspace = &env.engine.keyspace;
     let mut pool = env.worker.evictions.borrow_mut();
     if pool.policy != Some(policy) {
@@ -90,32 +90,37 @@ fn fill(env: Env<'_>, policy: Policy) -> Found {
             break;
         }
     }
-    if seen > 0 { Found::Evicted } else { nothing }
+    (seen == 0).then_some(nothing)
 }
 
-/// Evicts the candidate, unless it is gone, in use, or was used since.
-fn evict(env: Env<'_>, policy: Policy, candidate: &Candidate) -> bool {
+/// Evicts the candidate, unless it is gone, in use, or was used since. Returns the bytes of the key, without what those take
+/// who are told that it is gone.
+fn evict(env: Env<'_>, policy: Policy, candidate: &Candidate) -> Option<usize> {
     let Candidate { score, shard, db, key } = candidate;
-    let Some(txn) = env.engine.keyspace.try_begin(&Footprint::One(*shard), env.now_ms) else { return false };
+    let txn = env.engine.keyspace.try_begin(&Footprint::One(*shard), env.now_ms)?;
     let mut transaction = Transaction::new(txn);
-    if !is_due(env, policy, &transaction.txn, *score, *db, key) {
+    let Some(bytes) = due_bytes(env, policy, &transaction.txn, *score, *db, key) else {
         commit::commit(env, &mut transaction);
-        return false;
-    }
+        return None;
+    };
     let Transaction { txn, effects } = &mut transaction;
     txn.remove(*db, key);
     effects.notify(env.engine, txn, Event::Evicted, "evicted", *db, key);
     commit::commit(env, &mut transaction);
     env.engine.memory.count_evicted_key();
-    true
+    Some(bytes)
 }
 
-fn is_due(env: Env<'_>, policy: Policy, txn: &Txn<'_>, score: u64, db: u16, key: &[u8]) -> bool {
-    let lfu = env.engine.keyspace.lfu();
-    txn.peek(db, key).is_some_and(|entry| {
-        (!policy.volatile || entry.deadline().is_some()) && policy.score(entry, env.now_ms, lfu) >= score
-    })
+/// What the key takes, if it may go.
+fn due_bytes(env: Env<'_>, policy: Policy, txn: &Txn<'_>, score: u64, db: u16, key: &[u8]) -> Option<usize> {
+    let entry = txn.peek(db, key)?;
+    let may_go = !policy.volatile || entry.deadline().is_some();
+    let is_due = may_go && policy.score(entry, env.now_ms, env.engine.keyspace.lfu()) >= score;
+    is_due.then(|| entry.allocated_bytes() + entry.value().heap_bytes(SAMPLES))
 }
+
+/// Elements by which the size of a value is estimated.
+const SAMPLES: usize = 4;
 
 impl Pool {
     /// Keeps the key if it is among the best.

@@ -50,7 +50,7 @@ impl Memory {
     }
 
     /// Bytes in use, without what is being freed.
-    fn bytes(&self, env: Env<'_>) -> usize {
+    pub(super) fn bytes(&self, env: Env<'_>) -> usize {
         let now = env.engine.process.allocator.thread_used_bytes();
         let asked = self.asked.load(Ordering::Relaxed);
         let mut told = env.worker.memory_told.get();

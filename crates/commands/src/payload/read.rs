@@ -25,7 +25,7 @@ pub fn read_value(rest: &mut &[u8], limits: &Limits) -> Option<Value> {
         LIST_ZIPLIST => list(each(read_ziplist(&read_string(rest)?)?)),
         LIST_QUICKLIST => quicklist(rest, |rest| read_ziplist(&read_string(rest)?)),
         LIST_QUICKLIST_2 => quicklist(rest, |rest| match read_length(rest)? {
-            PLAIN => Some(vec![read_string(rest)?]),
+            PLAIN => read_string(rest).filter(|element| !element.is_empty()).map(|element| vec![element]),
             PACKED => read_listpack(&read_string(rest)?),
             _ => None,
         }),

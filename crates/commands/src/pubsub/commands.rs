@@ -1,10 +1,11 @@
 //! SUBSCRIBE and its kin, PUBLISH, PUBSUB.
 
-use perigee_resp::Reply;
+use perigee_resp::{Encoder, Reply};
 
 use super::Kind;
 use crate::call::Call;
 use crate::error::Error;
+use crate::session::{ReplyMode, Session};
 use crate::spec::{Categories, Command, Flags, Group, command, container};
 
 pub(crate) static COMMANDS: &[Command] =
@@ -79,7 +80,7 @@ fn join(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     let session = &mut *call.session;
     for name in &call.args[1..] {
         session.subscriptions.join(&call.env.engine.pubsub, &session.client, kind, name);
-        confirm(call.reply, words(kind).0, Some(name), session.subscriptions.count(kind));
+        confirm(session, call.reply, kind, words(kind).0, Some(name));
     }
     Ok(())
 }
@@ -91,16 +92,27 @@ fn leave(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
         names => names.iter().map(|&name| name.into()).collect(),
     };
     if named.is_empty() {
-        confirm(call.reply, words(kind).1, None, session.subscriptions.count(kind));
+        confirm(session, call.reply, kind, words(kind).1, None);
     }
     for name in named {
         session.subscriptions.leave(&call.env.engine.pubsub, &session.client, kind, &name);
-        confirm(call.reply, words(kind).1, Some(&name), session.subscriptions.count(kind));
+        confirm(session, call.reply, kind, words(kind).1, Some(&name));
     }
     Ok(())
 }
 
-fn confirm(reply: &mut dyn Reply, word: &[u8], name: Option<&[u8]>, count: usize) {
+/// A client that wants no replies hears of it all the same, as of a message.
+fn confirm(session: &Session, reply: &mut dyn Reply, kind: Kind, word: &[u8], name: Option<&[u8]>) {
+    let count = session.subscriptions.count(kind);
+    write_confirmation(reply, word, name, count);
+    if session.reply_mode != ReplyMode::On {
+        let mut message = Encoder::new(session.protocol());
+        write_confirmation(&mut message, word, name, count);
+        session.client.send(message.take().into());
+    }
+}
+
+fn write_confirmation(reply: &mut dyn Reply, word: &[u8], name: Option<&[u8]>, count: usize) {
     reply.push(3);
     reply.bulk(word);
     match name {

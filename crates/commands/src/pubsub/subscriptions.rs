@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Kind, Pubsub};
-use crate::clients::{Client, Mark};
+use crate::clients::{Client, Interest, Mark};
 
 /// A session's channels, patterns and shard channels, in the order of subscription.
 #[derive(Default)]
@@ -60,6 +60,7 @@ impl Subscriptions {
 
     fn tell(&self, client: &Client) {
         client.mark(Mark::Subscribed, self.is_listening());
+        client.note_interest(Interest::Channels, self.names.iter().flatten().map(|name| &**name));
         for (shown, names) in client.subscriptions.iter().zip(&self.names) {
             shown.store(names.len() as u32, Ordering::Relaxed);
         }

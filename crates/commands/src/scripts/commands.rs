@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DebugMode, Invocation, KillRefused, KillTarget, LocalScript, Script, SharedScript, Started, debug,
-    observe, profile,
+    DebugMode, Header, Invocation, KillRefused, KillTarget, LocalScript, Script, SharedScript, Started,
+    debug, observe, profile,
 };
 use crate::call::{Call, Suspend};
 use crate::config::Param;
@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::maxmemory;
 use crate::parse::integer;
 use crate::spec::{Categories, Command, Flags, Group, Keys, Scope, command, container};
+use crate::table::Entry;
 
 pub(crate) static COMMANDS: &[Command] = &[EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, SCRIPT];
 
@@ -115,6 +116,17 @@ fn script_by_source(call: &Call<'_, '_>) -> Result<SharedScript, Error> {
         Some(script) => Ok(script),
         None => load(call, source).map(LocalScript::new),
     }
+}
+
+/// Whether the request runs a script or function that says of itself that it does not write.
+pub(crate) fn declares_no_writes(env: Env<'_>, entry: Entry, args: &[&[u8]]) -> bool {
+    let flags = match entry.command.name {
+        "eval" => Header::parse(args[1]).ok().map(|header| header.flags),
+        "evalsha" => env.engine.scripts.find(args[1]).map(|script| script.flags()),
+        "fcall" => env.engine.functions.libraries().function(args[1]).map(|function| function.script.flags()),
+        _ => None,
+    };
+    flags.is_some_and(|flags| flags.no_writes)
 }
 
 /// Refuses texts that are longer than `script-max-length`: to compile them, nobody is served for long.

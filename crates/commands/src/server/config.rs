@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::ErrorKind;
 
 use crate::call::Call;
-use crate::config::{self, Change, Kind, PARAMETERS, Param};
+use crate::config::{self, Change, Config, Kind, PARAMETERS, Param};
 use crate::engine::Env;
 use crate::error::Error;
 use crate::glob;
@@ -38,7 +38,8 @@ fn get(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut found: Vec<(String, usize)> = Vec::new();
     for &pattern in &call.args[2..] {
         let names: Vec<(String, usize)> = if pattern.iter().any(|byte| b"[*?".contains(byte)) {
-            names().filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true)).collect()
+            let shown = names().filter(|(_, at)| !PARAMETERS[*at].is_hidden());
+            shown.filter(|(name, _)| glob::matches(pattern, name.as_bytes(), true)).collect()
         } else {
             // A plain name comes back as it was written.
             let name = String::from_utf8_lossy(pattern).into_owned();
@@ -95,7 +96,7 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut words = Vec::new();
     for (name, at, value) in &settings {
         let value = String::from_utf8_lossy(value);
-        let takes_any = matches!(PARAMETERS[*at].kind, Kind::Text | Kind::Secret | Kind::List);
+        let takes_any = matches!(PARAMETERS[*at].kind, Kind::Text | Kind::Secret | Kind::List | Kind::Master);
         if takes_any && matches!(value, Cow::Owned(_)) {
             return Err(failed(name, "argument must be UTF-8 text"));
         }
@@ -105,7 +106,9 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let words: Vec<(usize, &[&str])> = words.iter().map(|(at, word)| (*at, &word[..])).collect();
     let config = &call.env.engine.config;
     let password = config.text(Param::RequirePass);
+    let before: Vec<(usize, String)> = settings.iter().map(|(_, at, _)| (*at, config.show(*at))).collect();
     config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
+    listen(call.env, &settings).inspect_err(|_| restore(config, &before))?;
     config.apply_to(call.env.engine);
     let required = config.text(Param::RequirePass);
     if required != password {
@@ -114,6 +117,27 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     config.tell(settings.iter().map(|(_, at, _)| *at));
     call.reply.ok();
     Ok(())
+}
+
+/// Has the server listen where `bind` and `port` say by now, if they are among what was set.
+fn listen(env: Env<'_>, settings: &[(String, usize, &[u8])]) -> Result<(), Error> {
+    let place = |param: Param| settings.iter().find(|(_, at, _)| *at == param as usize);
+    let (port, bind) = (place(Param::Port), place(Param::Bind));
+    if port.is_none() && bind.is_none() || env.engine.listening.exchange(&env.engine.config) {
+        return Ok(());
+    }
+    Err(match port {
+        Some((name, ..)) => failed(name, "Unable to listen on this port. Check server logs."),
+        None => failed("bind", "Failed to bind to specified addresses."),
+    })
+}
+
+/// Sets parameters to what they were.
+fn restore(config: &Config, before: &[(usize, String)]) {
+    for (at, value) in before {
+        // It was the value a moment ago.
+        drop(config.set(*at, &[value.as_str()]));
+    }
 }
 
 fn failed(name: &str, why: &str) -> Error {
@@ -154,6 +178,15 @@ const REWRITE: Command = operator("rewrite", "config|rewrite", 2, rewrite).docs(
 );
 
 fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    rewrite_file(call, false)
+}
+
+/// CONFIG REWRITE with every parameter.
+pub(crate) fn rewrite_all(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    rewrite_file(call, true)
+}
+
+fn rewrite_file(call: &mut Call<'_, '_>, all: bool) -> Result<(), Error> {
     let engine = call.env.engine;
     let path = &engine.process.config_file;
     if path.is_empty() {
@@ -169,7 +202,7 @@ fn rewrite(call: &mut Call<'_, '_>) -> Result<(), Error> {
     } else {
         Vec::new()
     };
-    let text = engine.config.rewritten(&old, &users);
+    let text = engine.config.rewritten(&old, &users, all);
     if let Err(error) = (engine.process.replace_file)(path, &text) {
         return Err(not_rewritten(call, &error));
     }

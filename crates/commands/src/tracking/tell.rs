@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use perigee_keyspace::{Footprint, Modified, Readers, Sealed, Untracked};
 use perigee_resp::{Encoder, Protocol, Reply};
 use rand::Rng;
@@ -41,18 +42,19 @@ pub(crate) fn tell(env: Env<'_>, origin: u64, invalidations: Invalidations) {
 }
 
 fn tell_readers(engine: &Engine, origin: u64, key: &[u8], readers: &Readers) {
+    let mut told = Telling::default();
     for &id in readers {
         let Some(client) = engine.clients.find(id) else { continue };
         let listens = client.has(Mark::Tracking) && !client.has(Mark::Broadcast);
         if listens && !(client.has(Mark::NoLoop) && id == origin) {
-            send(engine, &client, Forget::Keys(&[key]));
+            send(engine, &client, Forget::Keys(&[key]), &mut told);
         }
     }
 }
 
 fn tell_all(engine: &Engine) {
     for client in engine.clients.all().iter().filter(|client| client.has(Mark::Tracking)) {
-        send(engine, client, Forget::All);
+        send(engine, client, Forget::All, &mut Telling::default());
     }
 }
 
@@ -68,7 +70,7 @@ fn broadcast(engine: &Engine, modified: &[Modified]) {
             let keys = keys.iter().filter(|(_, author)| spared == 0 || *author != spared);
             let keys: Vec<&[u8]> = keys.map(|(key, _)| *key).collect();
             if !keys.is_empty() {
-                send(engine, client, Forget::Keys(&keys));
+                send(engine, client, Forget::Keys(&keys), &mut Telling::default());
             }
         }
     }
@@ -83,17 +85,17 @@ enum Forget<'a> {
 
 /// Tells a client that tracks, or the one that it redirects to. Who knows no pushes is told nothing, unless it listens to channels
 /// for somebody else.
-fn send(engine: &Engine, client: &Arc<Client>, forget: Forget<'_>) {
+fn send(engine: &Engine, client: &Arc<Client>, forget: Forget<'_>, told: &mut Telling) {
     let redirect = client.redirect.load(Ordering::Relaxed);
     if redirect == 0 {
         if client.protocol() == Protocol::Resp3 {
-            client.send(push(client, client, forget));
+            client.send(told.push(client, forget));
         }
         return;
     }
     match engine.clients.find(redirect).filter(|target| !target.is_killed()) {
-        Some(target) if target.protocol() == Protocol::Resp3 => target.send(push(client, &target, forget)),
-        Some(target) if target.has(Mark::Subscribed) => target.send(message(client, &target, forget)),
+        Some(target) if target.protocol() == Protocol::Resp3 => target.send(told.push(client, forget)),
+        Some(target) if target.has(Mark::Subscribed) => target.send(told.message(client, forget)),
         Some(_) => {}
         None => {
             client.mark(Mark::BrokenRedirect, true);
@@ -108,25 +110,40 @@ fn send(engine: &Engine, client: &Arc<Client>, forget: Forget<'_>) {
     }
 }
 
-fn push(client: &Client, target: &Client, forget: Forget<'_>) -> bytes::Bytes {
-    let mut encoder = Encoder::new(target.protocol());
-    encoder.push(2);
-    encoder.bulk(b"invalidate");
-    list(&mut encoder, client, forget)
+/// The same words for all who are told the same: however many have read a key, its name is there once.
+#[derive(Default)]
+struct Telling {
+    push: Option<Bytes>,
+    message: Option<Bytes>,
 }
 
-fn message(client: &Client, target: &Client, forget: Forget<'_>) -> bytes::Bytes {
-    let mut encoder = Encoder::new(target.protocol());
-    encoder.push(3);
-    encoder.bulk(b"message");
-    encoder.bulk(CHANNEL);
-    list(&mut encoder, client, forget)
+impl Telling {
+    fn push(&mut self, client: &Client, forget: Forget<'_>) -> Bytes {
+        let told = self.push.get_or_insert_with(|| {
+            let mut encoder = Encoder::new(Protocol::Resp3);
+            encoder.push(2);
+            encoder.bulk(b"invalidate");
+            list(&mut encoder, client, forget)
+        });
+        told.clone()
+    }
+
+    fn message(&mut self, client: &Client, forget: Forget<'_>) -> Bytes {
+        let told = self.message.get_or_insert_with(|| {
+            let mut encoder = Encoder::new(Protocol::Resp2);
+            encoder.push(3);
+            encoder.bulk(b"message");
+            encoder.bulk(CHANNEL);
+            list(&mut encoder, client, forget)
+        });
+        told.clone()
+    }
 }
 
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// As in Redis, the null that stands for everything is that of the client that tracks, whoever receives it.
-fn list(encoder: &mut Encoder, client: &Client, forget: Forget<'_>) -> bytes::Bytes {
+fn list(encoder: &mut Encoder, client: &Client, forget: Forget<'_>) -> Bytes {
     match forget {
         Forget::Keys(keys) => {
             encoder.array(keys.len());

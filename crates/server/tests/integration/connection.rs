@@ -1,6 +1,7 @@
 //! Connections: how they begin, what they carry, how they end.
 
 use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use redis::Value;
@@ -158,4 +159,49 @@ fn a_taken_port_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(log.contains(&format!("Failed listening on port {}", server.port)), "{log}");
     assert_ne!(free_port(), server.port);
+}
+
+#[test]
+fn port_and_addresses_change_while_it_runs() {
+    let mut server = Server::start_with(&["--bind", "127.0.0.1"]);
+    let mut client = server.client();
+    let (before, after) = (server.port, free_port());
+    ask::<()>(&mut client, &format!("CONFIG SET port {after}"));
+    assert!(TcpStream::connect(("127.0.0.1", before)).is_err(), "it listens there no more");
+    server.port = after;
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let request = format!("CONFIG SET timeout 7 port {}", taken.local_addr().unwrap().port());
+    assert_eq!(
+        refusal(&mut client, &words(&request)),
+        "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs."
+    );
+    assert_eq!(ask::<[String; 2]>(&mut client, "CONFIG GET port")[1], after.to_string());
+    assert_eq!(ask::<[String; 2]>(&mut client, "CONFIG GET timeout")[1], "0");
+    assert_eq!(
+        refusal(&mut client, &words("CONFIG SET bind 999.999.999.999")),
+        "ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses."
+    );
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+
+    // One address covers the other.
+    ask::<()>(&mut client, "CONFIG SET bind *");
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+    ask::<()>(&mut client, "CONFIG SET bind 127.0.0.1");
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+    redis::cmd("CONFIG").arg("SET").arg("bind").arg("").query::<()>(&mut client).unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", after)).is_err(), "it listens nowhere");
+    ask::<()>(&mut client, "CONFIG SET bind 127.0.0.1");
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+}
+
+#[test]
+fn whoever_comes_back_after_shutdown_is_refused() {
+    for _ in 0..20 {
+        let server = Server::start();
+        assert_eq!(server.last_words(b"SHUTDOWN NOSAVE\r\n"), "");
+        assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err());
+        assert_eq!(server.exit_code(), Some(0));
+    }
 }

@@ -22,7 +22,7 @@ pub(crate) fn form(call: &Call<'_, '_>) -> Form {
 }
 
 pub(super) fn object(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let entry = call.txn.peek(call.db, call.args[2]).ok_or(Error::NoSuchKey)?;
+    let entry = call.txn.stored(call.db, call.args[2]).ok_or(Error::NoSuchKey)?;
     let (now_ms, idle_s) = (call.txn.now_ms(), entry.idle_s(call.txn.now_ms()));
     let form = form(call);
     let mut body = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn object(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut text = format!(
         "Value at:{:p} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
         std::ptr::from_ref(entry),
-        references(entry),
+        references(&call.env.engine.config, entry),
         entry.value().encoding(),
         // Without the byte that says its type.
         body.len() - 1,

@@ -33,6 +33,12 @@ pub(super) fn protocol(call: &mut Call<'_, '_>) -> Result<(), Error> {
             reply.bool(number == 1);
         }
     } else if word.is("attrib") {
+        if reply.attribute(1) {
+            reply.bulk(b"key-popularity");
+            reply.array(2);
+            reply.bulk(b"key:123");
+            reply.int(90);
+        }
         reply.bulk(b"Some real reply following the attribute");
     } else if word.is("push") {
         if !is_resp3 {

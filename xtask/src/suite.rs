@@ -1,0 +1,155 @@
+//! Redis's own test suite, in Tcl, against Perigee.
+
+mod skipped;
+mod source;
+mod unit;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::arguments::Arguments;
+use crate::programs;
+use skipped::Skipped;
+use unit::Tally;
+
+pub(crate) const HELP: &str = "\
+suite [UNIT]... [--server PATH] [--short] [--verbose]
+    Runs units of the test suite of redis 7.0.15 (default: all that are for Perigee), with `redis-strict yes`, and those
+    about scripts without it too. Fetches the source package into target/suite the first time. The tests that are not for
+    Perigee are in xtask/suite/skipped.list.
+    --server PATH  the server to examine (default: builds Perigee's release)
+    --short        a selection, for CI; skipped, and said so, where the package cannot be had
+    --verbose      the name of every test";
+
+/// What concerns the cluster, modules, TLS, the files of persistence and the replication stream is left out.
+const UNITS: &[&str] = &[
+    "unit/dump",
+    "unit/auth",
+    "unit/protocol",
+    "unit/keyspace",
+    "unit/scan",
+    "unit/info",
+    "unit/info-command",
+    "unit/type/string",
+    "unit/type/incr",
+    "unit/type/list",
+    "unit/type/list-3",
+    "unit/type/set",
+    "unit/type/zset",
+    "unit/type/hash",
+    "unit/type/stream",
+    "unit/type/stream-cgroups",
+    "unit/sort",
+    "unit/expire",
+    "unit/other",
+    "unit/multi",
+    "unit/quit",
+    "unit/acl",
+    "unit/acl-v2",
+    "unit/latency-monitor",
+    "unit/pubsub",
+    "unit/pubsubshard",
+    "unit/slowlog",
+    "unit/scripting",
+    "unit/functions",
+    "unit/maxmemory",
+    "unit/introspection",
+    "unit/introspection-2",
+    "unit/limits",
+    "unit/obuf-limits",
+    "unit/bitops",
+    "unit/bitfield",
+    "unit/geo",
+    "unit/memefficiency",
+    "unit/hyperloglog",
+    "unit/lazyfree",
+    "unit/pause",
+    "unit/tracking",
+    "unit/shutdown",
+    "unit/networking",
+    "unit/client-eviction",
+    "integration/redis-cli",
+    "integration/redis-benchmark",
+    "integration/corrupt-dump",
+];
+
+/// They say what `redis-strict` governs.
+const OF_SCRIPTS: &[&str] = &["unit/scripting", "unit/functions", "unit/multi"];
+
+/// Those that found most, and take little time.
+const SHORT: &[&str] = &[
+    "unit/info",
+    "unit/type/list",
+    "unit/type/stream-cgroups",
+    "unit/multi",
+    "unit/acl",
+    "unit/acl-v2",
+    "unit/pubsub",
+    "unit/slowlog",
+    "unit/scripting",
+    "unit/functions",
+    "unit/introspection-2",
+    "unit/protocol",
+    "unit/pause",
+    "unit/tracking",
+];
+
+/// How the server is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// As it is.
+    Default,
+    /// With `redis-strict yes`.
+    Strict,
+}
+
+pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
+    let server = arguments.value("--server")?.map(PathBuf::from);
+    let (short, verbose) = (arguments.flag("--short"), arguments.flag("--verbose"));
+    let named = arguments.finish()?;
+    if let Some(unknown) = named.iter().find(|name| !UNITS.contains(&&***name)) {
+        bail!("there is no unit {unknown}, or it is not for Perigee");
+    }
+    let tclsh = programs::on_path("tclsh").context("no tclsh on the PATH (apt-get install tcl)");
+    let source = match tclsh.and_then(|_| source::ready()) {
+        Ok(source) => source,
+        Err(error) if short => {
+            println!("suite: skipped: {error:#}");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let server = server.map_or_else(|| programs::build_perigee("release"), Ok)?;
+    source::install(&source, &server.canonicalize()?)?;
+    let skipped = Skipped::read()?;
+    let all = if short { SHORT } else { UNITS };
+    let wanted = all.iter().filter(|unit| named.is_empty() || named.iter().any(|name| name == *unit));
+    let mut total = Tally::default();
+    for unit in wanted {
+        let modes: &[Mode] =
+            if OF_SCRIPTS.contains(unit) { &[Mode::Strict, Mode::Default] } else { &[Mode::Strict] };
+        for mode in modes {
+            total.add(unit::play(&source, &skipped, unit, *mode, verbose)?);
+        }
+    }
+    println!(
+        "suite: {} passed, {} skipped, {} failed",
+        total.passed,
+        total.skipped.len(),
+        total.failed.len()
+    );
+    total.failed.iter().for_each(|name| println!("    {name}"));
+    ensure!(total.failed.is_empty(), "{} failed", total.failed.len());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections_are_of_what_there_is() {
+        assert!(SHORT.iter().chain(OF_SCRIPTS).all(|unit| UNITS.contains(unit)));
+    }
+}

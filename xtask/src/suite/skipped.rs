@@ -1,0 +1,150 @@
+//! The tests that are not for Perigee: `xtask/suite/skipped.list`.
+//!
+//! An entry is a paragraph of `field: value` lines: `why` says the reason, `unit` the suite's file, each `test` a test's
+//! name, each `block` how the text begins that start_server is given, each `fails` a test that is run all the same, for those
+//! behind it need what it does first. `mode: default` and `mode: strict` confine an entry to
+//! runs without and with `redis-strict yes`. In names `*` stands for any text. An entry that a run does not meet is an error, so that the list
+//! holds nothing that has been mended.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::Mode;
+use crate::glob::glob;
+use crate::programs;
+
+/// The list.
+pub(super) struct Skipped {
+    entries: Vec<Entry>,
+}
+
+#[derive(Default)]
+struct Entry {
+    line: usize,
+    why: String,
+    units: Vec<String>,
+    mode: Option<Mode>,
+    tests: Vec<String>,
+    blocks: Vec<String>,
+    fails: Vec<String>,
+}
+
+impl Skipped {
+    /// Reads the list.
+    pub(super) fn read() -> Result<Self> {
+        let path = programs::root().join("xtask/suite/skipped.list");
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Self::parse(&text).context("skipped.list")
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut inside = false;
+        for (index, line) in text.lines().enumerate() {
+            let (line, number) = (line.trim(), index + 1);
+            if line.is_empty() || line.starts_with('#') {
+                inside = false;
+                continue;
+            }
+            if !std::mem::replace(&mut inside, true) {
+                entries.push(Entry { line: number, ..Entry::default() });
+            }
+            let entry = entries.last_mut().context("an entry has begun")?;
+            let (field, value) = line.split_once(": ").with_context(|| format!("line {number}: no field"))?;
+            let value = value.trim().to_owned();
+            match (field, &*value) {
+                ("why", _) => entry.why = value,
+                ("unit", _) => entry.units.push(value),
+                ("test", _) => entry.tests.push(value),
+                ("block", _) => entry.blocks.push(value),
+                ("fails", _) => entry.fails.push(value),
+                ("mode", "default") => entry.mode = Some(Mode::Default),
+                ("mode", "strict") => entry.mode = Some(Mode::Strict),
+                _ => bail!("line {number}: unknown field {line}"),
+            }
+        }
+        for entry in &entries {
+            let named = entry.tests.len() + entry.blocks.len() + entry.fails.len();
+            let complete = !entry.why.is_empty() && !entry.units.is_empty() && named > 0;
+            ensure!(complete, "line {}: an entry needs why, unit, and test, block or fails", entry.line);
+        }
+        Ok(Self { entries })
+    }
+
+    /// The lines of the suite's skip file: a regular expression each.
+    pub(super) fn skip_file(&self, unit: &str, mode: Mode) -> String {
+        let tests = self.of(unit, mode).flat_map(|entry| &entry.tests);
+        tests.map(|test| format!("/^{}$\n", expression(test))).collect()
+    }
+
+    /// The beginnings of blocks, a line each.
+    pub(super) fn blocks(&self, unit: &str, mode: Mode) -> String {
+        self.of(unit, mode).flat_map(|entry| &entry.blocks).map(|block| format!("{block}\n")).collect()
+    }
+
+    /// Whether the test may fail.
+    pub(super) fn may_fail(&self, unit: &str, mode: Mode, test: &str) -> bool {
+        self.of(unit, mode).flat_map(|entry| &entry.fails).any(|name| glob(name, test))
+    }
+
+    /// What was to be skipped, or to fail, but was not there or did not. `skipped`: the names of what was, and of tests that
+    /// were to fail and did.
+    pub(super) fn stale(&self, unit: &str, mode: Mode, skipped: &[String]) -> Vec<String> {
+        let blocks =
+            |entry: &Entry| entry.blocks.iter().map(|block| format!("block: {block}")).collect::<Vec<_>>();
+        let mut stale = Vec::new();
+        for entry in self.of(unit, mode) {
+            for name in entry.tests.iter().chain(&entry.fails).cloned().chain(blocks(entry)) {
+                if !skipped.iter().any(|skipped| glob(&name, skipped)) {
+                    stale.push(format!("skipped.list line {}: not there, or not needed: {name}", entry.line));
+                }
+            }
+        }
+        stale
+    }
+
+    fn of(&self, unit: &str, mode: Mode) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.mode.is_none_or(|only| only == mode) && entry.units.iter().any(|name| name == unit)
+        })
+    }
+}
+
+/// The pattern as a regular expression of Tcl's.
+fn expression(pattern: &str) -> String {
+    let escaped = pattern.chars().map(|letter| match letter {
+        '*' => ".*".to_owned(),
+        letter if letter.is_ascii_punctuation() => format!("\\{letter}"),
+        letter => letter.to_string(),
+    });
+    escaped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_for_units_and_modes() {
+        let list = "# head\n\nwhy: x\nunit: a\nunit: b\ntest: one (1.5)\nblock: set x\n\nwhy: y\nunit: a\nmode: strict\ntest: t*\n";
+        let skipped = Skipped::parse(list).expect("a valid list");
+        assert_eq!(skipped.skip_file("a", Mode::Default), "/^one \\(1\\.5\\)$\n");
+        assert_eq!(skipped.skip_file("a", Mode::Strict), "/^one \\(1\\.5\\)$\n/^t.*$\n");
+        assert_eq!(skipped.blocks("b", Mode::Default), "set x\n");
+        assert_eq!(skipped.blocks("c", Mode::Default), "");
+        let met = ["one (1.5)".to_owned(), "block: set x".to_owned()];
+        assert_eq!(skipped.stale("a", Mode::Default, &met), [""; 0]);
+        assert_eq!(
+            skipped.stale("a", Mode::Strict, &met),
+            ["skipped.list line 9: not there, or not needed: t*"]
+        );
+    }
+
+    #[test]
+    fn an_entry_without_its_reason_is_refused() {
+        assert!(Skipped::parse("unit: a\ntest: b\n").is_err());
+        assert!(Skipped::parse("why: x\nunit: a\n").is_err());
+        assert!(Skipped::parse("why: x\nunit: a\ntests: b\n").is_err());
+    }
+}
