@@ -47,6 +47,12 @@ impl<'c> Call<'c, '_> {
         self.txn.now_ms()
     }
 
+    /// Whether what has this deadline, in milliseconds since the epoch, goes at once: it has passed, and what is past its deadline
+    /// is not kept.
+    pub(crate) fn is_over(&self, deadline_ms: u64) -> bool {
+        deadline_ms <= self.now_ms() && !self.env.engine.keyspace.keeps_expired()
+    }
+
     /// Why it is not finished. Apart from its callers, who look first whether there is a reason: moving an `Option` reads as a
     /// whole what has just been written in parts, and the processor waits.
     #[cold]

@@ -106,6 +106,7 @@ parameters! {
     EnableModuleCommand "enable-module-command", SWITCH, "no", Fixed;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
+    ImportMode "import-mode", Kind::Bool, "no", Mutable;
     NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", Mutable;
     // Scripts.
     BusyReplyThreshold "busy-reply-threshold" | "lua-time-limit", from(0), "5000", Mutable;
