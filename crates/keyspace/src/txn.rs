@@ -76,6 +76,8 @@ pub struct Txn<'k> {
     live_after_ms: u64,
     /// What reading a key leaves on it.
     pub(crate) touches: Touches,
+    /// What it would be, if access times were not kept.
+    usual_touches: Touches,
     pub(crate) notes: bool,
     chances: Chances,
     changes: u64,
@@ -129,6 +131,7 @@ impl<'k> Txn<'k> {
             now_ms,
             live_after_ms: now_ms,
             touches: Touches::Time,
+            usual_touches: Touches::Time,
             chances: Chances::new(0),
             notes: false,
             changes: 0,
@@ -157,7 +160,16 @@ impl<'k> Txn<'k> {
 
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
-        self.touches = Touches::Nothing;
+        self.usual_touches = std::mem::replace(&mut self.touches, Touches::Nothing);
+    }
+
+    /// Takes [`keep_access_times`](Self::keep_access_times) back. Returns whether it was in force.
+    pub fn renew_access_times(&mut self) -> bool {
+        let kept = self.touches == Touches::Nothing;
+        if kept {
+            self.touches = self.usual_touches;
+        }
+        kept
     }
 
     /// From now on a key past its deadline counts as live.
@@ -332,6 +344,11 @@ impl<'k> Txn<'k> {
     /// How many keys of the database have a deadline. Needs every shard.
     pub fn volatile_len(&self, db: u16) -> usize {
         self.databases(db).map(|database| database.volatile).sum()
+    }
+
+    /// How many hashes of the database have fields with deadlines. Needs every shard.
+    pub fn timed_hashes(&self, db: u16) -> usize {
+        self.databases(db).map(Database::timed_hashes).sum()
     }
 
     /// Bytes of the structures in which the database's keys are found, and of those that know what expires when. Needs

@@ -222,6 +222,7 @@ async fn converse<S: Socket>(stream: S, talk: Talk, shared: &Shared) {
     }
     let Talk { client, mut session, .. } = connection.talk;
     if client.is_slow() {
+        shared.engine.count_slow_reader();
         tracing::warn!(
             "Client id={} addr={} closed for overcoming of output buffer limits.",
             client.id,
@@ -477,6 +478,7 @@ impl<'s, S: Socket> Connection<'s, S> {
                 "Closing client that reached max query buffer length: {}",
                 self.talk.client.address
             );
+            self.shared.engine.count_overlong_request();
             return Ok(Input::End);
         }
         self.talk.client.note_unread(capacity);
