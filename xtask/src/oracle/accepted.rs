@@ -2,7 +2,7 @@
 //!
 //! An entry is a paragraph of `field: value` lines. `why` says the reason, `request` is the request as a transcript or the
 //! report shows it, `redis` and `subject` are the two answers as the report shows them (default: any answer). In all
-//! three `*` stands for any text. `peer` is the family of newer servers that it is about (`redis`, `valkey`; default: both). What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
+//! three `*` stands for any text, and in the request case does not matter. `peer` is the family of newer servers that it is about (`redis`, `valkey`; default: both). What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
 //! meets is an error, so that the list holds nothing that has been mended.
 
 use std::cell::Cell;
@@ -83,7 +83,9 @@ impl Accepted {
     /// Whether a difference is meant.
     pub(super) fn accepts(&self, request: &str, redis: &str, subject: &str) -> bool {
         let meant = self.entries.iter().find(|entry| {
-            glob(&entry.request, request) && glob(&entry.redis, redis) && glob(&entry.subject, subject)
+            glob(&entry.request.to_uppercase(), &request.to_uppercase())
+                && glob(&entry.redis, redis)
+                && glob(&entry.subject, subject)
         });
         if let Some(entry) = meant {
             entry.met.set(entry.met.get() + 1);

@@ -45,7 +45,7 @@ pub(super) fn run(
             step.requests.iter().for_each(|request| coverage.count(request));
             *faces.entry(step.face.name()).or_default() += step.requests.len();
         }
-        if let Some(found) = play(pair, &steps, report)? {
+        if let Some(found) = play(pair, &steps, report).with_context(|| format!("seed {episode}"))? {
             report_episode(pair, report, episode, steps, found)?;
         }
         episode = episode.wrapping_add(1);

@@ -111,11 +111,12 @@ fn examine_beside(plan: &Plan, name: &str, program: &Path) -> Result<()> {
     if only.is_none_or(|only| only == "introspection") {
         introspection::compare(&mut pair, &mut report)?;
     }
-    if !found && only != Some("introspection") && plan.commands > 0 || only.is_none() {
+    if !found && only != Some("introspection") && plan.commands > 0 {
         let command = only.filter(|name| *name != "random");
         episode::run(&mut pair, &mut report, plan.seed, plan.commands, command)?;
     }
-    report.finish(only.is_none())
+    // Which of the accepted differences are met is a matter of chance here.
+    report.finish(false)
 }
 
 /// What both servers are started with.
