@@ -189,8 +189,8 @@ fn serve_one<'e>(env: Env<'e>, transaction: &mut Transaction<'e>, waiter: &Waite
     let mut out = Encoder::new(waiter.protocol);
     let Transaction { txn, effects } = &mut *transaction;
     let suspend = execute(env, &mut session, txn, effects, &args, waiter.entry, &mut out);
-    if let Some(Suspend::Block(blocked)) = &suspend {
-        waiter.look_again_at(blocked.1.at_ms);
+    if let Some(Suspend::Block(_, again)) = suspend.as_deref() {
+        waiter.look_again_at(again.at_ms);
     }
     if suspend.is_none() {
         let shard = env.engine.keyspace.shard_of(key);

@@ -1,6 +1,6 @@
 //! A running command's surroundings.
 
-use perigee_keyspace::Txn;
+use perigee_keyspace::{Rare, Txn};
 use perigee_resp::{Protocol, Reply};
 
 use crate::blocking::{Again, Block};
@@ -27,13 +27,13 @@ pub struct Call<'c, 'e> {
     pub reply: &'c mut dyn Reply,
     /// The numbered database that the session has selected.
     pub db: u16,
-    pub(crate) suspend: Option<Suspend>,
+    pub(crate) suspended: Rare<Suspend>,
 }
 
 /// Why a command is not finished when its handler returns.
 pub(crate) enum Suspend {
-    /// It waits for keys to change. Boxed: every command pays for the size of this type.
-    Block(Box<(Block, Again)>),
+    /// It waits for keys to change.
+    Block(Block, Again),
     /// Its script has used up its slice.
     Script(Box<dyn ScriptRun>),
     /// It needs every shard: to be undone and run again.
@@ -53,12 +53,10 @@ impl<'c> Call<'c, '_> {
         deadline_ms <= self.now_ms() && !self.env.engine.keyspace.keeps_expired()
     }
 
-    /// Why it is not finished. Apart from its callers, who look first whether there is a reason: moving an `Option` reads as a
-    /// whole what has just been written in parts, and the processor waits.
+    /// Has the command not finished when its handler returns.
     #[cold]
-    #[inline(never)]
-    pub(crate) fn take_suspend(&mut self) -> Option<Suspend> {
-        self.suspend.take()
+    pub(crate) fn suspend(&mut self, reason: Suspend) {
+        *self.suspended = Some(Box::new(reason));
     }
 
     /// The command's name, in lower case.
@@ -110,7 +108,7 @@ impl<'c> Call<'c, '_> {
     /// MULTI and scripts nobody waits: the answer is that of a time-out. To be called instead of answering, last.
     pub fn block(&mut self, block: Block) {
         if self.may_block() {
-            self.suspend = Some(Suspend::Block(Box::new((block, Again::default()))));
+            self.suspend(Suspend::Block(block, Again::default()));
         } else {
             Block::give_up(block.on_timeout, self.reply);
         }
@@ -119,8 +117,8 @@ impl<'c> Call<'c, '_> {
     /// The same, but says when it is run again, and as what.
     pub(crate) fn block_as(&mut self, block: Block, again: Again) {
         self.block(block);
-        if let Some(Suspend::Block(blocked)) = &mut self.suspend {
-            blocked.1 = again;
+        if let Some(Suspend::Block(_, request)) = self.suspended.as_deref_mut() {
+            *request = again;
         }
     }
 }

@@ -8,6 +8,7 @@ use perigee_keyspace::{Footprint, Txn};
 use perigee_resp::{Protocol, Reply};
 
 use crate::acl::{self, Barred};
+use crate::call::Suspend;
 use crate::clients::Mark;
 use crate::config::Param;
 use crate::engine::Env;
@@ -324,8 +325,8 @@ pub fn call_from_script(
     {
         script_reads(context.txn, declared);
     }
-    match suspend {
-        Some(crate::call::Suspend::Widen) => CallOutcome::Widen,
+    match suspend.as_deref() {
+        Some(Suspend::Widen) => CallOutcome::Widen,
         _ => CallOutcome::Answered { sorts: entry.command.has(Flags::SORT_FOR_SCRIPT) },
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
+use perigee_keyspace::{DbKey, Footprint, Rare, Txn, WatchFlag};
 use perigee_resp::{Encoder, Protocol, Reply};
 use rand::Rng;
 use smallvec::SmallVec;
@@ -374,7 +374,7 @@ impl Session {
                 }
                 Flow::Done
             }
-            Some(suspend) => self.suspend(env, begun, suspend, entry, args),
+            Some(suspend) => self.suspend(env, begun, *suspend, entry, args),
         }
     }
 
@@ -390,8 +390,7 @@ impl Session {
     ) -> Flow<'e> {
         let Some(transaction) = begun else { unreachable!("begun by the caller") };
         match suspend {
-            Suspend::Block(blocked) => {
-                let (block, again) = *blocked;
+            Suspend::Block(block, again) => {
                 let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
                 let blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
                 blocked.look_again_at(again.at_ms);
@@ -478,13 +477,15 @@ impl Session {
             if self.tracked.is_some() {
                 self.note_reads(txn, entry, &args.slices());
             }
-            if let Some(Suspend::Script(run)) = suspend {
+            if let Some(suspend) = suspend {
+                let Suspend::Script(run) = *suspend else {
+                    unreachable!("nobody waits inside MULTI, and scripts there hold every shard")
+                };
                 self.times.end_slice(env);
                 let (entry, exec) = (exec_entry, Some(exec));
                 let ran = env.worker.ran.take();
                 return wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }));
             }
-            debug_assert!(suspend.is_none(), "nobody waits inside MULTI, and scripts there hold every shard");
             command_log::note(env, self, entry, &args.slices(), out.len().saturating_sub(answered));
             stats::record(env, self, entry, &args.slices());
         }
@@ -749,12 +750,12 @@ pub(crate) fn execute<'e>(
     args: &[&[u8]],
     entry: Entry,
     reply: &mut dyn Reply,
-) -> Option<Suspend> {
+) -> Option<Box<Suspend>> {
     let db = session.db;
     Effects::prepare(env.engine, txn);
-    let mut call = Call { env, session, txn, effects, args, reply, db, suspend: None };
+    let mut call = Call { env, session, txn, effects, args, reply, db, suspended: Rare::none() };
     let result = (entry.command.handler)(&mut call);
-    let suspend = if call.suspend.is_some() { call.take_suspend() } else { None };
+    let suspended = call.suspended.take();
     if txn.keeps_notices() {
         effects.tell_notices(env.engine, txn);
     }
@@ -763,7 +764,7 @@ pub(crate) fn execute<'e>(
         error.reply_to(reply);
         return None;
     }
-    suspend
+    suspended
 }
 
 impl Session {

@@ -34,9 +34,10 @@ pub trait Collection: Kind {
     fn of(entry: &Entry) -> Option<&Self>;
 }
 
-trait Wrap: Kind {
-    const WRAP: fn(Self::Undo) -> Undo;
-}
+/// A type whose inverses the journal takes.
+trait Undoable: Kind<Undo: Into<Undo>> {}
+
+impl<T: Kind<Undo: Into<Undo>>> Undoable for T {}
 
 impl Kind for Str {
     type Undo = StrUndo;
@@ -57,8 +58,11 @@ impl Kind for Str {
     }
 }
 
-impl Wrap for Str {
-    const WRAP: fn(StrUndo) -> Undo = Undo::Str;
+impl From<StrUndo> for Undo {
+    #[inline]
+    fn from(undo: StrUndo) -> Self {
+        Undo::Str(undo)
+    }
 }
 
 macro_rules! collection {
@@ -88,8 +92,11 @@ macro_rules! collection {
                 if let ValueRef::$type(value) = entry.value() { Some(value) } else { None }
             }
         }
-        impl Wrap for $type {
-            const WRAP: fn($undo) -> Undo = Undo::$type;
+        impl From<$undo> for Undo {
+            #[inline]
+            fn from(undo: $undo) -> Self {
+                Undo::$type(undo)
+            }
         }
     };
 }
@@ -129,17 +136,21 @@ impl Audience {
 
 /// A value to be changed; reads go through `Deref`. When it is dropped the key is marked as changed if it was, and
 /// removed if its collection is empty.
+// An edit that is given to `drop` is moved there, in pieces of 16 bytes and one of 8. In this order the last piece is the
+// word that was written last, and as a whole: docs/decisions/020.
+#[repr(C)]
 pub struct Edit<'t, 'k, T: Kind> {
     txn: &'t mut Txn<'k>,
     place: Place,
     target: u32,
-    changed: bool,
     audience: Audience,
+    /// How many primitives have changed something.
+    changes: usize,
     kind: PhantomData<T>,
 }
 
 #[allow(private_bounds)]
-impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
+impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
     // Inlined, so that an edit is made where it stays: see `Txn::replace_at`.
     #[inline(always)]
     pub(crate) fn existing(txn: &'t mut Txn<'k>, db: u16, key: &[u8]) -> Result<Option<Self>, WrongType> {
@@ -161,15 +172,15 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
 
     #[inline(always)]
     pub(crate) fn at(txn: &'t mut Txn<'k>, place: Place, key: &[u8]) -> Result<Self, WrongType> {
-        let database = txn.held.shard(place.shard).database(place.db);
+        let database = txn.held.shard(place.shard()).database(place.db());
         let entry = database.and_then(|database| database.keys.get_at(place.index));
         let entry = entry.expect("a place that was just found");
         txn.touch(entry);
         if !T::is(entry) {
             return Err(WrongType);
         }
-        let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db, key));
-        Ok(Edit { txn, place, target, changed: false, audience: Audience::default(), kind: PhantomData })
+        let target = txn.journal.as_mut().map_or(0, |journal| journal.target(place.db(), key));
+        Ok(Edit { txn, place, target, audience: Audience::default(), changes: 0, kind: PhantomData })
     }
 
     /// Drops what the value has let go of, elsewhere if it has many elements.
@@ -188,7 +199,7 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
 
     /// Those who watch the key see a change even if there is none, where a command says so.
     pub fn mark_changed(&mut self) {
-        self.changed = true;
+        self.changes += 1;
     }
 
     /// Has only these told of the change.
@@ -222,19 +233,32 @@ impl<'t, 'k, T: Wrap> Edit<'t, 'k, T> {
         change: impl FnOnce(&mut T, &mut TypeLog<'_, T::Undo>) -> (R, bool),
     ) -> R {
         let Txn { held, journal, .. } = &mut *self.txn;
-        let database = held.shard_mut(self.place.shard).database_mut(self.place.db);
+        let database = held.shard_mut(self.place.shard()).database_mut(self.place.db());
         let entry = database.keys.get_at_mut(self.place.index).expect("the place of a live edit");
         let target = self.target;
         let journal = journal.as_mut().filter(|journal| !journal.cover(target).value);
-        let mut log = TypeLog { journal: journal.map(|journal| (&mut **journal, target)), wrap: T::WRAP };
+        let mut log = TypeLog::new(journal.map(|journal| (&mut **journal, target)));
         let (result, changed) =
             T::change(entry, |value| change(value, &mut log)).expect("the type of a live edit");
-        self.changed |= changed;
+        self.changes += usize::from(changed);
         result
     }
 }
 
 impl Edit<'_, '_, Str> {
+    /// Writes the content over the one that is there, if it fits and the one before needs neither be kept nor freed.
+    #[inline]
+    pub(crate) fn overwrite(&mut self, content: &Content<'_>) -> bool {
+        let Txn { held, journal, .. } = &mut *self.txn;
+        if journal.as_ref().is_some_and(|journal| !journal.cover(self.target).value) {
+            return false;
+        }
+        let database = held.shard_mut(self.place.shard()).database_mut(self.place.db());
+        let overwritten = database.overwrite(self.place.index, content);
+        self.changes += usize::from(overwritten);
+        overwritten
+    }
+
     /// The string, to be read.
     #[inline]
     pub fn view(&self) -> StrRef<'_> {
@@ -245,7 +269,7 @@ impl Edit<'_, '_, Str> {
 impl<T: Kind> Edit<'_, '_, T> {
     #[inline]
     fn entry(&self) -> &Entry {
-        let database = self.txn.held.shard(self.place.shard).database(self.place.db);
+        let database = self.txn.held.shard(self.place.shard()).database(self.place.db());
         let entry = database.and_then(|database| database.keys.get_at(self.place.index));
         entry.expect("the place of a live edit")
     }
@@ -264,7 +288,7 @@ impl<T: Kind> Drop for Edit<'_, '_, T> {
     #[inline]
     fn drop(&mut self) {
         let gone = T::is_gone(self);
-        if self.changed {
+        if self.changes > 0 {
             self.txn.touched_at(self.place, self.audience);
         }
         if gone {

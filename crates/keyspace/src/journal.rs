@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cmp::Ordering;
+use std::marker::PhantomData;
 
 use hashbrown::HashTable;
 
@@ -52,6 +53,21 @@ pub(crate) enum Undo {
     },
 }
 
+impl Undo {
+    /// Whether it may hold so much that freeing it takes long.
+    fn is_weighty(&self) -> bool {
+        matches!(
+            self,
+            Undo::Replaced { .. }
+                | Undo::Removed { .. }
+                | Undo::Flushed { .. }
+                | Undo::Str(StrUndo::Whole(_))
+                | Undo::List(ListUndo::Replace { .. })
+                | Undo::Stream(StreamUndo::PrependNodes(_))
+        )
+    }
+}
+
 /// The inverses of a transaction's changes so far.
 ///
 /// Of what is replaced as a whole only the first state counts: once the journal can restore a key's value or deadline
@@ -73,8 +89,8 @@ struct Target {
 
 /// So many targets are searched one by one.
 const FEW: usize = 8;
-/// A journal with more steps is freed by the reaper.
-const KEPT: usize = 256;
+/// A journal with more steps or keys is freed by the reaper; until then that costs less than waking it.
+const KEPT: usize = 8192;
 
 thread_local! {
     static SPARE: Cell<Option<Box<Journal>>> = const { Cell::new(None) };
@@ -138,7 +154,9 @@ impl Journal {
         if self.steps.len() > KEPT || self.targets.len() > KEPT {
             return Some(self);
         }
-        self.steps.drain(..).for_each(|(_, undo)| discard(undo));
+        let weighty = self.steps.iter_mut().filter(|(_, undo)| undo.is_weighty());
+        weighty.for_each(|(_, undo)| discard(std::mem::replace(undo, Undo::Created)));
+        self.steps.clear();
         self.targets.clear();
         self.by_key.clear();
         SPARE.set(Some(self));
@@ -163,6 +181,14 @@ impl Journal {
         self.steps.push((target, undo));
     }
 
+    #[inline]
+    fn push_with<U: Into<Undo>>(&mut self, target: u32, inverse: impl FnOnce() -> U) {
+        if self.steps.len() == self.steps.capacity() {
+            self.steps.reserve(1);
+        }
+        self.steps.extend(std::iter::once_with(|| (target, inverse().into())));
+    }
+
     /// How many changes it can undo.
     pub(crate) fn len(&self) -> usize {
         self.steps.len()
@@ -178,16 +204,22 @@ impl Journal {
 
 /// Where a type's primitives leave their inverses: in the journal, if there is one.
 pub(crate) struct TypeLog<'j, U> {
-    pub(crate) journal: Option<(&'j mut Journal, u32)>,
-    pub(crate) wrap: fn(U) -> Undo,
+    journal: Option<(&'j mut Journal, u32)>,
+    inverses: PhantomData<fn(U)>,
 }
 
-impl<U> Log<U> for TypeLog<'_, U> {
+impl<'j, U> TypeLog<'j, U> {
+    #[inline]
+    pub(crate) fn new(journal: Option<(&'j mut Journal, u32)>) -> Self {
+        TypeLog { journal, inverses: PhantomData }
+    }
+}
+
+impl<U: Into<Undo>> Log<U> for TypeLog<'_, U> {
     #[inline]
     fn record(&mut self, inverse: impl FnOnce() -> U) {
         if let Some((journal, target)) = &mut self.journal {
-            let undo = (self.wrap)(inverse());
-            journal.push(*target, undo);
+            journal.push_with(*target, inverse);
         }
     }
 }

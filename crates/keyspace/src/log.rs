@@ -10,7 +10,7 @@ pub trait Log<U> {
     fn record(&mut self, inverse: impl FnOnce() -> U);
 
     /// A view of this log that takes inverses of one part of a larger thing.
-    fn map<V>(&mut self, wrap: fn(V) -> U) -> Mapped<'_, Self, V, U>
+    fn map<V, W: Fn(V) -> U>(&mut self, wrap: W) -> Mapped<'_, Self, W>
     where
         Self: Sized,
     {
@@ -34,14 +34,15 @@ impl<U> Log<U> for Vec<U> {
 
 /// See [`Log::map`].
 #[derive(Debug)]
-pub struct Mapped<'a, L, V, U> {
+pub struct Mapped<'a, L, W> {
     log: &'a mut L,
-    wrap: fn(V) -> U,
+    wrap: W,
 }
 
-impl<U, V, L: Log<U>> Log<V> for Mapped<'_, L, V, U> {
+impl<U, V, W: Fn(V) -> U, L: Log<U>> Log<V> for Mapped<'_, L, W> {
+    #[inline]
     fn record(&mut self, inverse: impl FnOnce() -> V) {
-        let wrap = self.wrap;
+        let wrap = &self.wrap;
         self.log.record(|| wrap(inverse()));
     }
 }

@@ -2,12 +2,21 @@
 
 use crate::edit::Edit;
 use crate::types::{Blob, Hash, List, Outcome, PendingEntry, Set, Str, Stream, StreamId, StreamTrim, ZSet};
+use crate::value::Content;
 
 impl Edit<'_, '_, Str> {
     /// Replaces the whole string.
     pub fn replace(&mut self, value: Str) {
         self.apply(|current, log| (current.set(value, log), true));
         self.cover_value();
+    }
+
+    /// Replaces the whole string by an integer.
+    #[inline]
+    pub fn replace_by_int(&mut self, value: i64) {
+        if !self.overwrite(&Content::Int(value)) {
+            self.replace(Str::from(value));
+        }
     }
 
     /// Appends, and answers the new length.

@@ -107,11 +107,31 @@ pub(crate) struct News {
 }
 
 /// Where a key lives.
+// Two words, that stay in registers: three parts are moved as a whole just after they were written one by one
+// (docs/decisions/020).
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    pub(crate) shard: u16,
-    pub(crate) db: u16,
+    /// Where in the database's table.
     pub(crate) index: usize,
+    /// The shard's number above 16 bits of the database's.
+    database: usize,
+}
+
+impl Place {
+    #[inline(always)]
+    fn new(shard: u16, db: u16, index: usize) -> Self {
+        Place { index, database: usize::from(shard) << 16 | usize::from(db) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn shard(self) -> u16 {
+        (self.database >> 16) as u16
+    }
+
+    #[inline(always)]
+    pub(crate) fn db(self) -> u16 {
+        self.database as u16
+    }
 }
 
 /// Where a key belongs, whether it is there or not.
@@ -464,16 +484,16 @@ impl<'k> Txn<'k> {
                 self.create(spot, db, key, content, deadline)
             }
         };
-        self.touched_in(place.shard, db, key);
+        self.touched_in(place.shard(), db, key);
     }
 
     fn replace_at(&mut self, place: Place, key: &[u8], content: Content<'_>, deadline: Deadline) {
         let target = self.journal.as_mut().map(|journal| {
-            let target = journal.target(place.db, key);
+            let target = journal.target(place.db(), key);
             (target, journal.cover(target))
         });
         let uncovered = target.filter(|(_, cover)| !(cover.value && cover.deadline));
-        let database = self.held.shard_mut(place.shard).database_mut(place.db);
+        let database = self.held.shard_mut(place.shard()).database_mut(place.db());
         // Apart, since it answers nothing: an answer that is moved is read as a whole just after it was written in parts, and
         // that waits until the write has left for the cache, behind the new value, whose place is usually not there yet.
         let overwritten = uncovered.is_none() && database.overwrite(place.index, &content);
@@ -516,7 +536,7 @@ impl<'k> Txn<'k> {
             journal.set_cover(target, Cover::ALL);
         }
         self.note_created(db, key);
-        Place { shard, db, index }
+        Place::new(shard, db, index)
     }
 
     /// Removes the key. Returns whether it was live.
@@ -531,7 +551,7 @@ impl<'k> Txn<'k> {
         let entry = self.database_mut(place).remove_at(place.index);
         match &mut *self.journal {
             Some(journal) => {
-                let target = journal.target(place.db, entry.key());
+                let target = journal.target(place.db(), entry.key());
                 journal.push(target, Undo::Removed { index: place.index, entry: Box::new(entry) });
                 journal.set_cover(target, Cover::default());
             }
@@ -669,7 +689,7 @@ impl<'k> Txn<'k> {
                 let Some(index) = self.held.shard_mut(shard).database_mut(db).next_due(self.now_ms) else {
                     break;
                 };
-                self.expire_at(Place { shard, db, index });
+                self.expire_at(Place::new(shard, db, index));
                 removed += 1;
             }
         }
@@ -704,20 +724,25 @@ impl<'k> Txn<'k> {
     }
 
     /// As [`find`](Self::find), where the key's spot is known.
-    #[inline]
-    pub(crate) fn find_in(&mut self, Spot { shard, hash }: Spot, db: u16, key: &[u8]) -> Option<Place> {
+    #[inline(always)]
+    pub(crate) fn find_in(&mut self, spot: Spot, db: u16, key: &[u8]) -> Option<Place> {
+        // The place is put together where it is wanted: an index comes in registers, a place in memory, from where it is
+        // read as a whole just after it was written in parts (docs/decisions/020).
+        self.index_in(spot, db, key).map(|index| Place::new(spot.shard, db, index))
+    }
+
+    fn index_in(&mut self, Spot { shard, hash }: Spot, db: u16, key: &[u8]) -> Option<usize> {
         let database = self.held.shard(shard).database(db)?;
         let index = database.keys.get_index_of_hashed(hash, key)?;
         if database.keys.get_at(index).is_some_and(|entry| !entry.is_live(self.live_after_ms)) {
-            self.expire_at(Place { shard, db, index });
+            self.expire_at(Place::new(shard, db, index));
             return None;
         }
-        // Made anew, not moved: see `replace_at`.
-        Some(Place { shard, db, index })
+        Some(index)
     }
 
     pub(crate) fn database_mut(&mut self, place: Place) -> &mut Database {
-        self.held.shard_mut(place.shard).database_mut(place.db)
+        self.held.shard_mut(place.shard()).database_mut(place.db())
     }
 
     #[inline]
@@ -736,11 +761,11 @@ impl<'k> Txn<'k> {
     #[inline]
     pub(crate) fn touched_at(&mut self, place: Place, audience: Audience) {
         self.changes += 1;
-        if audience != Audience::Nobody && self.is_heard(place.shard) {
-            let database = self.held.shard(place.shard).database(place.db);
+        if audience != Audience::Nobody && self.is_heard(place.shard()) {
+            let database = self.held.shard(place.shard()).database(place.db());
             let entry = database.and_then(|database| database.keys.get_at(place.index));
             let key = entry.expect("a place that was just used").key().into();
-            self.note_change(place.shard, (place.db, key), audience);
+            self.note_change(place.shard(), (place.db(), key), audience);
         }
     }
 
@@ -756,9 +781,9 @@ impl<'k> Txn<'k> {
         let key: Box<[u8]> = entry.key().into();
         self.remove_at(place);
         let (changes, author) = (self.changes, std::mem::take(&mut self.author));
-        self.touched(place.db, &key);
+        self.touched(place.db(), &key);
         (self.changes, self.author) = (changes, author);
-        self.news().expired.push((place.db, key));
+        self.news().expired.push((place.db(), key));
     }
 }
 

@@ -14,13 +14,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use perigee_commands::Client;
-use tokio::io::AsyncWrite;
+
+use crate::connection::Socket;
 
 /// What one worker's connections have to say and have not yet written.
 #[derive(Default)]
@@ -37,7 +37,7 @@ const SPARE: usize = 256;
 
 impl Outbox {
     /// Has the replies in `bytes` written at the end of the turn, and leaves an empty buffer.
-    pub(crate) fn post<S: AsyncWrite + Unpin + 'static>(&self, link: &Rc<Link<S>>, bytes: &mut Vec<u8>) {
+    pub(crate) fn post<S: Socket>(&self, link: &Rc<Link<S>>, bytes: &mut Vec<u8>) {
         let mut posted = link.posted.borrow_mut();
         if !posted.is_empty() {
             posted.append(bytes);
@@ -85,7 +85,7 @@ impl Outbox {
 
 /// A socket, shared between its connection and the outbox.
 pub(crate) struct Link<S> {
-    pub(crate) stream: RefCell<S>,
+    pub(crate) stream: S,
     client: Arc<Client>,
     posted: RefCell<Vec<u8>>,
     /// The socket did not take all that was posted: the connection must see to it.
@@ -94,7 +94,6 @@ pub(crate) struct Link<S> {
 
 impl<S> Link<S> {
     pub(crate) fn new(stream: S, client: Arc<Client>) -> Rc<Self> {
-        let stream = RefCell::new(stream);
         Rc::new(Link { stream, client, posted: RefCell::default(), stalled: Cell::new(false) })
     }
 
@@ -109,7 +108,7 @@ impl<S> Link<S> {
     }
 
     pub(crate) fn into_stream(self) -> S {
-        self.stream.into_inner()
+        self.stream
     }
 
     /// Takes back what is posted and not written.
@@ -125,13 +124,13 @@ trait Outlet {
     fn write_posted(&self, context: &mut Context<'_>) -> Vec<u8>;
 }
 
-impl<S: AsyncWrite + Unpin> Outlet for Link<S> {
+impl<S: Socket> Outlet for Link<S> {
     fn write_posted(&self, context: &mut Context<'_>) -> Vec<u8> {
         let mut posted = self.posted.borrow_mut();
         if posted.is_empty() {
             return Vec::new();
         }
-        let written = match Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, &posted) {
+        let written = match self.stream.poll_send(context, &posted) {
             Poll::Ready(Ok(count)) => count,
             // The connection will meet the same error, and end by it.
             Poll::Ready(Err(_)) | Poll::Pending => 0,

@@ -76,13 +76,14 @@ async fn go_behind() {
 
 #[cfg(test)]
 mod tests {
-    use tokio::task::{LocalSet, spawn_local};
+    use tokio::runtime::{Builder, LocalOptions};
+    use tokio::task::spawn_local;
 
     use super::*;
 
     fn run(test: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        LocalSet::new().block_on(&runtime, test);
+        let runtime = Builder::new_current_thread().build_local(LocalOptions::default());
+        runtime.expect("a runtime").block_on(test);
     }
 
     #[test]

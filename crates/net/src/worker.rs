@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use perigee_commands::config::Param;
 use perigee_commands::{Engine, Worker, evict_clients, evict_cycle, expire_cycle, limit_tracked};
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::LocalSet;
 
 use crate::clock::{SystemClock, TokioTimer};
 use crate::connection::{self, Origin, Shared, Traveller};
@@ -59,13 +59,12 @@ fn work(
         .enable_all()
         // Look at sockets often: a batch is short, and fairness between connections matters more.
         .event_interval(61)
-        .build()?;
+        .build_local(LocalOptions::default())?;
     let host = make_host(engine, id);
-    let seed = connection::fresh_seed();
+    let seed = fresh_seed();
     let worker =
         Worker::new(engine, id, seed, Box::<SystemClock>::default(), Box::<TokioTimer>::default(), host);
     let shared = Rc::new(Shared::new(engine.clone(), worker, berth));
-    let local = LocalSet::new();
     let tasks = async {
         let mut paths = Vec::new();
         for listener in listeners {
@@ -103,7 +102,13 @@ fn work(
         }
         Ok(())
     };
-    local.block_on(&runtime, tasks)
+    runtime.block_on(tasks)
+}
+
+/// A seed that differs for every worker and start.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
 async fn accept_tcp(listener: tokio::net::TcpListener, shared: Rc<Shared>) {

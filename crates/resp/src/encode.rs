@@ -1,21 +1,33 @@
 //! Replies and requests as bytes.
 
+use bytes::Bytes;
 use memchr::memchr2;
 
-use crate::number::{format_decimal, format_double};
+use crate::number::{SHORT, format_decimal, format_double, short_digits};
 use crate::reply::{Protocol, Reply};
+use crate::segments::Segments;
 
 /// Writes replies in either protocol to a buffer that it owns.
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
     out: Vec<u8>,
     protocol: Protocol,
+    /// Content that belongs before so many bytes of `out` and is not copied.
+    shared: Vec<(usize, Bytes)>,
+    shared_bytes: usize,
+    shares: bool,
 }
 
 impl Encoder {
     /// An empty buffer for a client that speaks `protocol`.
     pub fn new(protocol: Protocol) -> Self {
-        Self { out: Vec::new(), protocol }
+        Self { protocol, ..Self::default() }
+    }
+
+    /// An empty buffer which refers to content of at least [`SHARED`] bytes instead of copying it, if it may. All that is written can only be had
+    /// by [`Encoder::take_segments`] then.
+    pub fn sharing(protocol: Protocol) -> Self {
+        Self { protocol, shares: true, ..Self::default() }
     }
 
     /// Speaks `protocol` from the next reply on.
@@ -23,7 +35,7 @@ impl Encoder {
         self.protocol = protocol;
     }
 
-    /// The bytes written so far.
+    /// The bytes written so far, without content that is shared.
     pub fn out(&self) -> &[u8] {
         &self.out
     }
@@ -33,14 +45,30 @@ impl Encoder {
         &mut self.out
     }
 
-    /// Takes the buffer away, leaving an empty one without capacity.
+    /// Takes the buffer away, leaving an empty one without capacity. See [`Encoder::take_segments`] for one that shares.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
 
-    /// The number of bytes written.
+    /// Takes all that was written, leaving nothing.
+    pub fn take_segments(&mut self) -> Segments {
+        self.shared_bytes = 0;
+        Segments::new(std::mem::take(&mut self.out), std::mem::take(&mut self.shared))
+    }
+
+    /// Puts bytes that are encoded already before all that was written.
+    pub fn prepend(&mut self, mut bytes: Vec<u8>) {
+        for (at, _) in &mut self.shared {
+            *at += bytes.len();
+        }
+        bytes.append(&mut self.out);
+        self.out = bytes;
+    }
+
+    /// The number of bytes written, those of content that is shared among them.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.out.len()
+        self.out.len() + self.shared_bytes
     }
 
     /// Whether nothing is written.
@@ -50,12 +78,18 @@ impl Encoder {
 
     /// Takes back what was written after the first `len` bytes.
     pub fn truncate(&mut self, len: usize) {
-        self.out.truncate(len);
+        while let Some((at, bytes)) = self.shared.last()
+            && at + self.shared_bytes - bytes.len() >= len
+        {
+            self.shared_bytes -= bytes.len();
+            self.shared.pop();
+        }
+        self.out.truncate(len - self.shared_bytes);
     }
 
     /// Empties the buffer and keeps its capacity.
     pub fn clear(&mut self) {
-        self.out.clear();
+        self.truncate(0);
     }
 
     fn raw(&mut self, bytes: &[u8]) {
@@ -116,6 +150,16 @@ impl Reply for Encoder {
 
     fn bulk(&mut self, bytes: &[u8]) {
         bulk(&mut self.out, bytes);
+    }
+
+    fn bulk_shared(&mut self, bytes: Bytes) {
+        if !self.shares || bytes.len() < SHARED {
+            return self.bulk(&bytes);
+        }
+        header(&mut self.out, b'$', bytes.len() as u64);
+        self.shared_bytes += bytes.len();
+        self.shared.push((self.out.len(), bytes));
+        self.raw(b"\r\n");
     }
 
     fn double(&mut self, value: f64) {
@@ -188,6 +232,9 @@ impl Reply for Encoder {
     }
 }
 
+/// Content of so many bytes is worth a segment of its own: its copy takes some fifty microseconds.
+pub const SHARED: usize = 256 << 10;
+
 /// Appends a request as clients send it: a multibulk array of bulk strings.
 pub fn encode_request(out: &mut Vec<u8>, args: &[impl AsRef<[u8]>]) {
     header(out, b'*', args.len() as u64);
@@ -210,6 +257,16 @@ fn header(out: &mut Vec<u8>, sigil: u8, number: u64) {
         10..=99 => {
             let (tens, ones) = (number as u8 / 10, number as u8 % 10);
             out.extend_from_slice(&[sigil, b'0' + tens, b'0' + ones, b'\r', b'\n']);
+        }
+        _ if number <= SHORT as u64 => {
+            let (digits, len) = short_digits(number as u32);
+            out.reserve(1 + digits.len());
+            out.push(sigil);
+            let start = out.len();
+            // Eight bytes whatever their number: one store.
+            out.extend_from_slice(&digits);
+            out.truncate(start + len);
+            out.extend_from_slice(b"\r\n");
         }
         _ => {
             out.push(sigil);
@@ -269,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn integers_of_every_width() {
+        for value in (0..19).flat_map(|width| [10_i64.pow(width) - 1, 10_i64.pow(width)]) {
+            let mut encoder = Encoder::new(Protocol::Resp2);
+            encoder.int(value);
+            encoder.int(-value);
+            assert_eq!(encoder.take(), format!(":{value}\r\n:{}\r\n", -value).as_bytes());
+        }
+    }
+
+    #[test]
     fn a_reply_can_be_taken_back() {
         let mut encoder = Encoder::new(Protocol::Resp2);
         encoder.ok();
@@ -277,6 +344,42 @@ mod tests {
         encoder.truncate(kept);
         assert_eq!(encoder.take(), b"+OK\r\n");
         assert!(encoder.is_empty());
+    }
+
+    /// The same calls with and without sharing, taken back at every boundary.
+    #[test]
+    fn shared_content_stands_where_a_copy_would() {
+        let large = Bytes::from(vec![b'x'; SHARED]);
+        let steps: [&dyn Fn(&mut Encoder); 6] = [
+            &|out| out.bulk_shared(large.clone()),
+            &|out| out.int(1),
+            &|out| out.bulk_shared(large.clone()),
+            &|out| out.bulk_shared(large.slice(1..)),
+            &|out| out.ok(),
+            &|out| out.prepend(b"before".to_vec()),
+        ];
+        for kept in 0..=steps.len() {
+            let (mut copied, mut sharing) =
+                (Encoder::new(Protocol::Resp2), Encoder::sharing(Protocol::Resp2));
+            let mut length = 0;
+            for (step, write) in steps.iter().enumerate() {
+                if step == kept {
+                    length = copied.len();
+                }
+                write(&mut copied);
+                write(&mut sharing);
+                assert_eq!(sharing.len(), copied.len());
+            }
+            assert!(sharing.out().len() < 2 * SHARED && copied.out().len() == copied.len());
+            if kept < steps.len() - 1 {
+                copied.truncate(length + 6);
+                sharing.truncate(length + 6);
+            }
+            assert_eq!(sharing.len(), copied.len());
+            let segments = sharing.take_segments();
+            assert!(segments.parts(usize::MAX).collect::<Vec<_>>().concat() == copied.take(), "{kept}");
+            assert!(sharing.is_empty());
+        }
     }
 
     #[test]

@@ -32,13 +32,15 @@ mod number;
 mod record;
 mod reply;
 mod request;
+mod segments;
 mod value;
 
 pub use decode::{DecodeError, Decoder, decode};
-pub use encode::{Encoder, encode_request};
+pub use encode::{Encoder, SHARED, encode_request};
 pub use inline::split_arguments;
 pub use number::{DoubleText, format_decimal, format_double, parse_f64, parse_i64};
 pub use record::{Checked, Discard, Recorder};
 pub use reply::{Protocol, Reply};
 pub use request::{Limits, Parsed, ProtocolError, RequestParser};
+pub use segments::Segments;
 pub use value::Value;

@@ -30,11 +30,37 @@ pub fn format_double(value: f64) -> DoubleText {
         if value == 0.0 && value.is_sign_negative() {
             text.push(b"-");
         }
-        text.push(itoa::Buffer::new().format(value as i64).as_bytes());
+        match value as i64 {
+            short @ 0..=SHORT if text.len == 0 => {
+                let (digits, len) = short_digits(short as u32);
+                text.bytes[..digits.len()].copy_from_slice(&digits);
+                text.len = len;
+            }
+            long => text.push(itoa::Buffer::new().format(long).as_bytes()),
+        }
     } else {
         text.push_significant(value);
     }
     text
+}
+
+/// The largest number that [`short_digits`] takes.
+pub(crate) const SHORT: i64 = 99_999_999;
+
+/// The decimal digits of a number of up to eight of them, and how many there are.
+///
+/// All are computed at once in one register and leave it as one word: digits that are written one by one, and copied
+/// elsewhere just after, make the copy wait until they are in the cache.
+#[inline]
+pub(crate) fn short_digits(number: u32) -> ([u8; 8], usize) {
+    let fours = u64::from(number / 10_000) | u64::from(number % 10_000) << 32;
+    let hundreds = (fours * 10_486) >> 20 & 0x007f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = (twos * 103) >> 10 & 0x000f_000f_000f_000f;
+    let ones = tens | (twos - tens * 10) << 8;
+    let leading_zeros = (ones.trailing_zeros() / 8).min(7);
+    let digits = (ones | 0x3030_3030_3030_3030) >> (8 * leading_zeros);
+    (digits.to_le_bytes(), 8 - leading_zeros as usize)
 }
 
 impl DoubleText {
@@ -232,6 +258,16 @@ fn power_of_two(exponent: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_numbers_have_their_digits() {
+        let edges = (0..9).flat_map(|digits| [10_u32.pow(digits) - 1, 10_u32.pow(digits)]);
+        for number in (0..20_000).chain((0..100_000_000).step_by(9_973)).chain(edges) {
+            let number = number.min(SHORT as u32);
+            let (digits, len) = short_digits(number);
+            assert_eq!(&digits[..len], number.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn decimals_have_no_exponent() {

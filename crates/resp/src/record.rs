@@ -1,5 +1,7 @@
 //! Sinks that no client reads: a recorder, a void, and a check that a handler kept its word.
 
+use bytes::Bytes;
+
 use crate::reply::{Protocol, Reply};
 use crate::value::{Aggregate, Builder, Value};
 
@@ -124,6 +126,7 @@ impl Reply for Discard {
     fn error(&mut self, _: &[u8]) {}
     fn int(&mut self, _: i64) {}
     fn bulk(&mut self, _: &[u8]) {}
+    fn bulk_shared(&mut self, _: Bytes) {}
     fn double(&mut self, _: f64) {}
     fn bool(&mut self, _: bool) {}
     fn big_number(&mut self, _: &[u8]) {}
@@ -197,6 +200,9 @@ impl Reply for Checked<'_> {
     }
     fn bulk(&mut self, bytes: &[u8]) {
         self.next(0).bulk(bytes);
+    }
+    fn bulk_shared(&mut self, bytes: Bytes) {
+        self.next(0).bulk_shared(bytes);
     }
     fn double(&mut self, value: f64) {
         self.next(0).double(value);

@@ -3,6 +3,8 @@
 //! A handler describes its answer through [`Reply`]; the sink decides the bytes: RESP2 or RESP3 on a socket, values on
 //! a Lua stack, a recorded tree in a test, nothing at all.
 
+use bytes::Bytes;
+
 /// The protocol that the receiver of a reply speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
@@ -50,6 +52,10 @@ pub trait Reply {
     /// Announces an out-of-band message of `len` replies; an array in RESP2.
     fn push(&mut self, len: usize);
 
+    /// A large binary-safe string that the sink may refer to instead of copying it.
+    fn bulk_shared(&mut self, bytes: Bytes) {
+        self.bulk(&bytes);
+    }
     /// An integer as a bulk string.
     fn bulk_int(&mut self, value: i64) {
         self.bulk(itoa::Buffer::new().format(value).as_bytes());

@@ -136,7 +136,7 @@ fn begin(call: &mut Call<'_, '_>, request: Request) -> Result<(), Error> {
     if loading.advance(call.env, call.txn, call.effects)? {
         loading.request.answer(call.reply);
     } else {
-        call.suspend = Some(Suspend::Script(Box::new(loading)));
+        call.suspend(Suspend::Script(Box::new(loading)));
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ fn scan(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
     });
     let Some(next) = next else {
-        call.suspend = Some(Suspend::Widen);
+        call.suspend(Suspend::Widen);
         return Ok(());
     };
     scan::reply_header(call.reply, next, found.len());

@@ -172,7 +172,7 @@ pub(super) fn run(
 pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> Result<(), Error> {
     let host = call.env.worker.scripts.as_ref().ok_or(NO_HOST)?;
     if invocation.script.is_wide() && !call.txn.holds_all() {
-        call.suspend = Some(Suspend::Widen);
+        call.suspend(Suspend::Widen);
         return Ok(());
     }
     let flags = invocation.script.flags();
@@ -190,9 +190,9 @@ pub(crate) fn start(call: &mut Call<'_, '_>, mut invocation: Invocation<'_>) -> 
         Started::Done => {}
         Started::Yielded(run) => {
             run.serves(call.args);
-            call.suspend = Some(Suspend::Script(run));
+            call.suspend(Suspend::Script(run));
         }
-        Started::Widen => call.suspend = Some(Suspend::Widen),
+        Started::Widen => call.suspend(Suspend::Widen),
     }
     Ok(())
 }

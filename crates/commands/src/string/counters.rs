@@ -47,7 +47,7 @@ fn add(call: &mut Call<'_, '_>, amount: i64) -> Result<(), Error> {
     let sum = if let Some(mut value) = call.txn.string_mut(call.db, key)? {
         let current = value.view().as_int().ok_or(Error::NotInteger)?;
         let sum = current.checked_add(amount).ok_or(OVERFLOW)?;
-        value.replace(Str::from(sum));
+        value.replace_by_int(sum);
         sum
     } else {
         call.txn.insert(call.db, key, Value::Str(Str::from(amount)), Deadline::Never);

@@ -1,6 +1,7 @@
 //! GET, and those that change the key on the way: GETSET, GETDEL, GETEX.
 
-use perigee_keyspace::Deadline;
+use perigee_keyspace::{Deadline, StrRef};
+use perigee_resp::Reply;
 
 use crate::call::Call;
 use crate::effects::Event;
@@ -26,10 +27,19 @@ pub(super) fn reply_current(call: &mut Call<'_, '_>, key: &[u8]) -> Result<bool,
     let found = call.txn.string(call.db, key)?;
     call.env.count_lookup(call.txn, call.db, key, found.is_some());
     match found {
-        Some(value) => call.reply.bulk(value.as_bytes(&mut Default::default())),
+        Some(value) => reply_string(call.reply, value),
         None => call.reply.null(),
     }
     Ok(found.is_some())
+}
+
+/// Answers with a string, without a copy if it is large.
+#[inline]
+pub(super) fn reply_string(reply: &mut dyn Reply, value: StrRef<'_>) {
+    match value.share(..) {
+        Some(content) => reply.bulk_shared(content),
+        None => reply.bulk(value.as_bytes(&mut Default::default())),
+    }
 }
 
 pub(super) const GETSET: Command = command("getset", 3, getset)

@@ -2,6 +2,7 @@
 
 use perigee_keyspace::{Deadline, ValueRef};
 
+use super::get::reply_string;
 use crate::call::Call;
 use crate::effects::Event;
 use crate::error::Error;
@@ -27,7 +28,7 @@ fn mget(call: &mut Call<'_, '_>) -> Result<(), Error> {
         let found = call.txn.value(call.db, key);
         call.env.count_lookup(call.txn, call.db, key, found.is_some());
         match found {
-            Some(ValueRef::Str(value)) => call.reply.bulk(value.as_bytes(&mut Default::default())),
+            Some(ValueRef::Str(value)) => reply_string(call.reply, value),
             _ => call.reply.null(),
         }
     }

@@ -1,6 +1,7 @@
 //! Parts of strings: APPEND, GETRANGE, SUBSTR, SETRANGE, STRLEN.
 
 use perigee_keyspace::{Deadline, StrRef};
+use perigee_resp::SHARED;
 
 use crate::call::Call;
 use crate::config::Param;
@@ -58,10 +59,20 @@ fn getrange(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (first, last) = (call.integer(2)?, call.integer(3)?);
     let found = call.txn.string(call.db, call.args[1])?;
     call.env.count_lookup(call.txn, call.db, call.args[1], found.is_some());
+    let Some(value) = found else {
+        call.reply.bulk(b"");
+        return Ok(());
+    };
     let mut scratch = Default::default();
-    let content = found.map(|value| value.as_bytes(&mut scratch)).unwrap_or_default();
-    let part = inclusive_range(first, last, content.len()).map(|(first, last)| &content[first..=last]);
-    call.reply.bulk(part.unwrap_or_default());
+    let content = value.as_bytes(&mut scratch);
+    match inclusive_range(first, last, content.len()) {
+        Some((first, last)) if last - first >= SHARED => match value.share(first..=last) {
+            Some(part) => call.reply.bulk_shared(part),
+            None => call.reply.bulk(&content[first..=last]),
+        },
+        Some((first, last)) => call.reply.bulk(&content[first..=last]),
+        None => call.reply.bulk(b""),
+    }
     Ok(())
 }
 

@@ -98,7 +98,7 @@ impl Txn<'_> {
                 }
                 let due = self.held.shard_mut(shard).database_mut(db).next_fields_due(self.now_ms);
                 let Some(index) = due else { break };
-                removed += self.expire_fields_at(Place { shard, db, index }, limit - removed);
+                removed += self.expire_fields_at(Place::new(shard, db, index), limit - removed);
             }
         }
         removed
@@ -115,7 +115,7 @@ impl Txn<'_> {
         let entry = self.database_mut(place).keys.get_at(place.index).expect("a place that was just found");
         let ValueRef::Hash(hash) = entry.value() else { unreachable!("what has fields is a hash") };
         let (len, emptied) = (hash.len(), hash.is_over(now_ms));
-        let at = (place.db, Box::<[u8]>::from(entry.key()));
+        let at = (place.db(), Box::<[u8]>::from(entry.key()));
         // That is neither an access nor a change of anybody's.
         let (changes, touches) = (self.changes, std::mem::replace(&mut self.touches, Touches::Nothing));
         let author = std::mem::take(&mut self.author);

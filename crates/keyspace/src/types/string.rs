@@ -1,5 +1,9 @@
 //! Strings.
 
+use std::ops::RangeBounds;
+
+use bytes::Bytes;
+
 use super::Blob;
 use super::buffer::{Buffer, LARGE};
 use crate::log::Log;
@@ -123,8 +127,8 @@ impl Str {
             StrUndo::Whole(before) => Some(std::mem::replace(self, before)),
             StrUndo::Part { offset, before, len, fixed } => {
                 let Repr::Grown(content) = &mut self.0 else { return None };
-                if let Some(part) = content.get_mut(offset..offset + before.len()) {
-                    part.copy_from_slice(&before);
+                if offset + before.len() <= content.len() {
+                    content.write(offset, &before);
                 }
                 if fixed {
                     let content = Repr::Fixed(content[..len].into());
@@ -200,6 +204,16 @@ impl<'a> StrRef<'a> {
             View::Int(value) => Some(value),
             _ => canonical_int(self.as_bytes(&mut itoa::Buffer::new())),
         }
+    }
+
+    /// Part of the content, without a copy of it, where it is large enough for that to be worth it: see
+    /// `docs/decisions/019-large-strings-in-pages-of-their-own.md`.
+    ///
+    /// # Panics
+    /// If the part does not lie within the content.
+    #[inline]
+    pub fn share(self, part: impl RangeBounds<usize>) -> Option<Bytes> {
+        if let View::Grown(bytes) = self.0 { bytes.share(part) } else { None }
     }
 
     /// The length in bytes.

@@ -122,6 +122,36 @@ fn large_strings_grow_and_roll_back() {
     assert_eq!(state(&string), ("embstr", b"small".to_vec()));
 }
 
+/// Neither changes nor their way back reach what replies and copies refer to.
+#[test]
+fn what_is_shared_stays_as_it_was() {
+    const MB: usize = 1 << 20;
+    let (mut string, mut model) = (Str::from_bytes(&vec![1; 3 * MB]), vec![1; 3 * MB]);
+    let (mut log, mut kept) = (Vec::new(), Vec::new());
+    let mut keep = |string: &Str| {
+        let all = string.view().share(..).expect("it is large");
+        let part = string.view().share(MB + 1..2 * MB).expect("it is large");
+        kept.push((all, part, string.clone(), state(string).1));
+    };
+    for (offset, byte) in [(2 * MB - 5, 2), (3 * MB, 3), (5 * MB, 4), (0, 5)] {
+        keep(&string);
+        apply(&mut string, &mut model, Op::SetRange(offset, vec![byte; MB]), &mut log);
+        assert!(state(&string).1 == model, "{offset}");
+    }
+    keep(&string);
+    for undo in log.into_iter().rev() {
+        let _rest = string.undo(undo);
+        keep(&string);
+    }
+    for (at, (all, part, copy, expected)) in kept.iter().enumerate() {
+        assert!(all == expected && *part == expected[MB + 1..2 * MB] && state(copy).1 == *expected, "{at}");
+        assert!(*expected == kept[kept.len() - 1 - at].3, "the way there and back");
+    }
+    assert!(
+        Str::from_bytes(&vec![1; MB]).view().share(..).is_none() && Str::from(1).view().share(..).is_none()
+    );
+}
+
 /// Pages that nothing was written to are not there.
 #[test]
 fn a_string_of_512_mb_takes_few_pages() {

@@ -167,9 +167,17 @@ pub(super) fn quotes(block: &[u8; BLOCK]) -> u32 {
 }
 
 /// A bit for each byte up to `highest` or among `wanted`.
-#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn marks<const N: usize>(block: &[u8; BLOCK], highest: u8, wanted: [u8; N]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    return marks_sse2(block, highest, wanted);
+    #[cfg(not(target_arch = "x86_64"))]
+    return marks_portable(block, highest, wanted);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn marks_sse2<const N: usize>(block: &[u8; BLOCK], highest: u8, wanted: [u8; N]) -> u32 {
     use std::arch::x86_64::{
         _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
     };
@@ -184,10 +192,9 @@ fn marks<const N: usize>(block: &[u8; BLOCK], highest: u8, wanted: [u8; N]) -> u
     }
 }
 
-/// A bit for each byte up to `highest` or among `wanted`.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(test, not(target_arch = "x86_64")))]
 #[inline(always)]
-fn marks<const N: usize>(block: &[u8; BLOCK], highest: u8, wanted: [u8; N]) -> u32 {
+fn marks_portable<const N: usize>(block: &[u8; BLOCK], highest: u8, wanted: [u8; N]) -> u32 {
     let is_found = |byte: &u8| *byte <= highest || wanted.contains(byte);
     block.iter().enumerate().fold(0, |found, (at, byte)| found | u32::from(is_found(byte)) << at)
 }
@@ -233,6 +240,17 @@ mod tests {
         #[test]
         fn both_ways_agree(text in prop::collection::vec(prop_oneof![4 => 30_u8..36, 1 => any::<u8>(), 20 => Just(b'a')], 0..70)) {
             check(&text)?;
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    proptest! {
+        #[test]
+        fn processors_agree(block: [u8; BLOCK], highest: u8, wanted: [u8; 4], near in 0..=255_u8) {
+            for block in [block, block.map(|byte| near.wrapping_add(byte % 4)), wanted.repeat(4).try_into().unwrap()] {
+                prop_assert_eq!(marks_sse2(&block, highest, wanted), marks_portable(&block, highest, wanted));
+                prop_assert_eq!(marks_sse2(&block, near, [near]), marks_portable(&block, near, [near]));
+            }
         }
     }
 

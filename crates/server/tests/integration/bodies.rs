@@ -109,3 +109,43 @@ fn a_large_body_that_does_not_come_to_its_end_changes_nothing() {
     expect(&mut socket, "+OK\r\n");
     assert_eq!(ask::<usize>(&mut client, "STRLEN key"), 20 * MB);
 }
+
+/// A reply is what was there when the request was run, whatever happens to the string while its client takes its time.
+#[test]
+fn a_large_reply_is_not_touched_by_what_comes_after() {
+    let server = Server::start();
+    let mut client = server.client();
+    let content = body(20 * MB + 3, 1);
+    let bulk = |bytes: &[u8]| [format!("${}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    let asked = "MULTI\r\nGET key\r\nPING\r\nGETRANGE key 5 -6\r\nMGET key none key\r\nEXEC\r\nPING\r\n";
+    let expected = [
+        b"+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*4\r\n".to_vec(),
+        bulk(&content),
+        b"+PONG\r\n".to_vec(),
+        bulk(&content[5..content.len() - 5]),
+        b"*3\r\n".to_vec(),
+        bulk(&content),
+        b"$-1\r\n".to_vec(),
+        bulk(&content),
+        b"+PONG\r\n".to_vec(),
+    ]
+    .concat();
+    for change in [
+        "SETRANGE key 1000 another",
+        "APPEND key more",
+        "DEL key",
+        "SETBIT key 8 1",
+        "COPY key other",
+        "SET key small GET",
+    ] {
+        let mut slow = server.socket();
+        slow.write_all(&request(&[b"SET", b"key", &content])).unwrap();
+        expect(&mut slow, "+OK\r\n");
+        slow.write_all(asked.as_bytes()).unwrap();
+        let mut answer = vec![0; expected.len()];
+        slow.read_exact(&mut answer[..MB]).unwrap();
+        drop(ask::<redis::Value>(&mut client, change));
+        slow.read_exact(&mut answer[MB..]).unwrap();
+        assert!(answer == expected, "{change}");
+    }
+}
