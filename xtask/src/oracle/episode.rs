@@ -120,7 +120,7 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, Str
     Ok(table)
 }
 
-/// Of the commands, those that have something new, together with what prepares their keys and, several times over, what else there
+/// Of the commands, those that have something new, together with what prepares their keys, and what else there
 /// is for hashes.
 fn newer_table(peer: Peer, mut table: Vec<(String, String)>, narrow: bool) -> Vec<(String, String)> {
     if !narrow {

@@ -52,7 +52,7 @@ fn translated(text: &str, now_s: u64) -> Result<String> {
     let mut current = "main";
     let mut lines = vec![standing(text).to_owned(), "@guess".to_owned()];
     let all: Vec<&str> = text.lines().collect();
-    for (at, line) in all.iter().enumerate() {
+    for (at, line) in all.iter().enumerate().filter(|(_, line)| line.starts_with(['>', '@'])) {
         let recorded = all[at + 1..].iter().take_while(|line| is_recorded(line));
         let recorded: Vec<&str> = recorded.copied().filter(|line| !is_of_a_face(line)).collect();
         let own = recorded.iter().filter(|line| sender(line, &clients).is_none()).count();
@@ -75,7 +75,7 @@ fn translated(text: &str, now_s: u64) -> Result<String> {
             lines.extend((0..own).map(|_| "@read".to_owned()));
         }
         let heard = recorded.iter().filter_map(|line| sender(line, &clients));
-        let heard: Vec<&str> = heard.filter(|_| !line.starts_with('#')).collect();
+        let heard: Vec<&str> = heard.collect();
         for name in &heard {
             lines.extend([connection(&clients, name), "@read".to_owned()]);
         }
@@ -138,3 +138,15 @@ const LONGEST_MS: u64 = 10_000;
 /// A deadline that is reached by the transcript's clock has passed by the real one.
 const LATE_MS: u64 = 20;
 const FIRST: usize = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_keep_their_clients_waits_and_moments() {
+        let text = "@faces direct resp2\n> BLPOP l 0\n@client other\n> PEXPIREAT k 1000000001500\n1\n@clock +5\n> LPUSH l a\n1\nmain: [\"l\", \"a\"]\n@clock +100000\n> GET k\n(nil)\n";
+        let expected = "@plain\n@guess\n@noreply\nBLPOP l 0\n@conn 2\nPEXPIREAT k 2000000001500\n@sleep 25\nLPUSH l a\n@conn 1\n@read\n@conn 2";
+        assert_eq!(translated(text, 2_000_000_000).ok().as_deref(), Some(expected));
+    }
+}
