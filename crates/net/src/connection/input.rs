@@ -42,6 +42,7 @@ impl<S: Socket> Connection<'_, S> {
                 "Closing client that reached max query buffer length: {}",
                 self.talk.client.address
             );
+            self.shared.engine.count_overlong_request();
             return Ok(Input::End);
         }
         self.talk.client.note_unread(capacity);
