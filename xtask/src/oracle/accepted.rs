@@ -6,12 +6,10 @@
 //! meets is an error, so that the list holds nothing that has been mended.
 
 use std::cell::Cell;
-use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::glob::glob;
-use crate::programs;
+use crate::lists::{self, Paragraph, glob};
 
 /// The list, with how often each entry was met.
 #[derive(Default)]
@@ -32,38 +30,24 @@ struct Entry {
 impl Accepted {
     /// Reads the list.
     pub(super) fn read() -> Result<Self> {
-        let path = programs::root().join("xtask/oracle/accepted.list");
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        Self::parse(&text).context("accepted.list")
+        Self::parse(&lists::read("xtask/oracle/accepted.list")?).context("accepted.list")
     }
 
     fn parse(text: &str) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut inside = false;
-        for (index, line) in text.lines().enumerate() {
-            let (line, number) = (line.trim(), index + 1);
-            if line.is_empty() || line.starts_with('#') {
-                inside = false;
-                continue;
+        for Paragraph { line, fields } in lists::paragraphs(text)? {
+            let any = || "*".to_owned();
+            let mut entry = Entry { line, redis: any(), subject: any(), ..Entry::default() };
+            for (number, field, value) in fields {
+                match &*field {
+                    "why" => entry.why = value,
+                    "request" => entry.request = value,
+                    "redis" => entry.redis = value,
+                    "subject" => entry.subject = value,
+                    _ => bail!("line {number}: unknown field {field}"),
+                }
             }
-            if !std::mem::replace(&mut inside, true) {
-                entries.push(Entry {
-                    line: number,
-                    redis: "*".into(),
-                    subject: "*".into(),
-                    ..Entry::default()
-                });
-            }
-            let entry = entries.last_mut().context("an entry has begun")?;
-            let (field, value) = line.split_once(": ").with_context(|| format!("line {number}: no field"))?;
-            let value = value.trim().to_owned();
-            match field {
-                "why" => entry.why = value,
-                "request" => entry.request = value,
-                "redis" => entry.redis = value,
-                "subject" => entry.subject = value,
-                _ => bail!("line {number}: unknown field {field}"),
-            }
+            entries.push(entry);
         }
         for entry in &entries {
             let complete = !entry.why.is_empty() && !entry.request.is_empty();
