@@ -1,19 +1,21 @@
-//! The differences that are meant: `xtask/oracle/accepted.list`.
+//! The differences that are meant: `xtask/oracle/accepted.list`, and `accepted-newer.list` for newer servers.
 //!
 //! An entry is a paragraph of `field: value` lines. `why` says the reason, `request` is the request as a transcript or the
 //! report shows it, `redis` and `subject` are the two answers as the report shows them (default: any answer). In all
-//! three `*` stands for any text. What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
+//! three `*` stands for any text, and in the request case does not matter. `peer` is the family of newer servers that it is about (`redis`, `valkey`; default: both). What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
 //! meets is an error, so that the list holds nothing that has been mended.
 
 use std::cell::Cell;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::peer::Peer;
 use crate::lists::{self, Paragraph, glob};
 
 /// The list, with how often each entry was met.
 #[derive(Default)]
 pub(super) struct Accepted {
+    name: String,
     entries: Vec<Entry>,
 }
 
@@ -24,13 +26,20 @@ struct Entry {
     request: String,
     redis: String,
     subject: String,
+    peer: Option<String>,
     met: Cell<u64>,
 }
 
 impl Accepted {
-    /// Reads the list.
-    pub(super) fn read() -> Result<Self> {
-        Self::parse(&lists::read("xtask/oracle/accepted.list")?).context("accepted.list")
+    /// Reads a list; of the entries that name a peer, those of this one.
+    pub(super) fn read(name: &str, peer: Option<Peer>) -> Result<Self> {
+        let text = lists::read(&format!("xtask/oracle/{name}"))?;
+        let mut list = Self::parse(&text).with_context(|| name.to_owned())?;
+        list.name = name.to_owned();
+        list.entries.retain(|entry| {
+            entry.peer.as_deref().is_none_or(|of| peer.is_some_and(|peer| peer.name() == of))
+        });
+        Ok(list)
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -44,6 +53,7 @@ impl Accepted {
                     "request" => entry.request = value,
                     "redis" => entry.redis = value,
                     "subject" => entry.subject = value,
+                    "peer" => entry.peer = Some(value),
                     _ => bail!("line {number}: unknown field {field}"),
                 }
             }
@@ -53,13 +63,15 @@ impl Accepted {
             let complete = !entry.why.is_empty() && !entry.request.is_empty();
             ensure!(complete, "line {}: an entry needs why and request", entry.line);
         }
-        Ok(Self { entries })
+        Ok(Self { name: "accepted.list".into(), entries })
     }
 
     /// Whether a difference is meant.
     pub(super) fn accepts(&self, request: &str, redis: &str, subject: &str) -> bool {
         let meant = self.entries.iter().find(|entry| {
-            glob(&entry.request, request) && glob(&entry.redis, redis) && glob(&entry.subject, subject)
+            glob(&entry.request.to_uppercase(), &request.to_uppercase())
+                && glob(&entry.redis, redis)
+                && glob(&entry.subject, subject)
         });
         if let Some(entry) = meant {
             entry.met.set(entry.met.get() + 1);
@@ -76,7 +88,7 @@ impl Accepted {
     pub(super) fn stale(&self) -> Vec<String> {
         let stale = |entry: &&Entry| entry.met.get() == 0 && !entry.request.starts_with("state ");
         let entries = self.entries.iter().filter(stale);
-        entries.map(|entry| format!("accepted.list line {}: {}", entry.line, entry.request)).collect()
+        entries.map(|entry| format!("{} line {}: {}", self.name, entry.line, entry.request)).collect()
     }
 }
 
