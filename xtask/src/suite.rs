@@ -123,7 +123,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let server = server.map_or_else(|| programs::build_perigee("release"), Ok)?;
     source::install(&source, &server.canonicalize()?)?;
     let skipped = Skipped::read()?;
-    let all = if short { SHORT } else { UNITS };
+    let all = if short && named.is_empty() { SHORT } else { UNITS };
     let wanted = all.iter().filter(|unit| named.is_empty() || named.iter().any(|name| name == *unit));
     let mut total = Tally::default();
     for unit in wanted {

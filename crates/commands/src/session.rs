@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use perigee_keyspace::{DbKey, Footprint, Rare, Txn, WatchFlag};
+#[cfg(debug_assertions)]
+use perigee_resp::Checked;
 use perigee_resp::{Encoder, Protocol, Reply};
 use rand::Rng;
 use smallvec::SmallVec;
@@ -752,6 +754,38 @@ fn wait<'e>(state: State<'e>) -> Flow<'e> {
 /// Runs a handler and answers with its error, if it returns one.
 #[inline(always)]
 pub(crate) fn execute<'e>(
+    env: Env<'e>,
+    session: &mut Session,
+    txn: &mut Txn<'e>,
+    effects: &mut Effects,
+    args: &[&[u8]],
+    entry: Entry,
+    reply: &mut dyn Reply,
+) -> Option<Box<Suspend>> {
+    #[cfg(debug_assertions)]
+    if answers_once(session, entry) {
+        let mut checked = Checked::new(reply);
+        let suspended = handle(env, session, txn, effects, args, entry, &mut checked);
+        if suspended.is_some() {
+            checked.postpone();
+        }
+        return suspended;
+    }
+    handle(env, session, txn, effects, args, entry, reply)
+}
+
+/// Whether the handler gives exactly one reply. Channels are confirmed one by one, who monitors already hears nothing, some
+/// clients want no answer, and a debugger's words come before a script's reply.
+#[cfg(debug_assertions)]
+fn answers_once(session: &Session, entry: Entry) -> bool {
+    let name = entry.command.full_name;
+    session.debugging.is_none()
+        && !name.ends_with("subscribe")
+        && !["client|reply", "monitor", "shutdown"].contains(&name)
+}
+
+#[inline(always)]
+fn handle<'e>(
     env: Env<'e>,
     session: &mut Session,
     txn: &mut Txn<'e>,

@@ -1,11 +1,11 @@
 //! `maxmemory` and `maxmemory-clients` of a whole process: several workers, the real allocator.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use redis::Connection;
 
-use crate::server::{Server, ask, expect, try_ask, wait_until};
+use crate::server::{Server, ask, expect, try_ask, wait_until, words};
 
 const MB: usize = 1 << 20;
 
@@ -83,6 +83,40 @@ fn what_multi_queues_counts() {
 }
 
 /// A client that has sent the request, and then half of a large one.
+/// All refer to the same pages, whatever becomes of the key; each has as much before it as it has asked for.
+#[test]
+fn replies_that_nobody_reads_take_the_memory_of_a_large_string_once() {
+    const LENGTH: usize = 40 * MB;
+    let server = Server::start();
+    let mut client = server.client();
+    let ask_for_it = || {
+        let mut reader = server.socket();
+        reader.write_all(b"GET key\r\n").unwrap();
+        reader
+    };
+    ask::<()>(&mut client, &format!("SETRANGE key {} x", LENGTH - 1));
+    let readers: Vec<_> = (0..5).map(|_| ask_for_it()).collect();
+    wait_until("all have been answered", || {
+        let list: String = ask(&mut client, "CLIENT LIST");
+        let omem = |line: &str| line.split_once("omem=")?.1.split_once(' ')?.0.parse::<usize>().ok();
+        list.lines().filter_map(omem).filter(|&bytes| bytes > LENGTH / 2).count() == readers.len()
+    });
+    let used = |client: &mut Connection| figure(client, "memory", "used_memory");
+    assert!(used(&mut client) < 2 * LENGTH);
+    ask::<()>(&mut client, "DEL key");
+    assert!(used(&mut client) > LENGTH, "they have it still");
+    drop(readers);
+    wait_until("it is free", || used(&mut client) < LENGTH);
+
+    ask::<()>(&mut client, &format!("SETRANGE key {} x", LENGTH - 1));
+    let limit = format!("normal {} 0 0", LENGTH / 2);
+    words("CONFIG SET client-output-buffer-limit").arg(limit).exec(&mut client).unwrap();
+    let mut answer = Vec::new();
+    // The end may come as a reset.
+    drop(ask_for_it().read_to_end(&mut answer));
+    assert!(answer.len() < LENGTH, "{} bytes", answer.len());
+}
+
 fn half_a_request(server: &Server, first: &[u8]) -> TcpStream {
     let mut socket = server.socket();
     socket.write_all(first).unwrap();
