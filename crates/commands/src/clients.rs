@@ -113,8 +113,8 @@ pub(crate) enum Interest {
     Prefixes,
 }
 
-/// Beside the name itself, which stands in the session and in a registry.
-const BYTES_A_NAME: usize = 96;
+/// Beside the name itself, which stands in the session and in a registry: what an allocator that counts shows.
+const BYTES_A_NAME: usize = 200;
 
 /// What is said of a client.
 #[derive(Clone, Default)]
@@ -326,10 +326,19 @@ impl Client {
         size_of::<Client>() + self.output_bytes() + held
     }
 
-    /// Notes the names that it is interested in by now.
-    pub(crate) fn note_interest<'n>(&self, interest: Interest, names: impl Iterator<Item = &'n [u8]>) {
-        let bytes = names.map(|name| 2 * name.len() + BYTES_A_NAME).sum();
-        self.interest_bytes[interest as usize].store(bytes, Ordering::Relaxed);
+    /// Notes one more name that it is interested in.
+    pub(crate) fn note_name(&self, interest: Interest, name: &[u8]) {
+        self.interest_bytes[interest as usize].fetch_add(2 * name.len() + BYTES_A_NAME, Ordering::Relaxed);
+    }
+
+    /// Notes that it has lost interest in a name.
+    pub(crate) fn forget_name(&self, interest: Interest, name: &[u8]) {
+        self.interest_bytes[interest as usize].fetch_sub(2 * name.len() + BYTES_A_NAME, Ordering::Relaxed);
+    }
+
+    /// Notes that it has lost interest in all names.
+    pub(crate) fn forget_names(&self, interest: Interest) {
+        self.interest_bytes[interest as usize].store(0, Ordering::Relaxed);
     }
 
     /// Notes how many bytes it has sent that are no complete request yet, or wait to be run.
