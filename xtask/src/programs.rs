@@ -45,3 +45,9 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
 pub(crate) fn redis_server() -> Result<PathBuf> {
     on_path("redis-server").context("no redis-server on the PATH (apt-get install redis-server)")
 }
+
+/// A program as the command line names it: `NAME=PATH`.
+pub(crate) fn named(text: &str) -> Result<(String, PathBuf)> {
+    let (name, path) = text.split_once('=').with_context(|| format!("--peer {text}: write NAME=PATH"))?;
+    Ok((name.to_owned(), PathBuf::from(path)))
+}

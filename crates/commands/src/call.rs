@@ -47,6 +47,12 @@ impl<'c> Call<'c, '_> {
         self.txn.now_ms()
     }
 
+    /// Whether what has this deadline, in milliseconds since the epoch, goes at once: it has passed, and what is past its deadline
+    /// is not kept.
+    pub(crate) fn is_over(&self, deadline_ms: u64) -> bool {
+        deadline_ms <= self.now_ms() && !self.env.engine.keyspace.keeps_expired()
+    }
+
     /// Has the command not finished when its handler returns.
     #[cold]
     pub(crate) fn suspend(&mut self, reason: Suspend) {

@@ -218,6 +218,8 @@ pub(crate) enum Mark {
     BrokenRedirect = 4096,
     /// Understands redirections: CLIENT CAPA.
     Redirectable = 8192,
+    /// Sees keys past their deadline while the server is in import mode.
+    ImportSource = 16384,
 }
 
 impl Mark {
@@ -243,10 +245,12 @@ impl Client {
         self.marks.load(Ordering::Relaxed) & mark as u32 != 0
     }
 
-    /// Whether its requests need more than others': whether it [tracks](Mark::Tracking) or [touches nothing](Mark::NoTouch).
+    /// Whether its requests need more than others': whether it [tracks](Mark::Tracking), [touches nothing](Mark::NoTouch) or
+    /// [brings data](Mark::ImportSource).
     #[inline]
     pub(crate) fn is_special(&self) -> bool {
-        self.marks.load(Ordering::Relaxed) & (Mark::Tracking as u32 | Mark::NoTouch as u32) != 0
+        const SPECIAL: u32 = Mark::Tracking as u32 | Mark::NoTouch as u32 | Mark::ImportSource as u32;
+        self.marks.load(Ordering::Relaxed) & SPECIAL != 0
     }
 
     /// Marks it as one that came over a unix socket.

@@ -67,7 +67,7 @@ const EXPIRE_AT_ONCE: usize = 64;
 /// Removes keys and fields whose deadline has passed from this worker's share of the shards: every shard whose number is the
 /// worker's modulo `workers`. A shard that is taken is left for the next time. Returns whether there is more to do.
 pub fn expire_cycle(env: Env<'_>, workers: usize) -> bool {
-    if env.engine.switches.expiry_paused.load(Ordering::Relaxed) {
+    if env.engine.switches.expiry_paused.load(Ordering::Relaxed) || env.engine.keyspace.keeps_expired() {
         return false;
     }
     let mut more = false;

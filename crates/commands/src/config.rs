@@ -126,6 +126,7 @@ impl Config {
     /// Carries values to where the engine keeps copies of them.
     pub(crate) fn apply_to(&self, engine: &Engine) {
         engine.clients.output_limits.set(&self.text(Param::ClientOutputBufferLimit));
+        engine.keyspace.keep_expired(self.is_on(Param::ImportMode));
         engine.keyspace.set_lfu(perigee_keyspace::Lfu {
             log_factor: self.number(Param::LfuLogFactor) as u32,
             decay_minutes: self.number(Param::LfuDecayTime) as u32,

@@ -197,6 +197,10 @@ pub(crate) struct Counters {
     pub(crate) expiry_cut_short: AtomicU64,
     /// Payloads of RESTORE that were checked.
     pub(crate) checked_payloads: AtomicU64,
+    /// Clients that were closed since they sent more than `client-query-buffer-limit` at a time.
+    pub(crate) overlong_requests: AtomicU64,
+    /// Clients that were closed since they did not read what was theirs.
+    pub(crate) slow_readers: AtomicU64,
     pub(crate) last_save_ms: AtomicU64,
 }
 
@@ -253,6 +257,16 @@ impl Engine {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a client that is closed since it sent too much at a time.
+    pub fn count_overlong_request(&self) {
+        self.counters.overlong_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a client that is closed since it did not read what was its own.
+    pub fn count_slow_reader(&self) {
+        self.counters.slow_readers.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Starts the counters that INFO shows again from zero.
     pub(crate) fn reset_statistics(&self) {
         self.worker_stats().iter().for_each(|stats| stats.reset());
@@ -264,6 +278,8 @@ impl Engine {
             &counters.expired_fields,
             &counters.expiry_cut_short,
             &counters.checked_payloads,
+            &counters.overlong_requests,
+            &counters.slow_readers,
         ] {
             counter.store(0, Ordering::Relaxed);
         }

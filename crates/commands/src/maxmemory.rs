@@ -71,7 +71,8 @@ fn make_room(env: Env<'_>) -> Room {
 
 #[cold]
 fn evict_down_to(env: Env<'_>, limit: usize) -> Room {
-    let Some(policy) = Policy::of(&env.engine.config) else { return Room::None };
+    let policy = Policy::of(&env.engine.config).filter(|_| !env.engine.config.is_on(Param::ImportMode));
+    let Some(policy) = policy else { return Room::None };
     let until_ns =
         env.ticks_ns().saturating_add(time_limit_ns(env.engine.config.number(Param::MaxMemoryTenacity)));
     // Those who are told of evicted keys take memory until they have read it: that is no reason to evict more.

@@ -3,6 +3,7 @@
 //!
 //! The checksum is CRC-64 with Jones's polynomial. Held against payloads of redis-server 7.0.15.
 
+mod hashes;
 mod kinds;
 mod lzf;
 mod nodes;
@@ -23,8 +24,12 @@ pub use write::{Form, write_value};
 
 /// The version that is written: that of Redis 7.0, which later servers read as well.
 const WRITTEN: u16 = 10;
-/// The newest version that is read: that of Redis 7.2.
-const NEWEST: u16 = 11;
+/// The version that is written where fields have deadlines: that of Redis 7.4.
+const WITH_DEADLINES: u16 = 12;
+/// The newest version that is read: that of Redis 7.4 to 8.0.
+const NEWEST: u16 = 12;
+/// Valkey's own, from 9.0 on.
+const VALKEY: u16 = 80;
 /// Two bytes of version and eight of checksum.
 const FOOTER: usize = 10;
 
@@ -34,7 +39,9 @@ static CHECKSUM: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS)
 
 /// Appends version and checksum.
 pub fn seal(mut body: Vec<u8>) -> Vec<u8> {
-    body.extend_from_slice(&WRITTEN.to_le_bytes());
+    let deadlines = matches!(body.first(), Some(&(kinds::HASH_METADATA | kinds::HASH_LISTPACK_EX)));
+    let version = if deadlines { WITH_DEADLINES } else { WRITTEN };
+    body.extend_from_slice(&version.to_le_bytes());
     let checksum = CHECKSUM.checksum(&body);
     body.extend_from_slice(&checksum.to_le_bytes());
     body
@@ -60,7 +67,8 @@ pub fn open(payload: &[u8]) -> Result<&[u8], Error> {
 pub fn open_unchecked(payload: &[u8]) -> Result<&[u8], Error> {
     let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(BAD)?;
     let (version, _) = footer.split_first_chunk::<2>().ok_or(BAD)?;
-    if u16::from_le_bytes(*version) > NEWEST {
+    let version = u16::from_le_bytes(*version);
+    if version > NEWEST && version != VALKEY {
         return Err(BAD);
     }
     Ok(body)
@@ -87,7 +95,7 @@ mod tests {
             payload[at] ^= 1;
             assert_eq!(open(&payload), Err(BAD), "{at}");
         }
-        let mut newer = b"\x0c\x00".to_vec();
+        let mut newer = b"\x0d\x00".to_vec();
         newer.extend(CHECKSUM.checksum(&newer).to_le_bytes());
         assert_eq!(open(&newer), Err(BAD));
         newer[0] = 0x0b;

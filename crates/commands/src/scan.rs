@@ -68,10 +68,21 @@ impl<'a> Options<'a> {
                 let pattern = words.value()?;
                 options.pattern = (pattern != b"*").then_some(pattern);
             } else if !other(word, &mut words)? {
-                return Err(Error::Syntax);
+                return Err(Self::unknown(word));
             }
         }
         Ok(options)
+    }
+
+    /// Newer servers say where the options are known that leave something out.
+    fn unknown(word: Word<'_>) -> Error {
+        if word.is("NOVALUES") {
+            Error::Text("ERR NOVALUES option can only be used in HSCAN")
+        } else if word.is("NOSCORES") {
+            Error::Text("ERR NOSCORES option can only be used in ZSCAN")
+        } else {
+            Error::Syntax
+        }
     }
 
     /// Whether an element with this name is wanted.

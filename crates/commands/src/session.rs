@@ -439,10 +439,14 @@ impl Session {
     #[cold]
     fn begin_special(&self, env: Env<'_>, transaction: &mut Transaction<'_>, entry: Entry, args: &[&[u8]]) {
         let Transaction { txn, effects } = transaction;
-        if self.client.has(Mark::NoTouch) && entry.command.full_name != "touch" {
-            txn.keep_access_times();
-        } else if Policy::counts_accesses(&env.engine.config) {
+        if self.client.has(Mark::ImportSource) && env.engine.keyspace.keeps_expired() {
+            txn.see_expired();
+        }
+        if Policy::counts_accesses(&env.engine.config) {
             txn.count_accesses(env.worker.rng.borrow_mut().next_u32());
+        }
+        if self.client.has(Mark::NoTouch) {
+            txn.keep_access_times();
         }
         self.begin_tracked(txn, effects, entry, args);
     }

@@ -152,6 +152,15 @@ fn a_client_that_touches_nothing_leaves_access_times() {
     assert_eq!(one.ask("OBJECT IDLETIME key"), ":60\r\n");
     one.ask("TOUCH key");
     assert_eq!(one.ask("OBJECT IDLETIME key"), ":0\r\n");
+    node.clock().advance_ms(60_000);
+    one.ask("MULTI");
+    one.ask("GET key");
+    one.ask("EXEC");
+    assert_eq!(one.ask("OBJECT IDLETIME key"), ":60\r\n");
+    one.ask("MULTI");
+    one.ask("TOUCH key");
+    one.ask("EXEC");
+    assert_eq!(one.ask("OBJECT IDLETIME key"), ":0\r\n");
 }
 
 #[test]
@@ -187,8 +196,8 @@ fn info_counts_keys_and_commands() {
         "keyspace_hits:1",
         "keyspace_misses:1",
         "errorstat_ERR:count=1",
-        "db0:keys=2,expires=1,avg_ttl=500",
-        "db3:keys=1,expires=0,avg_ttl=0",
+        "db0:keys=2,expires=1,avg_ttl=500,subexpiry=0",
+        "db3:keys=1,expires=0,avg_ttl=0,subexpiry=0",
     ] {
         assert!(info.contains(&format!("\r\n{line}\r\n")), "{line}\n{info}");
     }

@@ -51,7 +51,7 @@ pub(crate) fn seconds(now_ms: u64) -> u32 {
 }
 
 /// What using a key leaves on it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Touches {
     Nothing,
     Time,

@@ -56,6 +56,8 @@ pub struct Keyspace {
     reaper: Reaper,
     /// Whether a field of a hash has ever had a deadline.
     timed_fields: AtomicBool,
+    /// Whether what is past its deadline stays where it is.
+    keeps_expired: AtomicBool,
     /// Whether every change of a key is to be told.
     tells_all: AtomicBool,
     tracked: TrackedTotals,
@@ -75,6 +77,7 @@ impl Keyspace {
             lfu: LfuCells::default(),
             reaper: Reaper::default(),
             timed_fields: AtomicBool::new(false),
+            keeps_expired: AtomicBool::new(false),
             tells_all: AtomicBool::new(false),
             tracked: TrackedTotals::default(),
         }
@@ -153,6 +156,17 @@ impl Keyspace {
         if !self.has_timed_fields() {
             self.timed_fields.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether keys past their deadline are only hidden from now on: they stay until somebody writes to them, or until they
+    /// need no longer be kept. Fields past their deadline are not even hidden.
+    pub fn keep_expired(&self, wanted: bool) {
+        self.keeps_expired.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Whether [`keep_expired`](Self::keep_expired) is in force.
+    pub fn keeps_expired(&self) -> bool {
+        self.keeps_expired.load(Ordering::Relaxed)
     }
 
     /// From now on [`Sealed::modified`] has every changed key, or none.

@@ -72,8 +72,12 @@ pub struct Txn<'k> {
     pub(crate) held: Held<'k>,
     pub(crate) journal: Rare<Journal>,
     now_ms: u64,
+    /// Keys whose deadline is not later are no more.
+    live_after_ms: u64,
     /// What reading a key leaves on it.
     pub(crate) touches: Touches,
+    /// What it would be, if access times were not kept.
+    usual_touches: Touches,
     pub(crate) notes: bool,
     chances: Chances,
     changes: u64,
@@ -145,7 +149,9 @@ impl<'k> Txn<'k> {
             held,
             journal: Rare::none(),
             now_ms,
+            live_after_ms: now_ms,
             touches: Touches::Time,
+            usual_touches: Touches::Time,
             chances: Chances::new(0),
             notes: false,
             changes: 0,
@@ -168,9 +174,27 @@ impl<'k> Txn<'k> {
         self.now_ms
     }
 
+    pub(crate) fn keeps_expired(&self) -> bool {
+        self.keyspace.keeps_expired()
+    }
+
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
-        self.touches = Touches::Nothing;
+        self.usual_touches = std::mem::replace(&mut self.touches, Touches::Nothing);
+    }
+
+    /// Takes [`keep_access_times`](Self::keep_access_times) back. Returns whether it was in force.
+    pub fn renew_access_times(&mut self) -> bool {
+        let kept = self.touches == Touches::Nothing;
+        if kept {
+            self.touches = self.usual_touches;
+        }
+        kept
+    }
+
+    /// From now on a key past its deadline counts as live.
+    pub fn see_expired(&mut self) {
+        self.live_after_ms = 0;
     }
 
     /// From now on each use of a key is counted too, by chances that come from `seed`; see [`Entry::frequency`].
@@ -253,7 +277,7 @@ impl<'k> Txn<'k> {
     /// Whether the entry is live; an expired one is removed before the commit.
     #[inline]
     fn is_live(&self, db: u16, entry: &Entry) -> bool {
-        let live = entry.is_live(self.now_ms);
+        let live = entry.is_live(self.live_after_ms);
         if !live {
             self.note_stale(db, entry);
         }
@@ -262,6 +286,9 @@ impl<'k> Txn<'k> {
 
     #[cold]
     fn note_stale(&self, db: u16, entry: &Entry) {
+        if self.keyspace.keeps_expired() {
+            return;
+        }
         self.news.borrow_mut().get_or_insert_default().stale.push((db, entry.key().into()));
     }
 
@@ -345,6 +372,11 @@ impl<'k> Txn<'k> {
         self.databases(db).map(|database| database.volatile).sum()
     }
 
+    /// How many hashes of the database have fields with deadlines. Needs every shard.
+    pub fn timed_hashes(&self, db: u16) -> usize {
+        self.databases(db).map(Database::timed_hashes).sum()
+    }
+
     /// Bytes of the structures in which the database's keys are found, and of those that know what expires when. Needs
     /// every shard.
     pub fn index_bytes(&self, db: u16) -> [usize; 2] {
@@ -357,7 +389,7 @@ impl<'k> Txn<'k> {
     pub fn entries(&self, db: u16) -> impl Iterator<Item = &Entry> {
         self.databases(db)
             .flat_map(|database| database.keys.iter())
-            .filter(|entry| entry.is_live(self.now_ms))
+            .filter(|entry| entry.is_live(self.live_after_ms))
     }
 
     fn databases(&self, db: u16) -> impl Iterator<Item = &Database> {
@@ -649,8 +681,11 @@ impl<'k> Txn<'k> {
         self.changes += 1;
     }
 
-    /// Removes the key if its deadline has passed. Returns whether it had.
+    /// Removes the key if its deadline has passed, unless such keys are kept. Returns whether it has.
     pub fn expire_if_due(&mut self, db: u16, key: &[u8]) -> bool {
+        if self.keyspace.keeps_expired() {
+            return false;
+        }
         let before = self.news().expired.len();
         self.find(db, key).is_none() && self.news().expired.len() > before
     }
@@ -708,7 +743,7 @@ impl<'k> Txn<'k> {
     fn index_in(&mut self, Spot { shard, hash }: Spot, db: u16, key: &[u8]) -> Option<usize> {
         let database = self.held.shard(shard).database(db)?;
         let index = database.keys.get_index_of_hashed(hash, key)?;
-        if database.keys.get_at(index).is_some_and(|entry| !entry.is_live(self.now_ms)) {
+        if database.keys.get_at(index).is_some_and(|entry| !entry.is_live(self.live_after_ms)) {
             self.expire_at(Place::new(shard, db, index));
             return None;
         }

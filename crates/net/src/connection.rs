@@ -139,6 +139,7 @@ async fn converse<S: Socket>(stream: S, talk: Talk, shared: &Shared) {
     }
     let Talk { client, mut session, .. } = connection.talk;
     if client.is_slow() {
+        shared.engine.count_slow_reader();
         tracing::warn!(
             "Client id={} addr={} closed for overcoming of output buffer limits.",
             client.id,

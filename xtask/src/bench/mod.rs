@@ -102,8 +102,7 @@ fn programs_to_measure(extra: &[String], perigee: bool) -> Result<Vec<(String, P
         programs.extend(programs::on_path(name).map(|path| (name.to_owned(), path)));
     }
     for peer in extra {
-        let (name, path) = peer.split_once('=').with_context(|| format!("--peer {peer}: write NAME=PATH"))?;
-        programs.push((name.to_owned(), PathBuf::from(path)));
+        programs.push(programs::named(peer)?);
     }
     if programs.is_empty() {
         bail!("there is nothing to measure: no redis-server on the PATH and no --peer");

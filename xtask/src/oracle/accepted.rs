@@ -1,8 +1,8 @@
-//! The differences that are meant: `xtask/oracle/accepted.list`.
+//! The differences that are meant: `xtask/oracle/accepted.list`, and `accepted-newer.list` for newer servers.
 //!
 //! An entry is a paragraph of `field: value` lines. `why` says the reason, `request` is the request as a transcript or the
 //! report shows it, `redis` and `subject` are the two answers as the report shows them (default: any answer). In all
-//! three `*` stands for any text. What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
+//! three `*` stands for any text, and in the request case does not matter. `peer` is the family of newer servers that it is about (`redis`, `valkey`; default: both). What random commands leave behind is a request of the form `state WHAT`. An entry that no transcript
 //! meets is an error, so that the list holds nothing that has been mended.
 
 use std::cell::Cell;
@@ -10,12 +10,14 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::peer::Peer;
 use crate::glob::glob;
 use crate::programs;
 
 /// The list, with how often each entry was met.
 #[derive(Default)]
 pub(super) struct Accepted {
+    name: String,
     entries: Vec<Entry>,
 }
 
@@ -26,15 +28,21 @@ struct Entry {
     request: String,
     redis: String,
     subject: String,
+    peer: Option<String>,
     met: Cell<u64>,
 }
 
 impl Accepted {
-    /// Reads the list.
-    pub(super) fn read() -> Result<Self> {
-        let path = programs::root().join("xtask/oracle/accepted.list");
+    /// Reads a list; of the entries that name a peer, those of this one.
+    pub(super) fn read(name: &str, peer: Option<Peer>) -> Result<Self> {
+        let path = programs::root().join("xtask/oracle").join(name);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        Self::parse(&text).context("accepted.list")
+        let mut list = Self::parse(&text).with_context(|| name.to_owned())?;
+        list.name = name.to_owned();
+        list.entries.retain(|entry| {
+            entry.peer.as_deref().is_none_or(|of| peer.is_some_and(|peer| peer.name() == of))
+        });
+        Ok(list)
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -62,6 +70,7 @@ impl Accepted {
                 "request" => entry.request = value,
                 "redis" => entry.redis = value,
                 "subject" => entry.subject = value,
+                "peer" => entry.peer = Some(value),
                 _ => bail!("line {number}: unknown field {field}"),
             }
         }
@@ -69,13 +78,15 @@ impl Accepted {
             let complete = !entry.why.is_empty() && !entry.request.is_empty();
             ensure!(complete, "line {}: an entry needs why and request", entry.line);
         }
-        Ok(Self { entries })
+        Ok(Self { name: "accepted.list".into(), entries })
     }
 
     /// Whether a difference is meant.
     pub(super) fn accepts(&self, request: &str, redis: &str, subject: &str) -> bool {
         let meant = self.entries.iter().find(|entry| {
-            glob(&entry.request, request) && glob(&entry.redis, redis) && glob(&entry.subject, subject)
+            glob(&entry.request.to_uppercase(), &request.to_uppercase())
+                && glob(&entry.redis, redis)
+                && glob(&entry.subject, subject)
         });
         if let Some(entry) = meant {
             entry.met.set(entry.met.get() + 1);
@@ -92,7 +103,7 @@ impl Accepted {
     pub(super) fn stale(&self) -> Vec<String> {
         let stale = |entry: &&Entry| entry.met.get() == 0 && !entry.request.starts_with("state ");
         let entries = self.entries.iter().filter(stale);
-        entries.map(|entry| format!("accepted.list line {}: {}", entry.line, entry.request)).collect()
+        entries.map(|entry| format!("{} line {}: {}", self.name, entry.line, entry.request)).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! When two replies count as the same.
 
 use super::pair::Request;
+use super::peer::Peer;
 use super::step::name_of;
 use crate::connection::Outcome;
 use crate::value::Value;
@@ -27,6 +28,17 @@ pub(super) enum Policy {
 }
 
 impl Policy {
+    /// As [`Policy::of`], where the reference may be a newer server.
+    pub(super) fn beside(peer: Option<Peer>, request: &Request) -> Self {
+        match name_of(request).as_str() {
+            // Redis 8 has fields in the order of their deadlines, Valkey in none.
+            "HKEYS" | "HVALS" if peer.is_some() => Policy::Unordered,
+            "HGETALL" if peer.is_some() => Policy::UnorderedPairs,
+            "XINFO" if peer.is_some() => Policy::Shape,
+            _ => Self::of(request),
+        }
+    }
+
     /// How the answers to a random request are compared.
     pub(super) fn of(request: &Request) -> Self {
         let second = request.get(1).map(|word| word.to_ascii_uppercase()).unwrap_or_default();
@@ -40,8 +52,8 @@ impl Policy {
             "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),
             // A key whose deadline had passed when it was set counts until somebody finds out.
             "DBSIZE" => Policy::Near(2.0),
-            "TTL" | "EXPIRETIME" => Policy::Near(2.0),
-            "PTTL" | "PEXPIRETIME" => Policy::Near(1_500.0),
+            "TTL" | "EXPIRETIME" | "HTTL" | "HEXPIRETIME" => Policy::Near(2.0),
+            "PTTL" | "PEXPIRETIME" | "HPTTL" | "HPEXPIRETIME" => Policy::Near(1_500.0),
             "OBJECT" if second == b"REFCOUNT" => Policy::Shape,
             // That of an integer is that of all who hold it.
             "OBJECT" if second == b"IDLETIME" => Policy::Near(1e6),
@@ -142,6 +154,8 @@ fn same_shape(reference: &Value, subject: &Value) -> bool {
 
 fn same_near(distance: f64, reference: &Value, subject: &Value) -> bool {
     match (reference.number(), subject.number()) {
+        // A negative number is no amount: -1 says that there is no deadline, -2 that there is no key.
+        (Some(a), Some(b)) if a.min(b) < 0.0 => a == b && reference.kind() == subject.kind(),
         (Some(a), Some(b)) => reference.kind() == subject.kind() && (a - b).abs() <= distance,
         _ => same_nested(Policy::Near(distance), reference, subject),
     }
@@ -257,6 +271,7 @@ mod tests {
         assert!(same_value(Policy::Exact, &value(b"~2\r\n+a\r\n+b\r\n"), &value(b"~2\r\n+b\r\n+a\r\n")));
         assert!(same_value(Policy::Near(5.0), &value(b"*1\r\n:10\r\n"), &value(b"*1\r\n:14\r\n")));
         assert!(!same_value(Policy::Near(5.0), &value(b":10\r\n"), &value(b":16\r\n")));
+        assert!(!same_value(Policy::Near(5.0), &value(b":-2\r\n"), &value(b":-1\r\n")));
         assert!(!same_value(Policy::Shape, &value(b"-ERR a\r\n"), &value(b"-ERR b\r\n")));
     }
 

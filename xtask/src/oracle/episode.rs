@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, bail};
 
 use super::coverage::Coverage;
 use super::grammar;
+use super::newer;
 use super::pair::{Pair, Request};
+use super::peer::Peer;
 use super::report::Report;
 use super::scripts;
 use super::shapes::Dice;
@@ -26,7 +28,10 @@ pub(super) fn run(
     commands: u64,
     only: Option<&str>,
 ) -> Result<()> {
-    let table = command_table(pair, only)?;
+    let table = match pair.peer() {
+        Some(peer) => newer_table(peer, command_table(pair, only)?, only.is_some()),
+        None => command_table(pair, only)?,
+    };
     let _same = pair.call(1, &["FUNCTION", "LOAD", "REPLACE", LIBRARY])?;
     println!("random commands: seed {seed}, {} commands of both tables", table.len());
     let mut coverage = Coverage::of_common(pair)?;
@@ -40,7 +45,7 @@ pub(super) fn run(
             step.requests.iter().for_each(|request| coverage.count(request));
             *faces.entry(step.face.name()).or_default() += step.requests.len();
         }
-        if let Some(found) = play(pair, &steps, report)? {
+        if let Some(found) = play(pair, &steps, report).with_context(|| format!("seed {episode}"))? {
             report_episode(pair, report, episode, steps, found)?;
         }
         episode = episode.wrapping_add(1);
@@ -76,6 +81,7 @@ fn report_episode(
 /// The commands that both servers have, and that answer alike whenever they are asked alike.
 fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, String)>> {
     pair.reset()?;
+    let peer = pair.peer();
     let [reference, subject] = [0, 1].map(|which| shapes(pair, which));
     let (reference, subject) = (reference?, subject?);
     let missing: Vec<&str> =
@@ -84,7 +90,7 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, Str
         println!("not in the subject's COMMAND table: {}", missing.join(" "));
     }
     let container =
-        |name: &str| grammar::shaped_names().any(|shaped| shaped.starts_with(&format!("{name} ")));
+        |name: &str| grammar::shaped_names(peer).any(|shaped| shaped.starts_with(&format!("{name} ")));
     let mut table: Vec<(String, String)> = reference
         .into_iter()
         .filter(|(name, _)| {
@@ -93,8 +99,10 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, Str
         .collect();
     let of_container =
         |name: &str| name.split_once(' ').is_some_and(|(first, _)| subject.contains_key(first));
-    let of_containers = grammar::shaped_names().filter(|name| of_container(name));
-    table.extend(of_containers.filter_map(|name| Some((name.to_owned(), grammar::shape(name)?.to_owned()))));
+    let of_containers = grammar::shaped_names(peer).filter(|name| of_container(name));
+    table.extend(
+        of_containers.filter_map(|name| Some((name.to_owned(), grammar::shape(peer, name)?.to_owned()))),
+    );
     if let Some(only) = only {
         let only = only.to_uppercase();
         let is_wanted = |name: &str| match only.strip_suffix('*') {
@@ -112,8 +120,37 @@ fn command_table(pair: &mut Pair, only: Option<&str>) -> Result<Vec<(String, Str
     Ok(table)
 }
 
+/// Of the commands, those that have something new, together with what prepares their keys, and what else there
+/// is for hashes.
+fn newer_table(peer: Peer, mut table: Vec<(String, String)>, narrow: bool) -> Vec<(String, String)> {
+    if !narrow {
+        let is_new = |name: &str| newer::names(peer).any(|newer| newer == name);
+        let is_near = |name: &str| {
+            NEAR.contains(&name) || SEEDING.contains(&name) || (name.starts_with('H') && name != "HELLO")
+        };
+        table.retain(|(name, _)| is_new(name) || is_near(name));
+    }
+    table
+}
+
+/// What meets with the deadlines of fields, beside the commands for hashes.
+const NEAR: &[&str] = &[
+    "COPY",
+    "RENAME",
+    "MOVE",
+    "EXPIRE",
+    "PERSIST",
+    "GEOADD",
+    "EVAL",
+    "TYPE",
+    "OBJECT ENCODING",
+    "SORT",
+    "UNLINK",
+];
+
 /// The commands of a server with the shapes that are written here, or else follow from what it says of their arguments.
 pub(super) fn shapes(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, String>> {
+    let peer = pair.peer();
     let docs = pair.ask(which, &[b"COMMAND", b"DOCS"])?;
     let entries = docs.items().context("COMMAND DOCS does not answer with a list")?.chunks_exact(2);
     Ok(entries
@@ -123,7 +160,7 @@ pub(super) fn shapes(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, S
             let arguments = facts.find(|fact| fact[0].bytes() == Some(b"arguments"));
             let arguments = arguments.map(|fact| Argument::all_of(&fact[1])).unwrap_or_default();
             let derived = || arguments.iter().map(Argument::shape).collect::<Vec<_>>().join(" ");
-            let shape = grammar::shape(&name).map_or_else(derived, str::to_owned);
+            let shape = grammar::shape(peer, &name).map_or_else(derived, str::to_owned);
             Some((name, shape))
         })
         .collect())

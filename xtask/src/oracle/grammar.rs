@@ -1,10 +1,12 @@
 //! Argument shapes of the commands, and random requests made from them.
 //!
 //! A shape is words between blanks: UPPER CASE is itself (in any case), lower case a category of `shapes`, `n:kset` a count
-//! and that many keys, `[a | b]` one of them or nothing, `<a | b>` one of them; a closing bracket may be followed by `*` (none to
+//! and that many keys, `npairs:field` that many fields with values, `[a | b]` one of them or nothing, `<a | b>` one of them; a closing bracket may be followed by `*` (none to
 //! three times) or `+` (one to three times).
 
+use super::newer;
 use super::pair::Request;
+use super::peer::Peer;
 use super::shapes::{Dice, anything, degrees, word};
 use super::table::SHAPES;
 
@@ -64,8 +66,8 @@ fn is_hasty(request: &Request) -> bool {
     };
     let follows = |at: usize, limit: i64| request.get(at).is_some_and(|word| soon(word, limit));
     let (ms, s) = (60_000, 60);
-    (is(&request[0], &["PEXPIRE", "PSETEX", "RESTORE", "RESTORE-ASKING"]) && follows(2, ms))
-        || (is(&request[0], &["EXPIRE", "SETEX"]) && follows(2, s))
+    (is(&request[0], &["PEXPIRE", "PSETEX", "HPEXPIRE", "RESTORE", "RESTORE-ASKING"]) && follows(2, ms))
+        || (is(&request[0], &["EXPIRE", "SETEX", "HEXPIRE"]) && follows(2, s))
         || request.iter().enumerate().any(|(at, word)| {
             (is(word, &["PX"]) && follows(at + 1, ms)) || (is(word, &["EX"]) && follows(at + 1, s))
         })
@@ -113,12 +115,18 @@ pub(super) fn many(dice: &mut Dice) -> Request {
 }
 
 /// The names with a written shape.
-pub(super) fn shaped_names() -> impl Iterator<Item = &'static str> {
-    SHAPES.iter().map(|(name, _)| *name)
+pub(super) fn shaped_names(peer: Option<Peer>) -> impl Iterator<Item = &'static str> {
+    let newer = peer.into_iter().flat_map(newer::names);
+    SHAPES.iter().map(|(name, _)| *name).chain(newer.filter(|name| written_shape(name).is_none()))
 }
 
-/// The written shape of a command.
-pub(super) fn shape(name: &str) -> Option<&'static str> {
+/// The written shape of a command, for the server that it is sent to.
+pub(super) fn shape(peer: Option<Peer>, name: &str) -> Option<&'static str> {
+    let newer = peer.and_then(|peer| newer::shape(peer, name));
+    newer.or_else(|| written_shape(name))
+}
+
+fn written_shape(name: &str) -> Option<&'static str> {
     SHAPES.iter().find(|(command, _)| *command == name).map(|(_, shape)| *shape)
 }
 
@@ -185,7 +193,7 @@ fn choice(dice: &mut Dice, tokens: &mut Tokens<'_>, out: &mut Request, wanted: b
 }
 
 fn terminal(dice: &mut Dice, token: &str, out: &mut Request) {
-    if let Some(category) = token.strip_prefix("n:") {
+    if let Some((category, each)) = counted(token) {
         let keys = 1 + dice.below(3);
         let count = match dice.below(20) {
             0 => dice.below(6).to_string(),
@@ -193,7 +201,10 @@ fn terminal(dice: &mut Dice, token: &str, out: &mut Request) {
             _ => keys.to_string(),
         };
         out.push(count.into_bytes());
-        out.extend((0..keys).filter_map(|_| word(dice, category)));
+        for _ in 0..keys {
+            out.extend(word(dice, category));
+            out.extend(word(dice, each));
+        }
     } else if token == "GREATER" {
         // As itself it would close a choice.
         out.push(b">".to_vec());
@@ -202,6 +213,12 @@ fn terminal(dice: &mut Dice, token: &str, out: &mut Request) {
     } else {
         out.push(case(dice, token));
     }
+}
+
+/// What is counted, and what follows each.
+fn counted(token: &str) -> Option<(&str, &str)> {
+    let pairs = token.strip_prefix("npairs:").map(|category| (category, "val"));
+    pairs.or_else(|| token.strip_prefix("n:").map(|category| (category, "")))
 }
 
 /// Numbers of keys that are none, or that C reads otherwise.

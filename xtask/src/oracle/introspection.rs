@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::pair::{Pair, Request};
+use super::peer::Peer;
 use super::report::{Report, group, show};
 use super::shapes::Dice;
-use super::{episode, grammar, words};
+use super::{episode, grammar, newer, words};
 use crate::connection::Outcome;
 use crate::value::Value;
 
@@ -19,6 +20,9 @@ pub(super) fn compare(pair: &mut Pair, report: &mut Report) -> Result<()> {
     let _greetings = pair.call(1, &["HELLO", "3"])?;
     let [reference, subject] = [0, 1].map(|which| pair.ask(which, &[b"COMMAND", b"LIST"]));
     let common: BTreeSet<String> = names(&reference?).intersection(&names(&subject?)).cloned().collect();
+    if let Some(peer) = pair.peer() {
+        return compare_newer(pair, report, peer, &common);
+    }
     for name in &common {
         for part in ["DOCS", "INFO"] {
             ask(pair, report, &["COMMAND", part, name], |answer| arranged(answer, &common))?;
@@ -46,6 +50,21 @@ pub(super) fn compare(pair: &mut Pair, report: &mut Report) -> Result<()> {
         }
     }
     println!("introspection: {} replies of {} commands", report.compared - before, common.len());
+    pair.drop_connection(1);
+    Ok(())
+}
+
+/// What a newer server says of what is newer: of the rest it has changed all sorts of words.
+fn compare_newer(pair: &mut Pair, report: &mut Report, peer: Peer, common: &BTreeSet<String>) -> Result<()> {
+    let before = report.compared;
+    for name in newer::names(peer).map(|name| name.to_lowercase().replace(' ', "|")) {
+        if common.contains(&name) {
+            for part in ["DOCS", "INFO"] {
+                ask(pair, report, &["COMMAND", part, &name], |answer| arranged(answer, common))?;
+            }
+        }
+    }
+    println!("introspection: {} replies", report.compared - before);
     pair.drop_connection(1);
     Ok(())
 }
@@ -79,12 +98,15 @@ fn ask<T: AsRef<[u8]>>(
     Ok(())
 }
 
-/// A description without notes and without subcommands that only one server has; sets, maps and subcommands in order.
+/// A description without notes, without what 7.2 shows beside names, and without subcommands that only one server has; sets, maps and subcommands in order.
 fn arranged(value: Value, common: &BTreeSet<String>) -> Value {
     let is_common = |name: &Value| !is_subcommand(name) || common.contains(&text(name));
     match value {
         Value::Map(pairs) => {
-            let pairs = pairs.into_iter().filter(|(key, _)| is_common(key) && key.bytes() != Some(b"notes"));
+            let ignored = [&b"notes"[..], b"display_text"];
+            let told =
+                |key: &Value| is_common(key) && key.bytes().is_none_or(|name| !ignored.contains(&name));
+            let pairs = pairs.into_iter().filter(|(key, _)| told(key));
             let mut pairs: Vec<_> = pairs.map(|(key, value)| (key, arranged(value, common))).collect();
             pairs.sort();
             Value::Map(pairs)

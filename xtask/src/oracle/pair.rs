@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::peer::Peer;
 use crate::connection::{Connection, Outcome, REPLY_WITHIN};
 use crate::server::Server;
 use crate::value::Value;
@@ -16,11 +17,22 @@ pub(super) type Request = Vec<Vec<u8>>;
 pub(super) struct Pair {
     servers: [Server; 2],
     connections: BTreeMap<u32, [Connection; 2]>,
+    peer: Option<Peer>,
 }
 
 impl Pair {
     pub(super) fn new(reference: Server, subject: Server) -> Self {
-        Self { servers: [reference, subject], connections: BTreeMap::new() }
+        Self { servers: [reference, subject], connections: BTreeMap::new(), peer: None }
+    }
+
+    /// With a newer server as the reference.
+    pub(super) fn beside(peer: Peer, reference: Server, subject: Server) -> Self {
+        Self { peer: Some(peer), ..Self::new(reference, subject) }
+    }
+
+    /// The newer server's family, if the reference is one.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// Empties both servers and forgets all connections.

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::compare::{Policy, same_value};
 use super::pair::{Pair, Request};
+use super::peer::Peer;
 use crate::value::Value;
 
 const TTL_TOLERANCE_MS: i64 = 1_500;
@@ -66,6 +67,8 @@ pub(super) struct Entry {
     kind: String,
     encoding: String,
     ttl_ms: i64,
+    /// Of the fields of a hash, in the order of their names; where both servers know of such.
+    field_ttls: Value,
     content: Value,
 }
 
@@ -77,6 +80,7 @@ impl Entry {
             self.ttl_ms.abs_diff(other.ttl_ms) <= TTL_TOLERANCE_MS.unsigned_abs()
         };
         ttl && self.kind == other.kind
+            && same_value(Policy::Near(TTL_TOLERANCE_MS as f64), &self.field_ttls, &other.field_ttls)
             && self.encoding == other.encoding
             && same_value(Policy::Times, &self.content, &other.content)
     }
@@ -90,7 +94,9 @@ impl Entry {
     pub(super) fn show(&self) -> String {
         let text = self.content.to_string();
         let cut = text.char_indices().nth(600).map_or(text.len(), |(at, _)| at);
-        format!("{} ({}, {} ms) {}", self.kind, self.encoding, self.ttl_ms, &text[..cut])
+        let fields =
+            if self.field_ttls == Value::Null { String::new() } else { format!(" {}", self.field_ttls) };
+        format!("{} ({}, {} ms{fields}) {}", self.kind, self.encoding, self.ttl_ms, &text[..cut])
     }
 }
 
@@ -143,19 +149,52 @@ fn entries(pair: &mut Pair, keys: [&[Vec<u8>]; 2]) -> Result<[Vec<Entry>; 2]> {
         keys[which].iter().zip(kinds).map(|(key, kind)| content(key, &kind)).collect()
     });
     let contents = pair.ask_all([&contents[0], &contents[1]])?;
-    let mut found = about.iter().zip(contents).map(|(about, contents)| {
-        let entry = |(about, content): (&[Value], Value)| {
-            let (kind, encoding) = (text(&about[0]), text(&about[1]));
+    let field_ttls = field_ttls(pair, &about, keys)?;
+    let peer = pair.peer();
+    let mut found = about.iter().zip(contents).zip(field_ttls).map(|((about, contents), field_ttls)| {
+        let entry = |((about, content), field_ttls): ((&[Value], Value), Value)| {
+            let kind = text(&about[0]);
+            let encoding = shown_encoding(peer, &kind, text(&about[1]));
             let ttl_ms = match about[2] {
                 Value::Int(ttl_ms) => ttl_ms,
                 _ => i64::MIN,
             };
-            Entry { content: normal(content, &kind, &encoding), kind, encoding, ttl_ms }
+            let order = if peer.is_some() { "any" } else { encoding.as_str() };
+            Entry { content: normal(content, &kind, order), kind, encoding, ttl_ms, field_ttls }
         };
-        about.chunks_exact(3).zip(contents).map(entry).collect::<Vec<_>>()
+        about.chunks_exact(3).zip(contents).zip(field_ttls).map(entry).collect::<Vec<_>>()
     });
     found.next().zip(found.next()).map(<[Vec<Entry>; 2]>::from).context("two servers")
 }
+
+/// The encoding, where it can be compared: 7.2 has compact sets and lists that are called so, Redis leaves a hash `listpackex` when its
+/// last deadline is gone, and Valkey makes it a table.
+fn shown_encoding(peer: Option<Peer>, kind: &str, encoding: String) -> String {
+    match (peer, kind) {
+        (Some(_), "set" | "list") | (Some(Peer::Valkey), "hash") => "any".into(),
+        (Some(Peer::Redis), "hash") => encoding.trim_end_matches("ex").into(),
+        _ => encoding,
+    }
+}
+
+/// The deadlines of the fields of the hashes among keys, if the reference has such.
+fn field_ttls(pair: &mut Pair, about: &[Vec<Value>; 2], keys: [&[Vec<u8>]; 2]) -> Result<[Vec<Value>; 2]> {
+    if pair.peer().is_none() {
+        return Ok(keys.map(|keys| vec![Value::Null; keys.len()]));
+    }
+    let requests: [Vec<_>; 2] = std::array::from_fn(|which| {
+        let kinds = about[which].iter().step_by(3);
+        let ask = |(key, kind): (&Vec<u8>, &Value)| match kind.bytes() {
+            Some(b"hash") => words(&[b"EVAL", FIELD_TTLS, b"1", key]),
+            _ => words(&[b"EVAL", b"return 0", b"0"]),
+        };
+        keys[which].iter().zip(kinds).map(ask).collect()
+    });
+    pair.ask_all([&requests[0], &requests[1]])
+}
+
+const FIELD_TTLS: &[u8] = b"local f = redis.call('hkeys', KEYS[1]) table.sort(f) \
+    local t = {} for i, name in ipairs(f) do t[i] = redis.call('hpttl', KEYS[1], 'fields', 1, name)[1] end return t";
 
 /// What tells the content of a key of that type.
 fn content(key: &[u8], kind: &str) -> Request {
@@ -181,7 +220,7 @@ fn normal(content: Value, kind: &str, encoding: &str) -> Value {
             items.sort();
             Value::Array(items)
         }
-        ("hash", "hashtable", Value::Array(items)) => {
+        ("hash", "hashtable" | "any", Value::Array(items)) => {
             let mut pairs: Vec<&[Value]> = items.chunks(2).collect();
             pairs.sort();
             Value::Array(pairs.concat())

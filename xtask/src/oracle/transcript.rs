@@ -6,11 +6,12 @@
 //! Standing directives: `@plain` (first: only as written), `@faces resp2 resp3 exec script` (first: these alone), `@flush`
 //! (empty servers, new connections), `@conn N`, `@resp3`, `@resp2`, `@close` (leave), `@sleep MS`, `@read` (one more reply),
 //! `@quiet MS` (no reply comes), `@raw "BYTES"` (send as is, read one reply), `@send "BYTES"` (send only), `@eof` (send
-//! no more), `@closed` (the server closes).
+//! no more), `@closed` (the server closes), `@peer redis` or `@peer valkey` (in `newer`, first: for this family alone), `@guess` (replies
+//! are compared as those of random requests, and the reference need not answer).
 //! For the next request: `@sort`, `@pairs`, `@ignore`, `@shape`, `@times`, `@scan`, `@approx N`, `@noreply`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -21,6 +22,7 @@ use super::report::{Report, group, show};
 use super::words;
 use crate::connection::{Outcome, REPLY_WITHIN};
 use crate::programs;
+use crate::value::Value;
 
 /// Whether there is a transcript of that name.
 pub(super) fn exists(name: &str) -> bool {
@@ -29,25 +31,47 @@ pub(super) fn exists(name: &str) -> bool {
 
 /// Plays all transcripts, or the one named.
 pub(super) fn replay_all(pair: &mut Pair, report: &mut Report, only: Option<&str>) -> Result<()> {
+    for (name, text) in texts(&folder(), only)? {
+        play(pair, report, &name, &text)?;
+    }
+    Ok(())
+}
+
+/// Plays all transcripts of what is newer than the usual reference, or the one named: those that this peer can answer. Whether
+/// there was one.
+pub(super) fn replay_newer(pair: &mut Pair, report: &mut Report, only: Option<&str>) -> Result<bool> {
+    let mut found = false;
+    for (name, text) in texts(&folder().join("newer"), only)? {
+        let of = text.lines().find_map(|line| line.trim().strip_prefix("@peer "));
+        found |= only.is_some();
+        if of.is_none_or(|of| pair.peer().is_some_and(|peer| peer.name() == of)) {
+            play(pair, report, &name, &text)?;
+        }
+    }
+    Ok(found)
+}
+
+/// The transcripts of a folder, by name; or the one named, if it is there.
+pub(super) fn texts(folder: &Path, only: Option<&str>) -> Result<Vec<(String, String)>> {
     let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder())?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     paths.sort();
-    for path in paths {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if only.is_some_and(|only| only != name) {
-            continue;
-        }
-        let text = fs::read_to_string(&path)?;
-        let before = (report.compared, std::time::Instant::now());
-        for face in faces(&text) {
-            Player { pair, report, name: &name, face: *face, conn: 1, policy: Policy::Exact, noreply: false }
-                .play(&text)
-                .with_context(|| format!("{name}, {face:?}"))?;
-        }
-        let (replies, seconds) = (report.compared - before.0, before.1.elapsed().as_secs_f64());
-        println!("transcript {name}: {replies} replies, {seconds:.1} s");
+    let named = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let wanted = paths.iter().filter(|path| only.is_none_or(|only| only == named(path)));
+    wanted.map(|path| Ok((named(path), fs::read_to_string(path)?))).collect()
+}
+
+/// Plays a transcript through its faces.
+pub(super) fn play(pair: &mut Pair, report: &mut Report, name: &str, text: &str) -> Result<()> {
+    let before = (report.compared, std::time::Instant::now());
+    for face in faces(text) {
+        Player { pair, report, name, face: *face, conn: 1, policy: None, guess: false, noreply: false }
+            .play(text)
+            .with_context(|| format!("{name}, {face:?}"))?;
     }
+    let (replies, seconds) = (report.compared - before.0, before.1.elapsed().as_secs_f64());
+    println!("transcript {name}: {replies} replies, {seconds:.1} s");
     Ok(())
 }
 
@@ -66,6 +90,8 @@ fn faces(text: &str) -> &[Face] {
         &ALL[..1]
     } else if standing("@faces resp2 resp3") {
         &ALL[..2]
+    } else if standing("@faces resp3") {
+        &ALL[1..2]
     } else {
         ALL
     }
@@ -81,7 +107,8 @@ struct Player<'a> {
     name: &'a str,
     face: Face,
     conn: u32,
-    policy: Policy,
+    policy: Option<Policy>,
+    guess: bool,
     noreply: bool,
 }
 
@@ -113,7 +140,7 @@ impl Player<'_> {
     fn directive(&mut self, text: &str, at: &Place<'_>) -> Result<()> {
         let (name, value) = text.split_once(' ').unwrap_or((text, ""));
         match name {
-            "plain" | "faces" => {}
+            "plain" | "faces" | "peer" => {}
             "flush" => self.flush()?,
             "conn" => {
                 self.conn = value.parse()?;
@@ -125,7 +152,7 @@ impl Player<'_> {
             "resp2" => drop(self.pair.call(self.conn, &["HELLO", "2"])?),
             "close" => self.pair.drop_connection(self.conn),
             "sleep" => std::thread::sleep(Duration::from_millis(value.parse()?)),
-            "read" => self.expect(true, REPLY_WITHIN, b"@read", at)?,
+            "read" => self.expect(true, self.patience(), b"@read", at)?,
             "quiet" => self.expect(false, Duration::from_millis(value.parse()?), b"@quiet", at)?,
             "closed" => self.expect(false, REPLY_WITHIN, b"@closed", at)?,
             "raw" => {
@@ -134,14 +161,15 @@ impl Player<'_> {
             }
             "send" => self.send_raw(value)?,
             "eof" => self.pair.connections(self.conn)?.iter_mut().for_each(|c| c.finish_sending()),
-            "sort" => self.policy = Policy::Unordered,
-            "pairs" => self.policy = Policy::UnorderedPairs,
-            "ignore" => self.policy = Policy::Ignore,
-            "shape" => self.policy = Policy::Shape,
-            "times" => self.policy = Policy::Times,
-            "scan" => self.policy = Policy::Scan,
-            "approx" => self.policy = Policy::Near(value.parse()?),
+            "sort" => self.policy = Some(Policy::Unordered),
+            "pairs" => self.policy = Some(Policy::UnorderedPairs),
+            "ignore" => self.policy = Some(Policy::Ignore),
+            "shape" => self.policy = Some(Policy::Shape),
+            "times" => self.policy = Some(Policy::Times),
+            "scan" => self.policy = Some(Policy::Scan),
+            "approx" => self.policy = Some(Policy::Near(value.parse()?)),
             "noreply" => self.noreply = true,
+            "guess" => self.guess = true,
             _ => bail!("unknown directive"),
         }
         Ok(())
@@ -163,6 +191,9 @@ impl Player<'_> {
 
     fn request(&mut self, request: Request, at: &Place<'_>) -> Result<()> {
         let command = request.first().cloned().unwrap_or_default();
+        if self.guess {
+            self.policy.get_or_insert(Policy::beside(self.pair.peer(), &request));
+        }
         match self.face {
             Face::Resp2 | Face::Resp3 => self.pair.send(self.conn, &request)?,
             Face::Exec => {
@@ -182,13 +213,22 @@ impl Player<'_> {
         if std::mem::take(&mut self.noreply) {
             return Ok(());
         }
-        self.expect(true, REPLY_WITHIN, &command, at)
+        self.expect(true, self.patience(), &command, at)
+    }
+
+    /// How long a reply may take: there may be none where the reference need not answer.
+    fn patience(&self) -> Duration {
+        if self.guess { REPLY_WITHIN / 10 } else { REPLY_WITHIN }
     }
 
     /// Compares, and holds the transcript to what it says of the reference: that it answers, or that it does not.
     fn expect(&mut self, answer: bool, within: Duration, command: &[u8], at: &Place<'_>) -> Result<()> {
         let answered = self.compare(within, command, at)?;
-        ensure!(answered == answer, "the reference {}", if answer { "does not answer" } else { "answers" });
+        ensure!(
+            answered == answer || self.guess,
+            "the reference {}",
+            if answer { "does not answer" } else { "answers" }
+        );
         Ok(())
     }
 
@@ -203,7 +243,7 @@ impl Player<'_> {
     /// Whether the reference gave a reply.
     fn compare(&mut self, within: Duration, command: &[u8], at: &Place<'_>) -> Result<bool> {
         let [reference, subject] = self.pair.read(self.conn, within)?;
-        let policy = std::mem::replace(&mut self.policy, Policy::Exact);
+        let policy = self.policy.take().unwrap_or(Policy::Exact);
         self.judge(policy, &reference, &subject, command, at);
         let broken = |outcome: &Outcome| !matches!(outcome, Outcome::Reply(_));
         if broken(&reference) != broken(&subject) {
@@ -220,6 +260,9 @@ impl Player<'_> {
         command: &[u8],
         at: &Place<'_>,
     ) {
+        if self.pair.peer().is_some() && is_unknown(reference) {
+            return;
+        }
         self.report.compared += 1;
         let line = at.context.last().copied().unwrap_or_default();
         if same(policy, reference, subject) || self.report.accepts(line, reference, subject) {
@@ -232,6 +275,12 @@ impl Player<'_> {
             self.report.print(&place, &lines, &show(reference), &show(subject));
         }
     }
+}
+
+/// Whether the server has no such command: there are several newer ones, each of which lacks what others have.
+fn is_unknown(outcome: &Outcome) -> bool {
+    let Outcome::Reply(Value::Error(text)) = outcome else { return false };
+    [&b"ERR unknown command"[..], b"ERR unknown subcommand"].iter().any(|start| text.starts_with(start))
 }
 
 /// Where a transcript stands, and the lines that led there.

@@ -121,6 +121,7 @@ parameters! {
     EnableModuleCommand "enable-module-command", SWITCH, "no", Fixed;
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
+    ImportMode "import-mode", Kind::Bool, "no", Mutable;
     NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", Mutable;
     // Scripts.
     BusyReplyThreshold "busy-reply-threshold" | "lua-time-limit", from(0), "5000", Mutable;
@@ -183,6 +184,8 @@ parameters! {
     "active-defrag-threshold-upper", range(0, 1000), "100", Mutable;
     "active-defrag-max-scan-fields", from(1), "1000", Mutable;
     "active-defrag-ignore-bytes", bytes(1), "100mb", Mutable;
+    "set-max-listpack-entries", from(0), "128", Mutable;
+    "set-max-listpack-value", bytes(0), "64", Mutable;
     "active-expire-effort", range(1, 10), "1", Mutable;
     "activerehashing", Kind::Bool, "yes", Mutable;
     "jemalloc-bg-thread", Kind::Bool, "yes", Mutable;
@@ -212,8 +215,8 @@ parameters! {
     "loading-process-events-interval-bytes", range(1024, INT), "2097152", Mutable;
     // Replication.
     "replicaof" | "slaveof", Kind::Master, "", Fixed;
-    "masteruser", Kind::Text, "", Mutable;
-    "masterauth", Kind::Secret, "", Mutable;
+    "masteruser" | "primaryuser", Kind::Text, "", Mutable;
+    "masterauth" | "primaryauth", Kind::Secret, "", Mutable;
     "replica-serve-stale-data" | "slave-serve-stale-data", Kind::Bool, "yes", Mutable;
     "replica-read-only" | "slave-read-only", Kind::Bool, "yes", Mutable;
     "replica-ignore-maxmemory" | "slave-ignore-maxmemory", Kind::Bool, "yes", Mutable;
@@ -223,6 +226,7 @@ parameters! {
     "replica-announce-port" | "slave-announce-port", range(0, 65535), "0", Mutable;
     "replica-announced", Kind::Bool, "yes", Mutable;
     "replica-ignore-disk-write-errors", Kind::Bool, "no", Mutable;
+    "replica-full-sync-buffer-limit", Kind::Size, "0", Mutable;
     "min-replicas-to-write" | "min-slaves-to-write", range(0, INT), "0", Mutable;
     "min-replicas-max-lag" | "min-slaves-max-lag", range(0, INT), "10", Mutable;
     "repl-backlog-ttl", from(0), "3600", Mutable;
@@ -246,9 +250,10 @@ parameters! {
     "cluster-allow-reads-when-down", Kind::Bool, "no", Mutable;
     "cluster-allow-pubsubshard-when-down", Kind::Bool, "yes", Mutable;
     "cluster-allow-replica-migration", Kind::Bool, "yes", Mutable;
-    "cluster-link-sendbuf-limit", bytes(0), "0", Mutable;
+    "cluster-link-sendbuf-limit", Kind::Size, "0", Mutable;
     "cluster-announce-ip", Kind::Text, "", Mutable;
-    "cluster-announce-hostname", Kind::Text, "", Mutable;
+    "cluster-announce-hostname", Kind::Hostname, "", Mutable;
+    "cluster-announce-human-nodename", Kind::Hostname, "", Mutable;
     "cluster-announce-port", range(0, 65535), "0", Mutable;
     "cluster-announce-tls-port", range(0, 65535), "0", Mutable;
     "cluster-announce-bus-port", range(0, 65535), "0", Mutable;
@@ -277,6 +282,8 @@ parameters! {
     // Access.
     "bind-source-addr", Kind::Text, "", Mutable;
     "socket-mark-id", range(0, UINT), "0", Fixed;
+    "max-new-connections-per-cycle", range(1, 1000), "10", Mutable;
+    "max-new-tls-connections-per-cycle", range(1, 1000), "1", Mutable;
     // The process.
     "io-threads-do-reads", Kind::Bool, "no", Fixed;
     "dynamic-hz", Kind::Bool, "yes", Mutable;
@@ -297,10 +304,14 @@ parameters! {
     "crash-memcheck-enabled", Kind::Bool, "yes", Mutable;
     "use-exit-on-panic", Kind::Bool, "no", Mutable;
     "watchdog-period", range(0, INT), "0", Mutable;
+    "hide-user-data-from-log", Kind::Bool, "no", Mutable;
+    "locale-collate", Kind::Text, "", Mutable;
+    "availability-zone", Kind::Text, "", Mutable;
+    "extended-redis-compatibility", Kind::Bool, "no", Mutable;
     "ignore-warnings", Kind::List, "", Mutable;
-    "server_cpulist", Kind::Text, "", Fixed;
-    "bio_cpulist", Kind::Text, "", Fixed;
-    "aof_rewrite_cpulist", Kind::Text, "", Fixed;
-    "bgsave_cpulist", Kind::Text, "", Fixed;
+    "server_cpulist" | "server-cpulist", Kind::Text, "", Fixed;
+    "bio_cpulist" | "bio-cpulist", Kind::Text, "", Fixed;
+    "aof_rewrite_cpulist" | "aof-rewrite-cpulist", Kind::Text, "", Fixed;
+    "bgsave_cpulist" | "bgsave-cpulist", Kind::Text, "", Fixed;
     }
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Clamped { min: i64, max: i64 },
     /// Bytes, with the units `k`, `kb`, `m`, `mb`, `g`, `gb`.
     Memory { min: i64, max: i64 },
+    /// Bytes without a sign, with the same units.
+    Size,
     /// Bytes, or `n%` of all memory.
     MemoryOrPercent,
     /// File permissions.
@@ -25,6 +27,8 @@ pub enum Kind {
     Flags(&'static [&'static str]),
     /// Any text.
     Text,
+    /// Letters, digits, hyphens and dots, fewer than 256.
+    Hostname,
     /// Any text, not to be logged.
     Secret,
     /// Several words.
@@ -61,10 +65,10 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
     match parameter.kind {
         Kind::List => return Ok(Value::Text(split(words).join(" "))),
         Kind::Master => return master(&split(words)),
-        Kind::Percentiles => return percentiles(&split(words)),
-        Kind::Save => return save(&split(words)),
-        Kind::OutputLimits => return output_limits(&split(words), current),
-        Kind::Flags(known) => return flags(&split(words), known),
+        Kind::Percentiles => return percentiles(&apart(words)),
+        Kind::Save => return save(&apart(words)),
+        Kind::OutputLimits => return output_limits(&apart(words), current),
+        Kind::Flags(known) => return flags(&apart(words), known),
         _ => {}
     }
     let &[word] = words else { return refuse("wrong number of arguments") };
@@ -84,10 +88,18 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
             Some(bytes) if parameter.name == "maxmemory" => {
                 Ok(Value::Number(i64::try_from(bytes).unwrap_or(i64::MAX)))
             }
-            Some(bytes) => in_bounds(i64::try_from(bytes).unwrap_or(-1), min, max),
+            Some(bytes) => {
+                let value = in_bounds(i64::try_from(bytes).unwrap_or(-1), min, max)?;
+                Ok(if parameter.name == "repl-backlog-size" { at_least(value, LEAST_BACKLOG) } else { value })
+            }
+            None => refuse("argument must be a memory value"),
+        },
+        Kind::Size => match memory(word) {
+            Some(bytes) => Ok(Value::Number(bytes.cast_signed())),
             None => refuse("argument must be a memory value"),
         },
         Kind::MemoryOrPercent => memory_or_percent(word),
+        Kind::Hostname => hostname(word),
         Kind::Octal => match i64::from_str_radix(word, 8) {
             Ok(mode @ 0..=0o777) => Ok(Value::Number(mode)),
             Ok(_) => refuse("argument must be between 0 and 777 inclusive"),
@@ -117,6 +129,16 @@ fn master(words: &[&str]) -> Result<Value, SetError> {
     }
 }
 
+fn hostname(word: &str) -> Result<Value, SetError> {
+    if word.len() >= 256 {
+        return refuse("Hostnames must be less than 256 characters");
+    }
+    if !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+        return refuse("Hostnames may only contain alphanumeric characters, hyphens or dots");
+    }
+    Ok(Value::Text(word.to_owned()))
+}
+
 fn percentiles(words: &[&str]) -> Result<Value, SetError> {
     let mut kept = Vec::with_capacity(words.len());
     for word in words {
@@ -135,6 +157,14 @@ fn split<'a>(words: &[&'a str]) -> Vec<&'a str> {
     words.iter().flat_map(|word| word.split_ascii_whitespace()).collect()
 }
 
+/// Words between single blanks; two blanks have an empty word between them.
+fn apart<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    match words {
+        [""] => Vec::new(),
+        _ => words.iter().flat_map(|word| word.split(' ')).collect(),
+    }
+}
+
 fn one_of(choices: &[&str]) -> Result<Value, SetError> {
     refuse(format!("argument(s) must be one of the following: {}", choices.join(", ")))
 }
@@ -151,6 +181,16 @@ fn in_bounds(number: i64, min: i64, max: i64) -> Result<Value, SetError> {
         refuse(format!("argument must be between {min} and {max} inclusive"))
     }
 }
+
+fn at_least(value: Value, least: i64) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(number.max(least)),
+        text => text,
+    }
+}
+
+/// Redis keeps no smaller one, whatever it is told.
+const LEAST_BACKLOG: i64 = 16 << 10;
 
 /// A percentage is kept as its negative.
 fn memory_or_percent(word: &str) -> Result<Value, SetError> {
@@ -214,6 +254,7 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
     match parameter.kind {
         Kind::Bool => if number != 0 { "yes" } else { "no" }.to_owned(),
         Kind::Number { .. } | Kind::Clamped { .. } | Kind::Memory { .. } => number.to_string(),
+        Kind::Size => number.cast_unsigned().to_string(),
         Kind::MemoryOrPercent if number < 0 => format!("{}%", -number),
         Kind::MemoryOrPercent => number.to_string(),
         Kind::Octal => format!("{number:o}"),
@@ -225,6 +266,7 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
         }
         Kind::Events => event_letters(number as u32),
         Kind::Text
+        | Kind::Hostname
         | Kind::Secret
         | Kind::List
         | Kind::Master

@@ -21,6 +21,7 @@ pub(super) const CLIENT: Command = container(
         list::LIST,
         NO_EVICT,
         NO_TOUCH,
+        IMPORT_SOURCE,
         PAUSE,
         replies::REPLY,
         SETINFO,
@@ -139,6 +140,20 @@ const NO_TOUCH: Command = ordinary("no-touch", "client|no-touch", 3, |call| swit
         "Controls whether commands sent by the client affect the LRU/LFU of accessed keys",
     )
     .syntax("enabled<ON|OFF>");
+
+const IMPORT_SOURCE: Command = ordinary("import-source", "client|import-source", 3, |call| {
+    if !call.env.engine.keyspace.keeps_expired() && !Word(call.args[2]).is("off") {
+        return Err(Error::Text("ERR Server is not in import mode"));
+    }
+    switch(call, Mark::ImportSource)
+})
+.docs(
+    Group::Connection,
+    "8.1.0",
+    "O(1)",
+    "Marks this client as an import source when the server is in import mode.",
+)
+.syntax("enabled<ON|OFF>");
 
 fn switch(call: &mut Call<'_, '_>, mark: Mark) -> Result<(), Error> {
     let word = Word(call.args[2]);
@@ -286,6 +301,8 @@ fn help(call: &mut Call<'_, '_>) -> Result<(), Error> {
             "    Protect current client connection from eviction.",
             "NO-TOUCH (ON|OFF)",
             "    Will not touch LRU/LFU stats when this mode is on.",
+            "IMPORT-SOURCE (ON|OFF)",
+            "    See keys past their deadline while the server is in import mode.",
         ],
     );
     Ok(())

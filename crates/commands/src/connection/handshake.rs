@@ -171,6 +171,7 @@ fn reset(call: &mut Call<'_, '_>) -> Result<(), Error> {
     call.reply.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
     session.client.mark(Mark::NoTouch, false);
+    session.client.mark(Mark::ImportSource, false);
     session.client.named.lock().name.clear();
     session.act_for(Identity::newcomer(&env.engine.acl));
     call.reply.simple(b"RESET");

@@ -169,6 +169,7 @@ pub(super) fn flags(client: &Client) -> String {
         (Mark::UnixSocket, 'U'),
         (Mark::NoEvict, 'e'),
         (Mark::NoTouch, 'T'),
+        (Mark::ImportSource, 'I'),
     ];
     let set: String =
         letters.iter().filter(|(mark, _)| client.has(*mark)).map(|(_, letter)| letter).collect();

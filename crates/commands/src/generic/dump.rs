@@ -92,7 +92,7 @@ fn restore(call: &mut Call<'_, '_>) -> Result<(), Error> {
         // Redis's deadline too has passed if it is beyond what can be counted.
         ttl_ms => Some(ttl_ms.wrapping_add(now_ms)),
     };
-    if deadline.is_some_and(|at| at <= now_ms) {
+    if deadline.is_some_and(|at| call.is_over(at.max(0) as u64)) {
         if replaced {
             call.notify(Event::Generic, "del", key);
         }

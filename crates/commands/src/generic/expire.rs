@@ -57,8 +57,8 @@ fn expire(call: &mut Call<'_, '_>, unit: Unit, base: Base) -> Result<(), Error> 
         call.reply.int(0);
         return Ok(());
     }
-    let deadline = u64::try_from(moment).unwrap_or(0);
-    if deadline <= call.now_ms() {
+    let deadline = u64::try_from(moment).unwrap_or(0).max(1);
+    if call.is_over(deadline) {
         call.txn.remove(call.db, key);
         call.notify(Event::Generic, "del", key);
     } else {

@@ -35,7 +35,12 @@ pub(super) const TOUCH: Command = command("touch", -2, touch)
     .syntax("key...");
 
 fn touch(call: &mut Call<'_, '_>) -> Result<(), Error> {
+    // Also for a client, or a script of one, whose other commands leave access times alone.
+    let kept = call.txn.renew_access_times();
     count(call, |call, key| call.txn.contains(call.db, key));
+    if kept {
+        call.txn.keep_access_times();
+    }
     Ok(())
 }
 

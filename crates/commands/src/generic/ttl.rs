@@ -21,7 +21,7 @@ const fn remaining(
 pub(super) const TTL: Command = remaining(
     "ttl",
     "1.0.0",
-    |call| reply_deadline(call, |deadline, now_ms| to_seconds(deadline - now_ms)),
+    |call| reply_deadline(call, |deadline, now_ms| to_seconds(deadline.saturating_sub(now_ms))),
     "Get the time to live for a key in seconds",
 )
 .syntax("key")
@@ -29,7 +29,7 @@ pub(super) const TTL: Command = remaining(
 pub(super) const PTTL: Command = remaining(
     "pttl",
     "2.6.0",
-    |call| reply_deadline(call, |deadline, now_ms| deadline - now_ms),
+    |call| reply_deadline(call, |deadline, now_ms| deadline.saturating_sub(now_ms)),
     "Get the time to live for a key in milliseconds",
 )
 .syntax("key")

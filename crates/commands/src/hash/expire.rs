@@ -7,10 +7,10 @@ use crate::effects::Event;
 use crate::error::Error;
 use crate::expiry::{Base, Condition, Unit};
 use crate::parse::Word;
-use crate::spec::{Command, Flags, Group, Handler};
+use crate::spec::{Command, Group, Handler};
 
 const fn expiry(name: &'static str, handler: Handler, summary: &'static str) -> Command {
-    on_hash(name, -6, handler, FAST_WRITE.or(Flags::DENYOOM)).docs(
+    on_hash(name, -6, handler, FAST_WRITE).docs(
         Group::Hash,
         "7.4.0",
         "O(N) where N is the number of specified fields",

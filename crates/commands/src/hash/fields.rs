@@ -49,7 +49,7 @@ pub(super) fn deadline(call: &Call<'_, '_>, amount: &[u8], unit: Unit, base: Bas
 
 /// Gives a field a deadline, or removes it if that has passed already. Returns whether it was removed.
 pub(super) fn set_deadline(hash: &mut Edit<'_, '_, Hash>, field: &[u8], deadline: u64) -> bool {
-    let passed = deadline <= hash.now_ms();
+    let passed = hash.is_over(deadline);
     if passed {
         hash.remove(field);
     } else {

@@ -18,14 +18,14 @@ const fn on_fields(name: &'static str, handler: Handler, flags: Flags, summary: 
 
 pub(super) const HTTL: Command = on_fields(
     "httl",
-    |call| reply_deadlines(call, |deadline, now_ms| to_seconds(deadline - now_ms)),
+    |call| reply_deadlines(call, |deadline, now_ms| to_seconds(deadline.saturating_sub(now_ms))),
     FAST_READ,
     "Returns the TTL in seconds of a hash field.",
 )
 .syntax("key FIELDS fields(numfields:int field...)");
 pub(super) const HPTTL: Command = on_fields(
     "hpttl",
-    |call| reply_deadlines(call, |deadline, now_ms| deadline - now_ms),
+    |call| reply_deadlines(call, |deadline, now_ms| deadline.saturating_sub(now_ms)),
     FAST_READ,
     "Returns the TTL in milliseconds of a hash field.",
 )

@@ -19,6 +19,10 @@ pub(super) const LIST_QUICKLIST_2: u8 = 18;
 pub(super) const STREAM_LISTPACKS_2: u8 = 19;
 pub(super) const SET_LISTPACK: u8 = 20;
 pub(super) const STREAM_LISTPACKS_3: u8 = 21;
+/// Valkey's; a release candidate of Redis 7.4 had another form with this number.
+pub(super) const HASH_VALKEY: u8 = 22;
+pub(super) const HASH_METADATA: u8 = 24;
+pub(super) const HASH_LISTPACK_EX: u8 = 25;
 
 /// A node of a quicklist that is one element.
 pub(super) const PLAIN: u64 = 1;

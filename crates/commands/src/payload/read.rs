@@ -1,10 +1,11 @@
-//! Values from RDB, in every encoding that Redis has written from 1.0 to 7.2. Nothing of what is read is believed: it is
+//! Values from RDB, in every encoding that Redis has written from 1.0 to 8.0, and Valkey to 9. Nothing of what is read is believed: it is
 //! checked as deeply as it can be, and memory is only taken for what is there.
 
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{Hash, Limits, List, Outcome, Scratch, Set, Str, Value, ZSet, listpack};
 use perigee_resp::parse_f64;
 
+use super::hashes;
 use super::kinds::*;
 use super::streams::{self, Version};
 use super::strings::{read_length, read_string, take, take_array};
@@ -36,6 +37,9 @@ pub fn read_value(rest: &mut &[u8], limits: &Limits) -> Option<Value> {
         HASH_ZIPMAP => hash(pairs(read_zipmap(&read_string(rest)?)?)?, limits),
         HASH_ZIPLIST => hash(pairs(read_ziplist(&read_string(rest)?)?)?, compact),
         HASH_LISTPACK => hash(pairs(read_listpack(&read_string(rest)?)?)?, compact),
+        HASH_METADATA => hashes::read_table(rest, limits).map(Value::Hash),
+        HASH_LISTPACK_EX => hashes::read_packed(rest, compact).map(Value::Hash),
+        HASH_VALKEY => hashes::read_valkey(rest, limits).map(Value::Hash),
         ZSET => zset(counted(rest, |rest| Some((read_string(rest)?, text_score(rest)?)))?, limits),
         ZSET_2 => zset(counted(rest, |rest| Some((read_string(rest)?, binary_score(rest)?)))?, limits),
         ZSET_ZIPLIST => zset(scores(read_ziplist(&read_string(rest)?)?)?, compact),

@@ -1,9 +1,10 @@
-//! Values to RDB, in the encodings of Redis 7.0.
+//! Values to RDB, in the encodings of Redis 7.0, but for hashes whose fields have deadlines.
 
 use perigee_keyspace::listpack::Listpack;
 use perigee_keyspace::{Hash, List, Set, StrRef, ValueRef, ZSet};
 use perigee_resp::format_double;
 
+use super::hashes;
 use super::kinds::*;
 use super::nodes::{Node, NodeLimits, for_each_node};
 use super::streams;
@@ -91,6 +92,9 @@ fn intset(integers: &[i64]) -> Vec<u8> {
 }
 
 fn hash(out: &mut Vec<u8>, hash: &Hash, compress: bool) {
+    if hash.deadline_count() > 0 {
+        return hashes::write(out, hash, compress);
+    }
     if hash.is_packed() {
         let mut listpack = Listpack::default();
         for (field, value) in hash.iter() {

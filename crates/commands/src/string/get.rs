@@ -102,7 +102,7 @@ fn getex(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let deadline = expiry.deadline(call)?;
     reply_current(call, key)?;
     match deadline {
-        Some(deadline) if deadline <= call.now_ms() => {
+        Some(deadline) if call.is_over(deadline) => {
             call.txn.remove(call.db, key);
             call.notify(Event::Generic, "del", key);
         }

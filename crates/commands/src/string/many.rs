@@ -76,7 +76,7 @@ fn msetnx(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 pub(super) const MSETEX: Command = command("msetex", -4, msetex)
-    .flags(Flags::WRITE.or(Flags::DENYOOM))
+    .flags(Flags::WRITE.or(Flags::DENYOOM).or(Flags::MOVABLE_KEYS))
     .keys(Keys::Custom(counted_keys))
     .acl(Categories::STRING)
     .docs(

@@ -14,7 +14,7 @@ pub(super) const ZSCAN: Command = reading("zscan", -3, zscan).docs(
     "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..",
     "Incrementally iterate sorted sets elements and associated scores",
 )
-    .syntax("key cursor:int [MATCH pattern:pattern] [COUNT count:int]");
+    .syntax("key cursor:int [MATCH pattern:pattern] [COUNT count:int] [NOSCORES^9.1.0]");
 
 fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let cursor = cursor(call.args[2])?;
@@ -24,7 +24,12 @@ fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
         reply_header(call.reply, 0, 0);
         return Ok(());
     };
-    let options = Options::parse(call, 3)?;
+    let mut with_scores = true;
+    let options = Options::parse_with(call, 3, |word, _| {
+        let known = word.is("NOSCORES");
+        with_scores &= !known;
+        Ok(known)
+    })?;
     let mut found = Vec::new();
     let next = options.walk(cursor, |cursor| {
         zset.scan(cursor, |member, score| {
@@ -33,10 +38,13 @@ fn zscan(call: &mut Call<'_, '_>) -> Result<(), Error> {
             }
         })
     });
-    reply_header(call.reply, next, 2 * found.len());
+    reply_header(call.reply, next, if with_scores { 2 * found.len() } else { found.len() });
     let in_compact_form = zset.encoding() == "listpack";
     for (member, score) in found {
         call.reply.bulk(&member);
+        if !with_scores {
+            continue;
+        }
         match stored_integer(score) {
             Some(integer) if in_compact_form => call.reply.bulk_int(integer),
             _ => call.reply.bulk(&format_double(score)),

@@ -61,6 +61,11 @@ impl Database {
         before
     }
 
+    /// How many hashes stand in the queue.
+    pub(crate) fn timed_hashes(&self) -> usize {
+        self.fields_due.len()
+    }
+
     /// The index of a hash one of whose fields has a deadline that has passed, soonest first.
     pub(crate) fn next_fields_due(&mut self, now_ms: u64) -> Option<usize> {
         while let Some(&(moment, hash)) = self.fields_due.first()

@@ -51,6 +51,9 @@ impl Txn<'_> {
 
     #[cold]
     fn settle_shards(&mut self, footprint: &Footprint) -> bool {
+        if self.keyspace.keeps_expired() {
+            return true;
+        }
         let mut due = 0;
         let few = self.each_shard(footprint, |txn, shard| {
             due += txn.count_due_fields(shard, AT_ONCE);
@@ -84,7 +87,7 @@ impl Txn<'_> {
 
     /// Removes up to `limit` fields whose deadline has passed from the shard, which must be held. Returns how many.
     pub fn expire_due_fields(&mut self, shard: u16, limit: usize) -> usize {
-        if !self.keyspace.has_timed_fields() {
+        if !self.keyspace.has_timed_fields() || self.keyspace.keeps_expired() {
             return 0;
         }
         let mut removed = 0;

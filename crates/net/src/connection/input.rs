@@ -38,6 +38,7 @@ impl<S: Socket> Connection<'_, S> {
                 "Closing client that reached max query buffer length: {}",
                 self.talk.client.address
             );
+            self.shared.engine.count_overlong_request();
             return Ok(Input::End);
         }
         let enough = if wanted > 0 { wanted } else { KEPT / 4 };
@@ -48,9 +49,7 @@ impl<S: Socket> Connection<'_, S> {
         limit_client(&self.shared.engine, &self.talk.client);
         let have = if self.talk.bulk.is_some() { 0 } else { have };
         poll_fn(|context| {
-            self.talk.client.mailbox.register(context);
-            if !self.talk.client.mailbox.is_empty() || self.talk.client.is_killed() || self.link.is_stalled()
-            {
+            if self.has_mail() {
                 return Poll::Ready(Ok(Input::Mail));
             }
             if may_move
@@ -61,19 +60,31 @@ impl<S: Socket> Connection<'_, S> {
                 return Poll::Ready(Ok(Input::Move(worker)));
             }
             let stream = &self.link.stream;
-            if have > 0 {
-                return stream
-                    .poll_receive_more(context, &mut self.talk.pending)
-                    .map_ok(|count| if count == 0 { Input::End } else { Input::Pending });
+            let received = if have > 0 {
+                let received = stream.poll_receive_more(context, &mut self.talk.pending);
+                received.map_ok(|count| if count == 0 { Input::End } else { Input::Pending })
+            } else {
+                // What comes behind a large argument is not copied again.
+                let arena = &mut self.shared.arena.borrow_mut()[..largest];
+                let received = stream.poll_receive(context, arena);
+                received.map_ok(|count| if count == 0 { Input::End } else { Input::Arena(count) })
+            };
+            if received.is_pending() {
+                self.talk.client.mailbox.register(context);
+                // What came before that has woken nobody.
+                if self.has_mail() {
+                    return Poll::Ready(Ok(Input::Mail));
+                }
             }
-            // What comes behind a large argument is not copied again.
-            let arena = &mut self.shared.arena.borrow_mut()[..largest];
-            stream.poll_receive(context, arena).map_ok(|count| match count {
-                0 => Input::End,
-                count => Input::Arena(count),
-            })
+            received
         })
         .await
+    }
+
+    /// Whether others have something to say, or the socket did not take what was posted.
+    fn has_mail(&self) -> bool {
+        let Talk { client, .. } = &self.talk;
+        !client.mailbox.is_empty() || client.is_killed() || self.link.is_stalled()
     }
 }
 

@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::Poll;
 
+use arrayvec::ArrayVec;
 use perigee_commands::limit_client;
 use perigee_resp::Segments;
-use smallvec::SmallVec;
 
 use super::Connection;
 use super::socket::Socket;
@@ -42,7 +42,7 @@ impl<S: Socket> Connection<'_, S> {
                 if self.talk.client.is_killed() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                let parts: SmallVec<[IoSlice<'_>; PARTS]> =
+                let parts: ArrayVec<IoSlice<'_>, PARTS> =
                     segments.parts(TURN).take(PARTS).map(IoSlice::new).collect();
                 let progress = self.link.stream.poll_send_parts(context, &parts);
                 if progress.is_pending() {

@@ -17,6 +17,9 @@ fn a_subscriber_that_does_not_read_is_given_up() {
     wait_until("nobody listens", || message.query::<i64>(&mut publisher).unwrap() == 0);
     assert!(server.log().contains("overcoming of output buffer limits"));
     wait_until("it is gone", || ask::<String>(&mut publisher, "CLIENT LIST").lines().count() == 1);
+    assert!(
+        ask::<String>(&mut publisher, "INFO stats").contains("client_output_buffer_limit_disconnections:1")
+    );
 }
 
 #[test]

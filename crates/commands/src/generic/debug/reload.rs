@@ -1,6 +1,6 @@
 //! DEBUG RELOAD: every value written as a snapshot has it, and read again.
 
-use perigee_keyspace::{Deadline, ValueRef};
+use perigee_keyspace::Deadline;
 
 use super::inside::form;
 use crate::call::Call;
@@ -27,10 +27,6 @@ pub(super) fn reload(call: &mut Call<'_, '_>) -> Result<(), Error> {
         let keys: Vec<Vec<u8>> = call.txn.entries(db).map(|entry| entry.key().to_vec()).collect();
         for key in keys {
             let Some(value) = call.txn.peek(db, &key).map(|entry| entry.value()) else { continue };
-            // The format has no place for deadlines of fields.
-            if matches!(value, ValueRef::Hash(hash) if hash.deadline_count() > 0) {
-                continue;
-            }
             let mut body = Vec::new();
             payload::write_value(&mut body, value, form);
             let read = payload::read_value(&mut &body[..], &limits).ok_or(UNREADABLE)?;

@@ -116,6 +116,7 @@ enum Find {
     },
     Count {
         index: i64,
+        step: i64,
     },
     /// The keys are half of what follows.
     Keyword {
@@ -147,10 +148,10 @@ impl KeySpec {
             Keys::Range { first, last, step } => {
                 vec![Find::Range { index: first.into(), last: last.into(), step: step.into() }]
             }
-            Keys::Counted { destination: 0, count } => vec![Find::Count { index: count.into() }],
+            Keys::Counted { destination: 0, count } => vec![Find::Count { index: count.into(), step: 1 }],
             Keys::Counted { destination, count } => vec![
                 Find::Range { index: destination.into(), last: 0, step: 1 },
-                Find::Count { index: count.into() },
+                Find::Count { index: count.into(), step: 1 },
             ],
             Keys::Custom(_) if let Some((word, start)) = hints::keyword(command) => {
                 vec![Find::Keyword { word, start }]
@@ -158,6 +159,9 @@ impl KeySpec {
             Keys::Custom(_) if let Some(start) = hints::stores_from(command) => {
                 let stored = ["STORE", "STOREDIST"].map(|word| Find::Destination { word, start });
                 [Find::Range { index: 1, last: 0, step: 1 }].into_iter().chain(stored).collect()
+            }
+            Keys::Custom(_) if let Some(index) = hints::counts_pairs_at(command) => {
+                vec![Find::Count { index, step: 2 }]
             }
             Keys::Custom(_) => {
                 let leading = leading_key(command).map(|index| Find::Range { index, last: 0, step: 1 });
@@ -182,9 +186,9 @@ impl KeySpec {
                 ("index", vec![number("index", index)]),
                 ("range", vec![number("lastkey", last), number("keystep", step), number("limit", 0)]),
             ),
-            Find::Count { index } => (
+            Find::Count { index, step } => (
                 ("index", vec![number("index", index)]),
-                ("keynum", vec![number("keynumidx", 0), number("firstkey", 1), number("keystep", 1)]),
+                ("keynum", vec![number("keynumidx", 0), number("firstkey", 1), number("keystep", step)]),
             ),
             Find::Keyword { word, start } => (
                 ("keyword", vec![("keyword", Fact::Word(word)), number("startfrom", start)]),

@@ -43,6 +43,11 @@ pub(super) fn stores_from(command: &Command) -> Option<i64> {
     }
 }
 
+/// Where the number of its keys is, if each has a value behind it.
+pub(super) fn counts_pairs_at(command: &Command) -> Option<i64> {
+    (command.full_name == "msetex").then_some(1)
+}
+
 /// Its tips.
 pub(super) fn tips(command: &Command) -> impl Iterator<Item = &'static str> {
     TIPS.iter().filter(|(_, names)| names.contains(&command.full_name)).map(|(tip, _)| *tip)
@@ -68,23 +73,24 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     (&["RO access", "RO access"], &["sort_ro"]),
     (&["RO access", "OW update"], &["georadius", "georadiusbymember"]),
     (&["RW access delete"], &[
-        "blmpop", "blpop", "brpop", "bzmpop", "bzpopmax", "bzpopmin", "getdel", "lmpop", "lpop", "rpop", "spop", "zmpop",
+        "blmpop", "blpop", "brpop", "bzmpop", "bzpopmax", "bzpopmin", "getdel", "hgetdel", "lmpop", "lpop", "rpop", "spop", "zmpop",
         "zpopmax", "zpopmin",
     ]),
-    (&["RM delete"], &["del", "unlink"]),
+    (&["RM delete"], &["del", "delifeq", "unlink"]),
     (&["RO"], &[
         "exists", "hexists", "hlen", "hstrlen", "llen", "memory|usage", "object|encoding", "object|freq", "object|idletime",
         "object|refcount", "scard", "sismember", "strlen", "touch", "type", "watch", "xlen", "zcard",
     ]),
     (&["RW update"], &[
         "expire", "expireat", "geoadd", "hmset", "hset", "lset", "persist", "pexpire", "pexpireat", "setrange",
+        "hexpire", "hexpireat", "hpersist", "hpexpire", "hpexpireat", "hsetex",
         "xack", "xadd", "xclaim", "xgroup|setid", "xsetid", "zadd",
     ]),
     (&["RW delete"], &[
         "hdel", "lrem", "ltrim", "srem", "xackdel", "xautoclaim", "xdel", "xdelex", "xgroup|delconsumer",
         "xgroup|destroy", "xtrim", "zrem", "zremrangebylex", "zremrangebyrank", "zremrangebyscore",
     ]),
-    (&["OW update"], &["mset", "psetex", "restore", "restore-asking", "setex"]),
+    (&["OW update"], &["mset", "msetex", "psetex", "restore", "restore-asking", "setex"]),
     (&["OW insert"], &["msetnx", "setnx"]),
     (&["RW access"], &["pfcount", "pfdebug"]),
     (&["RO access"], &["xreadgroup"]),
@@ -96,7 +102,7 @@ static TIPS: &[(&str, &[&str])] = &[
     ("nondeterministic_output", &[
         "client|info", "client|list", "cluster|bumpepoch", "cluster|count-failure-reports", "cluster|getkeysinslot",
         "cluster|info", "cluster|links", "cluster|nodes", "cluster|replicas", "cluster|shards", "cluster|slaves",
-        "cluster|slot-stats", "cluster|slots", "dump", "function|stats", "hrandfield", "hscan", "info", "lastsave",
+        "cluster|myshardid", "cluster|slot-stats", "cluster|slots", "commandlog|get", "commandlog|len", "dump", "function|stats", "hpttl", "hrandfield", "hscan", "httl", "info", "lastsave",
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
         "memory|doctor", "memory|malloc-stats", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
@@ -108,23 +114,24 @@ static TIPS: &[(&str, &[&str])] = &[
         "module|list",
         "sdiff", "sinter", "smembers", "sunion",
     ]),
-    ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetnx", "touch", "unlink"]),
+    ("request_policy:multi_shard", &["del", "exists", "mget", "mset", "msetex", "msetnx", "touch", "unlink"]),
     ("request_policy:all_shards", &[
-        "dbsize", "flushall", "flushdb", "function|delete", "function|flush", "function|kill", "function|load",
+        "cluster|slot-stats", "dbsize", "flushall", "flushdb", "function|delete", "function|flush", "function|kill", "function|load",
         "function|restore", "function|stats", "info", "keys", "memory|doctor", "memory|malloc-stats", "memory|purge", "memory|stats", "ping", "randomkey", "script|exists",
         "script|kill", "wait", "waitaof",
     ]),
     ("request_policy:all_nodes", &[
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest", "latency|reset",
-        "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
+        "client|setinfo", "commandlog|get", "commandlog|len", "commandlog|reset", "config|set", "script|flush", "script|load", "slowlog|get", "slowlog|len", "slowlog|reset",
     ]),
     ("request_policy:special", &["scan"]),
     ("response_policy:agg_min", &["msetnx", "wait", "waitaof"]),
-    ("response_policy:agg_sum", &["dbsize", "del", "exists", "slowlog|len", "touch", "unlink"]),
+    ("response_policy:agg_sum", &["commandlog|len", "dbsize", "del", "exists", "slowlog|len", "touch", "unlink"]),
     ("response_policy:agg_logical_and", &["script|exists"]),
     ("response_policy:one_succeeded", &["function|kill", "script|kill"]),
     ("response_policy:all_succeeded", &[
-        "config|set", "flushall", "flushdb", "function|delete", "function|flush", "function|load", "function|restore", "memory|purge", "mset",
+        "client|setinfo", "commandlog|reset", "config|set", "flushall", "flushdb", "function|delete", "function|flush", "function|load", "function|restore",
+        "memory|purge", "mset", "msetex",
         "latency|reset", "ping", "script|flush", "script|load", "slowlog|reset",
     ]),
     ("response_policy:special", &[

@@ -55,6 +55,8 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("tracking_total_prefixes", engine.tracking.prefixes());
     lines.add("total_error_replies", errors_by_code(&workers).values().sum::<u64>());
     let refused = engine.acl.log.lock();
+    lines.add("client_query_buffer_limit_disconnections", count(&engine.counters.overlong_requests));
+    lines.add("client_output_buffer_limit_disconnections", count(&engine.counters.slow_readers));
     lines.add("acl_access_denied_auth", refused.refusals(Reason::Auth));
     lines.add("acl_access_denied_cmd", refused.refusals(Reason::Command));
     lines.add("acl_access_denied_key", refused.refusals(Reason::Key));
@@ -149,8 +151,11 @@ pub(super) fn keyspace(call: &Call<'_, '_>, lines: &mut Lines) {
         if keys > 0 {
             let expires = call.txn.volatile_len(db);
             let average = if expires > 0 { average_ttl_ms(call, db) } else { 0 };
-            lines
-                .add(format_args!("db{db}"), format_args!("keys={keys},expires={expires},avg_ttl={average}"));
+            let timed = call.txn.timed_hashes(db);
+            lines.add(
+                format_args!("db{db}"),
+                format_args!("keys={keys},expires={expires},avg_ttl={average},subexpiry={timed}"),
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::lines::{Lines, human};
 use super::system;
 use crate::call::Call;
+use crate::clients::{Client, Mark};
 use crate::config::Param;
 use crate::server::REDIS_VERSION;
 use crate::server::memory::Figures;
@@ -45,6 +46,10 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("maxclients", engine.config.number(Param::MaxClients));
     lines.add("blocked_clients", engine.clients.blocked.load(Ordering::Relaxed));
     lines.add("tracking_clients", engine.tracking.clients());
+    let all = engine.clients.all();
+    let count = |is_counted: &dyn Fn(&Client) -> bool| all.iter().filter(|client| is_counted(client)).count();
+    lines.add("pubsub_clients", count(&|client| client.has(Mark::Subscribed)));
+    lines.add("watching_clients", count(&|client| client.watches.load(Ordering::Relaxed) > 0));
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {

@@ -150,6 +150,9 @@ pub(super) fn of_group(word: &[u8]) -> Result<Start, Error> {
         b"$" => Err(Error::Text(
             "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
         )),
+        b"+" => Err(Error::Text(
+            "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+        )),
         word => Ok(match id::parse(word, 0)? {
             // Redis has the greatest ID stand for `>`.
             StreamId::MAX => Start::New,

@@ -1,0 +1,75 @@
+//! The written shapes of what came after Redis 7.0, in the notation of `grammar`, by the servers that have it. They take the place of
+//! those in `table` when a newer server is the reference.
+
+use super::peer::Peer;
+
+/// The shape of a command for a peer, if it has something new there.
+pub(super) fn shape(peer: Peer, name: &str) -> Option<&'static str> {
+    let own = match peer {
+        Peer::Redis => REDIS,
+        Peer::Valkey => VALKEY,
+    };
+    let mut all = own.iter().chain(BOTH);
+    all.find(|(command, _)| *command == name).map(|(_, shape)| *shape)
+}
+
+/// The names that have one.
+pub(super) fn names(peer: Peer) -> impl Iterator<Item = &'static str> {
+    let own = match peer {
+        Peer::Redis => REDIS,
+        Peer::Valkey => VALKEY,
+    };
+    own.iter().chain(BOTH).map(|(name, _)| *name)
+}
+
+/// Redis 8.0 and Valkey 9 alike.
+const BOTH: &[(&str, &str)] = &[
+    ("CLIENT NO-TOUCH", "< ON | OFF | X >"),
+    ("CLIENT SETINFO", "< LIB-NAME | LIB-VER | X > < member | val >"),
+    ("HEXPIRE", "khash ttl [ NX | XX | GT | LT ] FIELDS n:field"),
+    ("HEXPIREAT", "khash at [ NX | XX | GT | LT ] FIELDS n:field"),
+    ("HEXPIRETIME", "khash FIELDS n:field"),
+    ("HPERSIST", "khash FIELDS n:field"),
+    ("HPEXPIRE", "khash pttl [ NX | XX | GT | LT ] FIELDS n:field"),
+    ("HPEXPIREAT", "khash pat [ NX | XX | GT | LT ] FIELDS n:field"),
+    ("HPEXPIRETIME", "khash FIELDS n:field"),
+    ("HPTTL", "khash FIELDS n:field"),
+    ("HSCAN", "khash cursor [ MATCH pattern | COUNT cnt | NOVALUES ]*"),
+    ("HTTL", "khash FIELDS n:field"),
+    ("HGETEX", "khash [ EX ttl | PX pttl | EXAT at | PXAT pat | PERSIST ] FIELDS n:field"),
+    ("ZRANK", "kzset member [ WITHSCORE ]"),
+    ("ZREVRANK", "kzset member [ WITHSCORE ]"),
+];
+
+const REDIS: &[(&str, &str)] = &[
+    ("HGETDEL", "khash FIELDS n:field"),
+    ("HSETEX", "khash [ FNX | FXX ] [ EX ttl | PX pttl | EXAT at | PXAT pat | KEEPTTL ] FIELDS npairs:field"),
+    (
+        "XREAD",
+        "[ COUNT cnt | BLOCK 1 ]* STREAMS < kstream < readid | $ | 0 | + > | kstream kstream < readid | $ | 0 | + > < readid | 0 | + > >",
+    ),
+];
+
+const VALKEY: &[(&str, &str)] = &[
+    ("CLIENT CAPA", "< redirect | x >+"),
+    ("DELIFEQ", "kstr val"),
+    (
+        "GEOSEARCH",
+        "kgeo < FROMMEMBER member | FROMLONLAT lon lat | X > < BYRADIUS radius unit | BYPOLYGON < 3 lon lat lon lat lon lat | 4 lon lat lon lat lon lat lon lat > | BYPOLYGON cnt lon lat lon lat > [ WITHDIST | WITHCOORD | WITHHASH | COUNT cnt | COUNT cnt ANY | ASC | DESC | FROMMEMBER member ]*",
+    ),
+    (
+        "GEOSEARCHSTORE",
+        "kgeo kgeo [ FROMMEMBER member ] BYPOLYGON 4 lon lat lon lat lon lat lon lat [ COUNT cnt | COUNT cnt ANY | ASC | DESC | STOREDIST | WITHDIST ]*",
+    ),
+    ("HGETDEL", "khash FIELDS n:field"),
+    (
+        "HSETEX",
+        "khash [ NX | XX ] [ FNX | FXX ] [ EX ttl | PX pttl | EXAT at | PXAT pat | KEEPTTL ] FIELDS npairs:field",
+    ),
+    ("ZSCAN", "kzset cursor [ MATCH pattern | COUNT cnt | NOSCORES ]*"),
+    ("SCRIPT SHOW", "< e0e1f9fabfc9d4800c877a703b823ac0578ff8db | any >"),
+    (
+        "SET",
+        "kstr val [ NX | XX | IFEQ val | IFEQ val | GET | EX ttl | PX pttl | EXAT later | PXAT mlater | KEEPTTL ]*",
+    ),
+];
