@@ -693,17 +693,19 @@ impl Session {
         env.engine.clients.disconnect(self.client.id);
     }
 
-    /// Tells others how much it watches.
-    pub(crate) fn note_watched(&self) {
+    /// Tells others how many keys it watches.
+    pub(crate) fn show_watched(&self) {
         self.client.watches.store(self.watched.len() as u32, std::sync::atomic::Ordering::Relaxed);
-        self.client.note_interest(Interest::Watched, self.watched.iter().map(|(_, key)| &**key));
+        if self.watched.is_empty() {
+            self.client.forget_names(Interest::Watched);
+        }
     }
 
     /// Watches nothing from now on. Whoever next has the locks takes the session out of the keys' lists.
     pub(crate) fn abandon_watches(&mut self) {
         let flag = std::mem::take(&mut self.watch_flag);
         self.abandoned_watches.extend(self.watched.drain(..).map(|key| (key, flag.clone())));
-        self.note_watched();
+        self.show_watched();
     }
 
     pub(crate) fn unwatch_all(&mut self, txn: &mut Txn<'_>) {
@@ -714,7 +716,7 @@ impl Session {
             txn.unwatch(db, &key, &flag);
         }
         self.watch_flag = Arc::default();
-        self.note_watched();
+        self.show_watched();
     }
 }
 
