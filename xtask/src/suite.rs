@@ -122,8 +122,8 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let short = arguments.flag("--short");
     let options = Options { slow: arguments.flag("--slow"), verbose: arguments.flag("--verbose") };
     let named = arguments.finish()?;
-    let mut all = if short { SHORT } else { UNITS }.to_vec();
-    if options.slow && !short {
+    let mut all = if short && named.is_empty() { SHORT } else { UNITS }.to_vec();
+    if options.slow {
         all.extend(SLOW);
     }
     if let Some(unknown) = named.iter().find(|name| !all.contains(&&***name)) {
@@ -141,7 +141,6 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let server = server.map_or_else(|| programs::build_perigee("release"), Ok)?;
     source::install(&source, &server.canonicalize()?)?;
     let skipped = Skipped::read(options.slow)?;
-    let all = if short && named.is_empty() { SHORT } else { UNITS };
     let wanted = all.iter().filter(|unit| named.is_empty() || named.iter().any(|name| name == *unit));
     let mut total = Tally::default();
     for unit in wanted {
