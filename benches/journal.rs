@@ -15,6 +15,9 @@ const WRITES: u64 = 1_000;
 type Write = fn(&mut Txn<'_>, u64);
 
 const KINDS: &[(&str, Write)] = &[
+    ("incr", |txn, number| {
+        txn.string_entry(0, b"string").expect("a string").replace_by_int(number as i64);
+    }),
     ("set a string", |txn, number| {
         txn.string_entry(0, b"string").expect("a string").replace(Str::from(number as i64));
     }),

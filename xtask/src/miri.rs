@@ -9,8 +9,8 @@ use crate::programs;
 
 pub(crate) const HELP: &str = "\
 miri [TEST]...
-    Runs the keyspace's unit tests, or those named by any part of their names, under Miri: entries, locks, what is held, what is freed.
-    Skipped, and said so, without it. Takes two minutes.";
+    Runs the keyspace's unit tests, or those named by any part of their names, under Miri: entries, locks, what is held,
+    what is freed. Skipped, and said so, without it. Takes two minutes.";
 
 /// What Miri cannot follow: pages that are moved and unmapped in parts. `mapped.rs` stands aside for it.
 pub(crate) fn run(arguments: Arguments) -> Result<()> {

@@ -14,12 +14,13 @@ use skipped::Skipped;
 use unit::Tally;
 
 pub(crate) const HELP: &str = "\
-suite [UNIT]... [--server PATH] [--short] [--verbose]
+suite [UNIT]... [--server PATH] [--short] [--slow] [--verbose]
     Runs units of the test suite of redis 7.0.15 (default: all that are for Perigee), with `redis-strict yes`, and those
     about scripts without it too. Fetches the source package into target/suite the first time. The tests that are not for
     Perigee are in xtask/suite/skipped.list.
     --server PATH  the server to examine (default: builds Perigee's release)
     --short        a selection, for CI; skipped, and said so, where the package cannot be had
+    --slow         the tests too that take long
     --verbose      the name of every test";
 
 /// What concerns the cluster, modules, TLS, the files of persistence and the replication stream is left out.
@@ -74,6 +75,9 @@ const UNITS: &[&str] = &[
     "integration/corrupt-dump",
 ];
 
+/// Nothing but tests that take long.
+const SLOW: &[&str] = &["unit/querybuf", "unit/type/list-2"];
+
 /// They say what `redis-strict` governs.
 const OF_SCRIPTS: &[&str] = &["unit/scripting", "unit/functions", "unit/multi"];
 
@@ -104,11 +108,25 @@ enum Mode {
     Strict,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy)]
+struct Options {
+    /// The tests too that take long.
+    slow: bool,
+    /// The name of every test.
+    verbose: bool,
+}
+
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let server = arguments.value("--server")?.map(PathBuf::from);
-    let (short, verbose) = (arguments.flag("--short"), arguments.flag("--verbose"));
+    let short = arguments.flag("--short");
+    let options = Options { slow: arguments.flag("--slow"), verbose: arguments.flag("--verbose") };
     let named = arguments.finish()?;
-    if let Some(unknown) = named.iter().find(|name| !UNITS.contains(&&***name)) {
+    let mut all = if short && named.is_empty() { SHORT } else { UNITS }.to_vec();
+    if options.slow {
+        all.extend(SLOW);
+    }
+    if let Some(unknown) = named.iter().find(|name| !all.contains(&&***name)) {
         bail!("there is no unit {unknown}, or it is not for Perigee");
     }
     let tclsh = programs::on_path("tclsh").context("no tclsh on the PATH (apt-get install tcl)");
@@ -122,15 +140,14 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     };
     let server = server.map_or_else(|| programs::build_perigee("release"), Ok)?;
     source::install(&source, &server.canonicalize()?)?;
-    let skipped = Skipped::read()?;
-    let all = if short { SHORT } else { UNITS };
+    let skipped = Skipped::read(options.slow)?;
     let wanted = all.iter().filter(|unit| named.is_empty() || named.iter().any(|name| name == *unit));
     let mut total = Tally::default();
     for unit in wanted {
         let modes: &[Mode] =
             if OF_SCRIPTS.contains(unit) { &[Mode::Strict, Mode::Default] } else { &[Mode::Strict] };
         for mode in modes {
-            total.add(unit::play(&source, &skipped, unit, *mode, verbose)?);
+            total.add(unit::play(&source, &skipped, unit, *mode, options)?);
         }
     }
     println!(

@@ -48,7 +48,7 @@ impl Clients {
             redirect: AtomicU64::new(0),
             held_bytes: AtomicUsize::new(0),
             interest_bytes: Default::default(),
-            unread_bytes: AtomicUsize::new(0),
+            received: Default::default(),
             killed: AtomicBool::new(false),
             output_limits: self.output_limits.clone(),
             soft_limit_since_ms: AtomicU64::new(0),
@@ -113,8 +113,24 @@ pub(crate) enum Interest {
     Prefixes,
 }
 
-/// Beside the name itself, which stands in the session and in a registry.
-const BYTES_A_NAME: usize = 96;
+/// Beside the name itself, which stands in the session and in a registry: what an allocator that counts shows.
+const BYTES_A_NAME: usize = 200;
+
+/// What a connection holds of the requests that it receives, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// What has come and is not understood yet: the rest of an incomplete request, or what waits behind one that runs.
+    pub unread: usize,
+    /// The room behind that.
+    pub free: usize,
+    /// Those arguments of an incomplete request that are complete.
+    pub arguments: usize,
+    /// All of that, and whatever is kept beside it.
+    pub held: usize,
+}
+
+/// A client that is idle, with its session and its connection's task: used_memory with and without a thousand of them.
+const BYTES_A_CLIENT: usize = 3_200;
 
 /// What is said of a client.
 #[derive(Clone, Default)]
@@ -159,8 +175,8 @@ pub struct Client {
     pub(crate) held_bytes: AtomicUsize,
     /// What is kept of the names that it waits to hear of, in bytes: one for each [`Interest`].
     interest_bytes: [AtomicUsize; 3],
-    /// Bytes that it has sent and that were not run yet.
-    pub(crate) unread_bytes: AtomicUsize,
+    /// What it has sent and what was not run yet: a number for each part of [`Received`].
+    received: [AtomicUsize; 4],
     killed: AtomicBool,
     output_limits: Arc<OutputLimits>,
     /// Since when more than the soft limit waits for it, 0 if it does not.
@@ -318,27 +334,51 @@ impl Client {
         self.is_slow.load(Ordering::Relaxed)
     }
 
+    /// Bytes of replies and messages that its connection holds because the socket does not take them.
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.mailbox.unwritten.load(Ordering::Acquire)
+    }
+
     /// Bytes that wait until it reads.
     pub(crate) fn output_bytes(&self) -> usize {
-        self.mailbox.bytes() + self.mailbox.unwritten.load(Ordering::Acquire)
+        self.mailbox.bytes() + self.unwritten_bytes()
     }
 
     /// Bytes that it makes the server hold.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let held = [&self.held_bytes, &self.unread_bytes].into_iter().chain(&self.interest_bytes);
+        let held = [&self.held_bytes].into_iter().chain(&self.interest_bytes);
         let held: usize = held.map(|bytes| bytes.load(Ordering::Relaxed)).sum();
-        size_of::<Client>() + self.output_bytes() + held
+        BYTES_A_CLIENT + self.output_bytes() + self.received().held + held
     }
 
-    /// Notes the names that it is interested in by now.
-    pub(crate) fn note_interest<'n>(&self, interest: Interest, names: impl Iterator<Item = &'n [u8]>) {
-        let bytes = names.map(|name| 2 * name.len() + BYTES_A_NAME).sum();
-        self.interest_bytes[interest as usize].store(bytes, Ordering::Relaxed);
+    /// Notes one more name that it is interested in.
+    pub(crate) fn note_name(&self, interest: Interest, name: &[u8]) {
+        self.interest_bytes[interest as usize].fetch_add(2 * name.len() + BYTES_A_NAME, Ordering::Relaxed);
     }
 
-    /// Notes how many bytes it has sent that are no complete request yet, or wait to be run.
-    pub fn note_unread(&self, bytes: usize) {
-        self.unread_bytes.store(bytes, Ordering::Relaxed);
+    /// Notes that it has lost interest in a name.
+    pub(crate) fn forget_name(&self, interest: Interest, name: &[u8]) {
+        self.interest_bytes[interest as usize].fetch_sub(2 * name.len() + BYTES_A_NAME, Ordering::Relaxed);
+    }
+
+    /// Notes that it has lost interest in all names.
+    pub(crate) fn forget_names(&self, interest: Interest) {
+        self.interest_bytes[interest as usize].store(0, Ordering::Relaxed);
+    }
+
+    /// Notes what its connection holds of what it has sent.
+    pub fn note_received(&self, received: Received) {
+        let Received { unread, free, arguments, held } = received;
+        for (noted, bytes) in self.received.iter().zip([unread, free, arguments, held]) {
+            noted.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// What its connection holds of what it has sent, as far as it has said so.
+    pub(crate) fn received(&self) -> Received {
+        let [unread, free, arguments, held] =
+            self.received.each_ref().map(|bytes| bytes.load(Ordering::Relaxed));
+        Received { unread, free, arguments, held }
     }
 
     /// Counts bytes that were run as requests, and bytes that are on their way to it. Only for its own worker.

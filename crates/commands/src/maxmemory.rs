@@ -11,7 +11,8 @@ mod policy;
 mod pool;
 mod used;
 
-pub use clients::evict_clients;
+pub(crate) use clients::evict_other_clients;
+pub use clients::{evict_clients, limit_client};
 pub(crate) use policy::Policy;
 pub(crate) use pool::Pool;
 pub(crate) use used::{Memory, Told};

@@ -8,7 +8,7 @@ use perigee_resp::{Encoder, Reply};
 
 use crate::acl;
 use crate::call::Call;
-use crate::clients::Mark;
+use crate::clients::{Interest, Mark};
 use crate::engine::Env;
 use crate::error::Error;
 use crate::session::{OwnedArgs, Session, Transaction};
@@ -92,10 +92,11 @@ fn watch(call: &mut Call<'_, '_>) -> Result<(), Error> {
         if !call.session.watched.contains(&watched) {
             call.txn.expire_if_due(call.db, key);
             call.txn.watch(call.db, key, &call.session.watch_flag);
+            call.session.client.note_name(Interest::Watched, key);
             call.session.watched.push(watched);
         }
     }
-    call.session.note_watched();
+    call.session.show_watched();
     call.reply.ok();
     Ok(())
 }

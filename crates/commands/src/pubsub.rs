@@ -1,6 +1,7 @@
 //! Publish and subscribe: who listens to which channel.
 
 mod commands;
+mod names;
 mod subscriptions;
 
 pub(crate) use commands::COMMANDS;
@@ -13,6 +14,7 @@ use dashmap::DashMap;
 use parking_lot::RwLock;
 use perigee_resp::{Encoder, Protocol, Reply};
 
+use self::names::Names;
 use crate::clients::Client;
 use crate::glob;
 
@@ -21,11 +23,9 @@ use crate::glob;
 pub struct Pubsub {
     channels: DashMap<Box<[u8]>, Vec<Arc<Client>>>,
     shard_channels: DashMap<Box<[u8]>, Vec<Arc<Client>>>,
-    patterns: RwLock<Vec<Pattern>>,
+    /// Each with those who listen to it.
+    patterns: RwLock<Names<Vec<Arc<Client>>>>,
 }
-
-/// A pattern and who listens to it.
-type Pattern = (Box<[u8]>, Vec<Arc<Client>>);
 
 /// What a subscription names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,11 @@ impl Pubsub {
     pub(crate) fn subscribe(&self, kind: Kind, name: &[u8], client: &Arc<Client>) {
         if kind == Kind::Pattern {
             let mut patterns = self.patterns.write();
-            match patterns.iter_mut().find(|(pattern, _)| **pattern == *name) {
-                Some((_, clients)) => clients.push(client.clone()),
-                None => patterns.push((name.into(), vec![client.clone()])),
+            match patterns.value_mut(name) {
+                Some(clients) => clients.push(client.clone()),
+                None => {
+                    patterns.insert(name, vec![client.clone()]);
+                }
             }
         } else {
             self.map(kind).entry(name.into()).or_default().push(client.clone());
@@ -56,10 +58,11 @@ impl Pubsub {
         let leave = |clients: &mut Vec<Arc<Client>>| clients.retain(|other| other.id != client.id);
         if kind == Kind::Pattern {
             let mut patterns = self.patterns.write();
-            if let Some((_, clients)) = patterns.iter_mut().find(|(pattern, _)| **pattern == *name) {
-                leave(clients);
+            let Some(clients) = patterns.value_mut(name) else { return };
+            leave(clients);
+            if clients.is_empty() {
+                patterns.remove(name);
             }
-            patterns.retain(|(_, clients)| !clients.is_empty());
         } else {
             self.map(kind).remove_if_mut(name, |_, clients| {
                 leave(clients);

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use perigee_keyspace::{DbKey, Footprint, Rare, Txn, WatchFlag};
+#[cfg(debug_assertions)]
+use perigee_resp::Checked;
 use perigee_resp::{Encoder, Protocol, Reply};
 use rand::Rng;
 use smallvec::SmallVec;
@@ -691,17 +693,19 @@ impl Session {
         env.engine.clients.disconnect(self.client.id);
     }
 
-    /// Tells others how much it watches.
-    pub(crate) fn note_watched(&self) {
+    /// Tells others how many keys it watches.
+    pub(crate) fn show_watched(&self) {
         self.client.watches.store(self.watched.len() as u32, std::sync::atomic::Ordering::Relaxed);
-        self.client.note_interest(Interest::Watched, self.watched.iter().map(|(_, key)| &**key));
+        if self.watched.is_empty() {
+            self.client.forget_names(Interest::Watched);
+        }
     }
 
     /// Watches nothing from now on. Whoever next has the locks takes the session out of the keys' lists.
     pub(crate) fn abandon_watches(&mut self) {
         let flag = std::mem::take(&mut self.watch_flag);
         self.abandoned_watches.extend(self.watched.drain(..).map(|key| (key, flag.clone())));
-        self.note_watched();
+        self.show_watched();
     }
 
     pub(crate) fn unwatch_all(&mut self, txn: &mut Txn<'_>) {
@@ -712,7 +716,7 @@ impl Session {
             txn.unwatch(db, &key, &flag);
         }
         self.watch_flag = Arc::default();
-        self.note_watched();
+        self.show_watched();
     }
 }
 
@@ -752,6 +756,38 @@ fn wait<'e>(state: State<'e>) -> Flow<'e> {
 /// Runs a handler and answers with its error, if it returns one.
 #[inline(always)]
 pub(crate) fn execute<'e>(
+    env: Env<'e>,
+    session: &mut Session,
+    txn: &mut Txn<'e>,
+    effects: &mut Effects,
+    args: &[&[u8]],
+    entry: Entry,
+    reply: &mut dyn Reply,
+) -> Option<Box<Suspend>> {
+    #[cfg(debug_assertions)]
+    if answers_once(session, entry) {
+        let mut checked = Checked::new(reply);
+        let suspended = handle(env, session, txn, effects, args, entry, &mut checked);
+        if suspended.is_some() {
+            checked.postpone();
+        }
+        return suspended;
+    }
+    handle(env, session, txn, effects, args, entry, reply)
+}
+
+/// Whether the handler gives exactly one reply. Channels are confirmed one by one, who monitors already hears nothing, some
+/// clients want no answer, and a debugger's words come before a script's reply.
+#[cfg(debug_assertions)]
+fn answers_once(session: &Session, entry: Entry) -> bool {
+    let name = entry.command.full_name;
+    session.debugging.is_none()
+        && !name.ends_with("subscribe")
+        && !["client|reply", "monitor", "shutdown"].contains(&name)
+}
+
+#[inline(always)]
+fn handle<'e>(
     env: Env<'e>,
     session: &mut Session,
     txn: &mut Txn<'e>,

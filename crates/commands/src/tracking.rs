@@ -84,7 +84,7 @@ impl Tracking {
             client.mark(mark, false);
         }
         self.clients.fetch_sub(1, Ordering::Relaxed);
-        client.note_interest(Interest::Prefixes, std::iter::empty());
+        client.forget_names(Interest::Prefixes);
         if tracked.prefixes.is_empty() {
             return;
         }

@@ -245,6 +245,18 @@ fn names_that_are_kept_for_a_client_count_as_its_memory() {
         one.call(end);
         assert_eq!(held(), before, "{}", end[0]);
     }
+    for (join, leave) in
+        [("SUBSCRIBE", "UNSUBSCRIBE"), ("PSUBSCRIBE", "PUNSUBSCRIBE"), ("SSUBSCRIBE", "SUNSUBSCRIBE")]
+    {
+        one.call(&[join, "short", "short"]);
+        let with_one = held();
+        one.call(&[join, &name, "short"]);
+        assert!(held() >= with_one + 2 * name.len(), "{join}");
+        one.call(&[leave, &name, "unknown"]);
+        assert_eq!(held(), with_one, "{leave}");
+        one.call(&[leave]);
+        assert_eq!(held(), before, "{leave}");
+    }
 }
 
 #[test]

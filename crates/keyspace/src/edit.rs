@@ -212,7 +212,8 @@ impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
         self.txn.now_ms()
     }
 
-    /// Whether what has this deadline, in milliseconds since the epoch, goes at once; see [`Keyspace::keep_expired`].
+    /// Whether what has this deadline, in milliseconds since the epoch, goes at once; see
+    /// [`keep_expired`](crate::Keyspace::keep_expired).
     pub fn is_over(&self, deadline_ms: u64) -> bool {
         deadline_ms <= self.txn.now_ms() && !self.txn.keeps_expired()
     }

@@ -7,10 +7,9 @@ use std::marker::PhantomData;
 use hashbrown::HashTable;
 
 use crate::key::Key;
-
 use crate::shard::Database;
 use crate::table::hash_of;
-use crate::types::{HashUndo, ListUndo, SetUndo, StrUndo, StreamUndo, ZSetUndo};
+use crate::types::{GroupUndo, HashUndo, ListUndo, SetUndo, StrUndo, StreamUndo, ZSetUndo};
 use crate::value::Value;
 use crate::{Entry, log::Log};
 
@@ -63,7 +62,11 @@ impl Undo {
                 | Undo::Flushed { .. }
                 | Undo::Str(StrUndo::Whole(_))
                 | Undo::List(ListUndo::Replace { .. })
-                | Undo::Stream(StreamUndo::PrependNodes(_))
+                | Undo::Stream(
+                    StreamUndo::PrependNodes(_)
+                        | StreamUndo::InsertGroup(..)
+                        | StreamUndo::Group(_, GroupUndo::RestoreConsumer(_))
+                )
         )
     }
 }
@@ -89,7 +92,7 @@ struct Target {
 
 /// So many targets are searched one by one.
 const FEW: usize = 8;
-/// A journal with more steps or keys is freed by the reaper; until then that costs less than waking it.
+/// A journal that has had more steps or keys is freed by the reaper; until then that costs less than waking it.
 const KEPT: usize = 8192;
 
 thread_local! {
@@ -149,9 +152,9 @@ impl Journal {
     }
 
     /// Gives away what it could undo, and keeps the memory for the thread's next one. Answers itself if it is too large for
-    /// that.
+    /// that, though a rollback may have left nothing in it.
     pub(crate) fn recycle(mut self: Box<Self>, discard: impl Fn(Undo)) -> Option<Box<Self>> {
-        if self.steps.len() > KEPT || self.targets.len() > KEPT {
+        if self.steps.capacity() > KEPT || self.targets.capacity() > KEPT {
             return Some(self);
         }
         let weighty = self.steps.iter_mut().filter(|(_, undo)| undo.is_weighty());
@@ -181,6 +184,7 @@ impl Journal {
         self.steps.push((target, undo));
     }
 
+    /// As [`push`](Self::push), of what is put together where it stays.
     #[inline]
     fn push_with<U: Into<Undo>>(&mut self, target: u32, inverse: impl FnOnce() -> U) {
         if self.steps.len() == self.steps.capacity() {
@@ -225,3 +229,42 @@ impl<U: Into<Undo>> Log<U> for TypeLog<'_, U> {
 }
 
 const _: () = assert!(size_of::<(u32, Undo)>() <= 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Stream, StreamId};
+
+    #[test]
+    fn memory_is_kept_up_to_a_limit_whatever_has_become_of_the_steps() {
+        for (steps, rolled_back, kept) in
+            [(KEPT, false, true), (KEPT + 1, false, false), (KEPT, true, true), (KEPT + 1, true, false)]
+        {
+            SPARE.take();
+            let mut journal = Journal::open();
+            (0..steps).for_each(|_| journal.push_with(0, || Undo::Created));
+            if rolled_back {
+                journal.steps.clear();
+            }
+            assert_eq!(journal.recycle(|_| unreachable!("nothing is weighty")).is_none(), kept, "{steps}");
+            let next = Journal::open();
+            assert_eq!((next.len(), next.steps.capacity()), (0, if kept { KEPT } else { 0 }));
+        }
+    }
+
+    #[test]
+    fn what_may_be_large_is_given_away() {
+        let (mut stream, mut log) = (Stream::default(), Vec::new());
+        stream.create_group(b"group", StreamId::default(), None, &mut log);
+        let number = stream.add_consumer(0, b"name", 1, &mut log);
+        stream.remove_consumer(0, number, &mut log);
+        stream.remove_group(0, &mut log);
+        let mut journal = Journal::open();
+        let inverses = log.into_iter().map(Undo::Stream);
+        let whole = Undo::Str(StrUndo::Whole(1.into()));
+        inverses.chain([whole, Undo::Created]).for_each(|undo| journal.push(0, undo));
+        let given = Cell::new(0);
+        assert!(journal.recycle(|_| given.set(given.get() + 1)).is_none());
+        assert_eq!(given.get(), 3, "a group, a consumer, a string");
+    }
+}

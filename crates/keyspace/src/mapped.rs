@@ -5,7 +5,7 @@
 //! (`mremap(2)`), and hands them out when they are first written. What lies beyond the content is zeros, so that content
 //! grows over a gap of any size without touching it. Where the system has no such thing, there are no mappings.
 //!
-//! The allocator knows nothing of them: [`bytes`] and [`thread_bytes`] tell what it cannot.
+//! The allocator knows nothing of them: [`bytes()`] and [`thread_bytes`] tell what it cannot.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;

@@ -37,7 +37,7 @@ impl Bulk {
     }
 
     /// The request from its first byte.
-    pub(crate) fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &Growing {
         &self.text
     }
 

@@ -34,8 +34,9 @@ impl Doors {
     /// # Errors
     /// If that is not possible: then everything stays as it was.
     pub(crate) fn exchange(&self, config: &Config) -> Result<(), BindError> {
-        let wanted = wanted(config)?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of two who change the configuration at once, the last one here reads what both have left.
+        let wanted = wanted(config)?;
         let is_wanted = |listener: &TcpListener| {
             listener.local_addr().is_ok_and(|address| wanted.iter().any(|(wanted, _)| *wanted == address))
         };
@@ -54,8 +55,7 @@ impl Doors {
                 Err(_) if optional => {}
                 Err(error) => {
                     opened.iter().for_each(shut);
-                    let reopened = first.iter().filter_map(|listener| listener.local_addr().ok());
-                    kept.extend(reopened.filter_map(|address| self.open(config, address).ok()));
+                    kept.extend(first.iter().filter_map(|listener| self.reopen(config, listener)));
                     kept.extend(later);
                     *open = kept;
                     return Err(BindError { address: address.to_string(), error, optional });
@@ -83,6 +83,11 @@ impl Doors {
         // The receiver lives as long as the server.
         drop(self.opened.send(listener));
         Ok(handle)
+    }
+
+    fn reopen(&self, config: &Config, shut: &TcpListener) -> Option<TcpListener> {
+        let reopened = shut.local_addr().and_then(|address| self.open(config, address));
+        reopened.inspect_err(|error| tracing::warn!("Could not listen again where it was shut: {error}")).ok()
     }
 }
 

@@ -35,7 +35,7 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-/// Listens on a `bind` word: an address, a name, `*`; a leading `-` makes it optional.
+/// Listens on a `bind` word: an address, a name, `*` for all of IPv4, `::*` for all of IPv6; a leading `-` makes it optional.
 ///
 /// # Errors
 /// See [`BindError`].
@@ -49,7 +49,11 @@ pub fn bind(word: &str, port: u16, backlog: i32) -> Result<Listener, BindError> 
 pub(crate) fn resolve(word: &str, port: u16) -> Result<SocketAddr, BindError> {
     let optional = word.starts_with('-');
     let host = word.trim_start_matches('-');
-    let host = if host == "*" { "0.0.0.0" } else { host };
+    let host = match host {
+        "*" => "0.0.0.0",
+        "::*" => "::",
+        host => host,
+    };
     let fail = |error| BindError { address: format!("{host}:{port}"), error, optional };
     let mut addresses = (host, port).to_socket_addrs().map_err(fail)?;
     addresses.next().ok_or_else(|| fail(io::Error::from(io::ErrorKind::AddrNotAvailable)))

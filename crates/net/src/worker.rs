@@ -231,7 +231,7 @@ async fn periodic(shared: Rc<Shared>, workers: usize) {
         }
         if shared.worker.id == 0 {
             look_after_clients(&shared.engine, env.now_ms);
-            evict_clients(env);
+            evict_clients(&shared.engine);
             limit_tracked(env);
         }
     }

@@ -24,8 +24,8 @@ impl Encoder {
         Self { protocol, ..Self::default() }
     }
 
-    /// An empty buffer which refers to content of at least [`SHARED`] bytes instead of copying it, if it may. All that is written can only be had
-    /// by [`Encoder::take_segments`] then.
+    /// An empty buffer which refers to content of at least [`SHARED`] bytes instead of copying it, if it may. All that is
+    /// written can only be had by [`Encoder::take_segments`] then.
     pub fn sharing(protocol: Protocol) -> Self {
         Self { protocol, shares: true, ..Self::default() }
     }

@@ -51,8 +51,8 @@ pub trait Reply {
     fn set(&mut self, len: usize);
     /// Announces an out-of-band message of `len` replies; an array in RESP2.
     fn push(&mut self, len: usize);
-    /// Announces `pairs` keys with their values that tell something of the reply behind them. Returns whether the sink takes
-    /// them: where it has no place for them, as in RESP2, they must be left out.
+    /// Announces `pairs` keys with their values that tell something of the reply behind them. Returns whether the sink
+    /// takes them: where it has no place for them, as in RESP2, they must be left out.
     fn attribute(&mut self, _pairs: usize) -> bool {
         false
     }

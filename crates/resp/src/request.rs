@@ -90,6 +90,8 @@ pub struct RequestParser {
     at: usize,
     searched: usize,
     spans: Vec<Span>,
+    /// Bytes of the arguments that have come of an incomplete request.
+    argument_bytes: usize,
     unquoted: Vec<u8>,
 }
 
@@ -215,6 +217,15 @@ impl RequestParser {
         }
     }
 
+    /// Of the request that is being received: the bytes of the arguments that are complete, and where in the buffer that
+    /// begins which is not understood yet.
+    pub fn progress(&self) -> (usize, usize) {
+        match self.stage {
+            Stage::Header { .. } | Stage::Body { .. } => (self.argument_bytes, self.at),
+            Stage::Start | Stage::Complete { .. } => (0, 0),
+        }
+    }
+
     /// Forgets the current request, and returns the memory that an unusually large one took. For a connection that
     /// goes idle; [`parse`](Self::parse) does it by itself before the next request.
     pub fn reset(&mut self) {
@@ -222,6 +233,7 @@ impl RequestParser {
         self.at = 0;
         self.searched = 0;
         self.spans.clear();
+        self.argument_bytes = 0;
         self.unquoted.clear();
         if self.spans.capacity() > KEPT_SPANS {
             self.spans.shrink_to(KEPT_SPANS);
@@ -255,6 +267,7 @@ impl RequestParser {
                 return Ok(Parsed::Incomplete);
             }
             self.spans.push(Span { start: self.at, end });
+            self.argument_bytes += len;
             self.at = end + CRLF.len();
             missing -= 1;
         }
@@ -506,5 +519,18 @@ mod tests {
         let line = vec![b'a'; 1000];
         assert_eq!(parser.parse(&line[..999], &Limits::default()), Ok(Parsed::Incomplete));
         assert_eq!(parser.searched, 999);
+    }
+
+    #[test]
+    fn the_progress_of_an_incomplete_request_is_known() {
+        let mut parser = RequestParser::new();
+        let request = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nab";
+        for (come, progress) in [(2, (0, 0)), (7, (0, 4)), (15, (3, 13)), (27, (4, 24)), (28, (4, 24))] {
+            assert_eq!(
+                parser.parse(&request[..come.min(request.len())], &Limits::default()),
+                Ok(Parsed::Incomplete)
+            );
+            assert_eq!(parser.progress(), progress, "{come}");
+        }
     }
 }

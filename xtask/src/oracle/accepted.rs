@@ -6,13 +6,11 @@
 //! meets is an error, so that the list holds nothing that has been mended.
 
 use std::cell::Cell;
-use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::peer::Peer;
-use crate::glob::glob;
-use crate::programs;
+use crate::lists::{self, Paragraph, glob};
 
 /// The list, with how often each entry was met.
 #[derive(Default)]
@@ -35,8 +33,7 @@ struct Entry {
 impl Accepted {
     /// Reads a list; of the entries that name a peer, those of this one.
     pub(super) fn read(name: &str, peer: Option<Peer>) -> Result<Self> {
-        let path = programs::root().join("xtask/oracle").join(name);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let text = lists::read(&format!("xtask/oracle/{name}"))?;
         let mut list = Self::parse(&text).with_context(|| name.to_owned())?;
         list.name = name.to_owned();
         list.entries.retain(|entry| {
@@ -47,32 +44,20 @@ impl Accepted {
 
     fn parse(text: &str) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut inside = false;
-        for (index, line) in text.lines().enumerate() {
-            let (line, number) = (line.trim(), index + 1);
-            if line.is_empty() || line.starts_with('#') {
-                inside = false;
-                continue;
+        for Paragraph { line, fields } in lists::paragraphs(text)? {
+            let any = || "*".to_owned();
+            let mut entry = Entry { line, redis: any(), subject: any(), ..Entry::default() };
+            for (number, field, value) in fields {
+                match &*field {
+                    "why" => entry.why = value,
+                    "request" => entry.request = value,
+                    "redis" => entry.redis = value,
+                    "subject" => entry.subject = value,
+                    "peer" => entry.peer = Some(value),
+                    _ => bail!("line {number}: unknown field {field}"),
+                }
             }
-            if !std::mem::replace(&mut inside, true) {
-                entries.push(Entry {
-                    line: number,
-                    redis: "*".into(),
-                    subject: "*".into(),
-                    ..Entry::default()
-                });
-            }
-            let entry = entries.last_mut().context("an entry has begun")?;
-            let (field, value) = line.split_once(": ").with_context(|| format!("line {number}: no field"))?;
-            let value = value.trim().to_owned();
-            match field {
-                "why" => entry.why = value,
-                "request" => entry.request = value,
-                "redis" => entry.redis = value,
-                "subject" => entry.subject = value,
-                "peer" => entry.peer = Some(value),
-                _ => bail!("line {number}: unknown field {field}"),
-            }
+            entries.push(entry);
         }
         for entry in &entries {
             let complete = !entry.why.is_empty() && !entry.request.is_empty();

@@ -372,7 +372,9 @@ impl Step {
             "HGETALL" | "LCS" | "XREAD" | "XREADGROUP" if from_map => {
                 return Ok(same_value(Policy::UnorderedPairs, a, b));
             }
-            "SORT" | "SORT_RO" if by => return Ok(same_value(Policy::Shape, a, b)),
+            "SORT" | "SORT_RO" if by => {
+                return Ok([Policy::Shape, Policy::Unordered].iter().any(|&policy| same_value(policy, a, b)));
+            }
             "HKEYS" | "HVALS" => Policy::Unordered,
             "HGETALL" => Policy::UnorderedPairs,
             "SORT" | "SORT_RO" => Policy::Shape,

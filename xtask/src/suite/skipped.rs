@@ -1,18 +1,16 @@
 //! The tests that are not for Perigee: `xtask/suite/skipped.list`.
 //!
 //! An entry is a paragraph of `field: value` lines: `why` says the reason, `unit` the suite's file, each `test` a test's
-//! name, each `block` how the text begins that start_server is given, each `fails` a test that is run all the same, for those
-//! behind it need what it does first. `mode: default` and `mode: strict` confine an entry to
-//! runs without and with `redis-strict yes`. In names `*` stands for any text. An entry that a run does not meet is an error, so that the list
+//! name, each `block` how the text begins that start_server is given, each `fails` a test that is run all the same, for
+//! those behind it need what it does first. `mode: default` and `mode: strict` confine an entry to runs without and with
+//! `redis-strict yes`, `tag: slow` to those with the tests that take long. In names `*` stands for any text. An entry that a
+//! run does not meet is an error, so that the list
 //! holds nothing that has been mended.
-
-use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Mode;
-use crate::glob::glob;
-use crate::programs;
+use crate::lists::{self, Paragraph, glob};
 
 /// The list.
 pub(super) struct Skipped {
@@ -25,50 +23,43 @@ struct Entry {
     why: String,
     units: Vec<String>,
     mode: Option<Mode>,
+    is_slow: bool,
     tests: Vec<String>,
     blocks: Vec<String>,
     fails: Vec<String>,
 }
 
 impl Skipped {
-    /// Reads the list.
-    pub(super) fn read() -> Result<Self> {
-        let path = programs::root().join("xtask/suite/skipped.list");
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        Self::parse(&text).context("skipped.list")
+    /// Reads the list, for a run with or without slow tests.
+    pub(super) fn read(slow: bool) -> Result<Self> {
+        Self::parse(&lists::read("xtask/suite/skipped.list")?, slow).context("skipped.list")
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str, slow: bool) -> Result<Self> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut inside = false;
-        for (index, line) in text.lines().enumerate() {
-            let (line, number) = (line.trim(), index + 1);
-            if line.is_empty() || line.starts_with('#') {
-                inside = false;
-                continue;
+        for Paragraph { line, fields } in lists::paragraphs(text)? {
+            let mut entry = Entry { line, ..Entry::default() };
+            for (number, field, value) in fields {
+                match (&*field, &*value) {
+                    ("why", _) => entry.why = value,
+                    ("unit", _) => entry.units.push(value),
+                    ("test", _) => entry.tests.push(value),
+                    ("block", _) => entry.blocks.push(value),
+                    ("fails", _) => entry.fails.push(value),
+                    ("mode", "default") => entry.mode = Some(Mode::Default),
+                    ("mode", "strict") => entry.mode = Some(Mode::Strict),
+                    ("tag", "slow") => entry.is_slow = true,
+                    _ => bail!("line {number}: unknown field {field}: {value}"),
+                }
             }
-            if !std::mem::replace(&mut inside, true) {
-                entries.push(Entry { line: number, ..Entry::default() });
-            }
-            let entry = entries.last_mut().context("an entry has begun")?;
-            let (field, value) = line.split_once(": ").with_context(|| format!("line {number}: no field"))?;
-            let value = value.trim().to_owned();
-            match (field, &*value) {
-                ("why", _) => entry.why = value,
-                ("unit", _) => entry.units.push(value),
-                ("test", _) => entry.tests.push(value),
-                ("block", _) => entry.blocks.push(value),
-                ("fails", _) => entry.fails.push(value),
-                ("mode", "default") => entry.mode = Some(Mode::Default),
-                ("mode", "strict") => entry.mode = Some(Mode::Strict),
-                _ => bail!("line {number}: unknown field {line}"),
-            }
+            entries.push(entry);
         }
         for entry in &entries {
             let named = entry.tests.len() + entry.blocks.len() + entry.fails.len();
             let complete = !entry.why.is_empty() && !entry.units.is_empty() && named > 0;
             ensure!(complete, "line {}: an entry needs why, unit, and test, block or fails", entry.line);
         }
+        entries.retain(|entry| slow || !entry.is_slow);
         Ok(Self { entries })
     }
 
@@ -127,12 +118,17 @@ mod tests {
 
     #[test]
     fn entries_are_for_units_and_modes() {
-        let list = "# head\n\nwhy: x\nunit: a\nunit: b\ntest: one (1.5)\nblock: set x\n\nwhy: y\nunit: a\nmode: strict\ntest: t*\n";
-        let skipped = Skipped::parse(list).expect("a valid list");
+        let list = "# head\n\nwhy: x\nunit: a\nunit: b\ntest: one (1.5)\nblock: set x\n\n\
+                    why: y\nunit: a\nmode: strict\ntest: t*\n\n\
+                    why: z\nunit: c\ntag: slow\ntest: x\n";
+        let skipped = Skipped::parse(list, false).expect("a valid list");
         assert_eq!(skipped.skip_file("a", Mode::Default), "/^one \\(1\\.5\\)$\n");
         assert_eq!(skipped.skip_file("a", Mode::Strict), "/^one \\(1\\.5\\)$\n/^t.*$\n");
         assert_eq!(skipped.blocks("b", Mode::Default), "set x\n");
         assert_eq!(skipped.blocks("c", Mode::Default), "");
+        assert_eq!(skipped.skip_file("c", Mode::Strict), "");
+        let slow = Skipped::parse(list, true).expect("a valid list");
+        assert_eq!(slow.skip_file("c", Mode::Strict), "/^x$\n");
         let met = ["one (1.5)".to_owned(), "block: set x".to_owned()];
         assert_eq!(skipped.stale("a", Mode::Default, &met), [""; 0]);
         assert_eq!(
@@ -143,8 +139,8 @@ mod tests {
 
     #[test]
     fn an_entry_without_its_reason_is_refused() {
-        assert!(Skipped::parse("unit: a\ntest: b\n").is_err());
-        assert!(Skipped::parse("why: x\nunit: a\n").is_err());
-        assert!(Skipped::parse("why: x\nunit: a\ntests: b\n").is_err());
+        assert!(Skipped::parse("unit: a\ntest: b\n", true).is_err());
+        assert!(Skipped::parse("why: x\nunit: a\n", true).is_err());
+        assert!(Skipped::parse("why: x\nunit: a\ntests: b\n", true).is_err());
     }
 }

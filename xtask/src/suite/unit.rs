@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use super::Mode;
 use super::skipped::Skipped;
+use super::{Mode, Options};
 use crate::programs;
 
 /// What became of tests.
@@ -30,9 +30,15 @@ impl Tally {
 }
 
 /// Runs a unit and prints its line, and what failed.
-pub(super) fn play(source: &Path, skipped: &Skipped, name: &str, mode: Mode, verbose: bool) -> Result<Tally> {
+pub(super) fn play(
+    source: &Path,
+    skipped: &Skipped,
+    name: &str,
+    mode: Mode,
+    options: Options,
+) -> Result<Tally> {
     let started = Instant::now();
-    let mut unit = Unit { skipped, name, mode, verbose, tally: Tally::default(), details: 0 };
+    let mut unit = Unit { skipped, name, mode, options, tally: Tally::default(), details: 0 };
     unit.play(source)?;
     let mut tally = unit.tally;
     tally.failed.extend(skipped.stale(name, mode, &tally.skipped));
@@ -52,7 +58,7 @@ struct Unit<'a> {
     skipped: &'a Skipped,
     name: &'a str,
     mode: Mode,
-    verbose: bool,
+    options: Options,
     tally: Tally,
     /// How many more lines of what the suite tells of the last failure are shown.
     details: usize,
@@ -98,7 +104,9 @@ impl Unit<'_> {
                 "--timeout",
                 QUIET_FOR,
             ])
-            .args(["--baseport", &first_port(), "--portcount", "1900", "--tags", TAGS, "--skipfile"])
+            .args(["--baseport", &first_port(), "--portcount", "1900", "--tags"])
+            .arg(if self.options.slow { TAGS.to_owned() } else { format!("{TAGS} -slow") })
+            .arg("--skipfile")
             .arg(&tests)
             .env("PERIGEE_BLOCKS", &blocks)
             .current_dir(source)
@@ -126,7 +134,7 @@ impl Unit<'_> {
             "err" | "exception" | "TIMEOUT" => return self.note_failure(status, name),
             _ => return,
         }
-        if self.verbose {
+        if self.options.verbose {
             println!("    {status}: {name}");
         }
     }
@@ -140,12 +148,12 @@ impl Unit<'_> {
         }
         println!("    {status}: {name}");
         self.tally.failed.push(name.to_owned());
-        self.details = if self.verbose { usize::MAX } else { DETAILS };
+        self.details = if self.options.verbose { usize::MAX } else { DETAILS };
     }
 }
 
-/// What needs replicas, files or a cluster, and what takes very long or very much memory.
-const TAGS: &str = "-needs:repl -repl -aof -cluster -slow -large-memory";
+/// What needs replicas, files or a cluster, and what takes very much memory.
+const TAGS: &str = "-needs:repl -repl -aof -cluster -large-memory";
 
 /// A unit in which nothing has happened for so many seconds is ended by the suite.
 const QUIET_FOR: &str = "150";
@@ -170,10 +178,10 @@ mod tests {
 
     #[test]
     fn lines_are_counted() {
-        let skipped = Skipped::parse("why: x\nunit: u\nfails: SAVE*\n").expect("a valid list");
+        let skipped = Skipped::parse("why: x\nunit: u\nfails: SAVE*\n", false).expect("a valid list");
         let tally = Tally::default();
-        let mut unit =
-            Unit { skipped: &skipped, name: "u", mode: Mode::Strict, verbose: false, tally, details: 0 };
+        let options = Options { slow: false, verbose: false };
+        let mut unit = Unit { skipped: &skipped, name: "u", mode: Mode::Strict, options, tally, details: 0 };
         for line in [
             "[\u{1b}[0;32;49mok\u{1b}[0m]: GET (1 ms)",
             "[skip]: LASTSAVE",

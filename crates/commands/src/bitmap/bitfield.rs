@@ -1,6 +1,6 @@
 //! BITFIELD and BITFIELD_RO.
 
-use perigee_keyspace::StrRef;
+use perigee_keyspace::{Audience, StrRef};
 
 use crate::bitmap::bit_offset;
 use crate::bitmap::field::{FieldType, Overflow};
@@ -101,6 +101,10 @@ fn write(call: &mut Call<'_, '_>, operations: &[Operation], last: usize) -> Resu
             value.set_range(at, &bytes);
             changed = true;
         }
+    }
+    if !changed {
+        // A string that only grew, for a write that overflows, is no change to anybody.
+        value.tell(Audience::Nobody);
     }
     drop(value);
     if changed {

@@ -106,7 +106,11 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     let [channels, patterns, shard_channels] =
         client.subscriptions.each_ref().map(|count| count.load(relaxed));
     let command = env.engine.commands.by_id(client.last_command.load(relaxed));
-    let (waiting, waiting_bytes) = (client.mailbox.len(), client.output_bytes());
+    let received = client.received();
+    let unwritten = client.unwritten_bytes();
+    let first = unwritten.min(REPLY_BUFFER);
+    let (waiting, waiting_bytes) =
+        (client.mailbox.len() + usize::from(unwritten > first), client.output_bytes() - first);
     lines.extend_from_slice(
         format!(
             "id={} addr={} laddr={} fd={} name=",
@@ -117,7 +121,7 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
     lines.extend_from_slice(&named.name);
     lines.extend_from_slice(
         format!(
-            " age={} idle={} flags={} capa={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
+            " age={} idle={} flags={} capa={} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl={first} oll={waiting} omem={waiting_bytes} tot-mem={} events=r cmd={} user=",
             seconds(client.created_ms),
             seconds(client.active_ms()),
             flags(client),
@@ -125,7 +129,9 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
             client.db.load(relaxed),
             client.queued.load(relaxed),
             client.watches.load(relaxed),
-            client.unread_bytes.load(relaxed),
+            received.unread,
+            received.free,
+            received.arguments,
             client.held_bytes.load(relaxed),
             client.memory_bytes(),
             command.map_or("NULL", |command| command.full_name),
@@ -145,6 +151,9 @@ fn push_line(lines: &mut Vec<u8>, env: Env<'_>, client: &Client) {
         format!(" tot-net-in={input} tot-net-out={output} tot-cmds={requests}\n").as_bytes(),
     );
 }
+
+/// What is not written of replies is shown as `obl` up to so many bytes, Redis's first buffer, and as `omem` beyond.
+const REPLY_BUFFER: usize = 16 << 10;
 
 pub(super) fn flags(client: &Client) -> String {
     let letters = [

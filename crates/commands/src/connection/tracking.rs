@@ -163,9 +163,9 @@ fn start(call: &mut Call<'_, '_>, wanted: &Wanted<'_>) {
     for &prefix in prefixes.iter().filter(|_| wanted.broadcast) {
         if tracked.prefixes.insert(prefix.into()) {
             engine.tracking.listen(engine, client, prefix);
+            client.note_name(Interest::Prefixes, prefix);
         }
     }
-    client.note_interest(Interest::Prefixes, tracked.prefixes.iter().map(|prefix| &**prefix));
 }
 
 pub(super) const CACHING: Command = ordinary("caching", "client|caching", 3, caching)

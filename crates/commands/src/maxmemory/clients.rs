@@ -5,20 +5,40 @@ use std::sync::atomic::Ordering;
 
 use crate::clients::{Client, Mark};
 use crate::config::{Config, Param};
-use crate::engine::Env;
+use crate::engine::Engine;
 
 /// Disconnects clients until all that are left hold no more than `maxmemory-clients`. To be called several times a second.
-pub fn evict_clients(env: Env<'_>) {
-    let Some(limit) = limit_bytes(&env.engine.config) else { return };
-    let mut clients = env.engine.clients.all();
+pub fn evict_clients(engine: &Engine) {
+    evict_until(engine, |_| false);
+}
+
+/// As [`evict_clients`], but only until it would be this client's turn: it is to have its reply first.
+pub(crate) fn evict_other_clients(engine: &Engine, asking: &Client) {
+    evict_until(engine, |client| client.id == asking.id);
+}
+
+fn evict_until(engine: &Engine, is_last: impl Fn(&Client) -> bool) {
+    let Some(limit) = limit_bytes(&engine.config) else { return };
+    let mut clients = engine.clients.all();
     clients.retain(|client| !client.has(Mark::NoEvict) && !client.is_killed());
     let mut total: usize = clients.iter().map(|client| client.memory_bytes()).sum();
     while total > limit {
-        let Some(largest) = take_largest(&mut clients) else { return };
+        let Some(largest) = take_largest(&mut clients).filter(|client| !is_last(client)) else { return };
         total -= largest.memory_bytes().min(total);
-        (env.engine.process.log)(3, &format!("Evicting client: id={} addr={}", largest.id, largest.address));
+        (engine.process.log)(3, &format!("Evicting client: id={} addr={}", largest.id, largest.address));
         largest.kill();
-        env.engine.memory.evicted_clients.fetch_add(1, Ordering::Relaxed);
+        engine.memory.evicted_clients.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Disconnects clients at once, as [`evict_clients`] does, if this one alone holds more than `maxmemory-clients`.
+pub fn limit_client(engine: &Engine, client: &Client) {
+    let config = &engine.config;
+    if config.is_on(Param::MaxMemoryClients)
+        && !client.has(Mark::NoEvict)
+        && limit_bytes(config).is_some_and(|limit| client.memory_bytes() > limit)
+    {
+        evict_clients(engine);
     }
 }
 

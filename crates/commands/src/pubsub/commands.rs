@@ -87,16 +87,20 @@ fn join(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
 
 fn leave(call: &mut Call<'_, '_>, kind: Kind) -> Result<(), Error> {
     let session = &mut *call.session;
-    let named: Vec<Box<[u8]>> = match &call.args[1..] {
-        [] => session.subscriptions.names(kind).to_vec(),
-        names => names.iter().map(|&name| name.into()).collect(),
+    let all;
+    let named: Vec<&[u8]> = match &call.args[1..] {
+        [] => {
+            all = session.subscriptions.names(kind);
+            all.iter().map(|name| &**name).collect()
+        }
+        names => names.to_vec(),
     };
     if named.is_empty() {
         confirm(session, call.reply, kind, words(kind).1, None);
     }
     for name in named {
-        session.subscriptions.leave(&call.env.engine.pubsub, &session.client, kind, &name);
-        confirm(session, call.reply, kind, words(kind).1, Some(&name));
+        session.subscriptions.leave(&call.env.engine.pubsub, &session.client, kind, name);
+        confirm(session, call.reply, kind, words(kind).1, Some(name));
     }
     Ok(())
 }

@@ -3,66 +3,72 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::names::Names;
 use super::{Kind, Pubsub};
 use crate::clients::{Client, Interest, Mark};
 
-/// A session's channels, patterns and shard channels, in the order of subscription.
+/// A session's channels, patterns and shard channels, in the order of subscription. Nothing for a session that does not
+/// listen.
 #[derive(Default)]
 pub(crate) struct Subscriptions {
-    names: [Vec<Box<[u8]>>; 3],
+    names: Option<Box<[Names<()>; 3]>>,
 }
 
 impl Subscriptions {
     /// Whether there is any.
     #[inline]
     pub(crate) fn is_listening(&self) -> bool {
-        self.names.iter().any(|names| !names.is_empty())
+        self.names.is_some()
     }
 
-    pub(crate) fn names(&self, kind: Kind) -> &[Box<[u8]>] {
-        &self.names[kind as usize]
+    pub(crate) fn names(&self, kind: Kind) -> Vec<Arc<[u8]>> {
+        let names = self.names.as_ref().map(|names| &names[kind as usize]);
+        names.into_iter().flat_map(Names::iter).map(|(name, ())| name.clone()).collect()
     }
 
     /// The number that a confirmation shows: channels and patterns together, shard channels apart.
     pub(crate) fn count(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Shard => self.names[Kind::Shard as usize].len(),
-            _ => self.names[Kind::Channel as usize].len() + self.names[Kind::Pattern as usize].len(),
-        }
+        let [channels, patterns, shard_channels] = self.counts();
+        if kind == Kind::Shard { shard_channels } else { channels + patterns }
+    }
+
+    fn counts(&self) -> [usize; 3] {
+        self.names.as_ref().map_or([0; 3], |names| names.each_ref().map(Names::len))
     }
 
     pub(crate) fn join(&mut self, pubsub: &Pubsub, client: &Arc<Client>, kind: Kind, name: &[u8]) {
-        let names = &mut self.names[kind as usize];
-        if !names.iter().any(|other| **other == *name) {
-            names.push(name.into());
+        if self.names.get_or_insert_default()[kind as usize].insert(name, ()) {
             pubsub.subscribe(kind, name, client);
+            client.note_name(Interest::Channels, name);
             self.tell(client);
         }
     }
 
     pub(crate) fn leave(&mut self, pubsub: &Pubsub, client: &Arc<Client>, kind: Kind, name: &[u8]) {
-        let names = &mut self.names[kind as usize];
-        if let Some(at) = names.iter().position(|other| **other == *name) {
-            names.remove(at);
+        let Some(names) = &mut self.names else { return };
+        if names[kind as usize].remove(name).is_some() {
+            if names.iter().all(Names::is_empty) {
+                self.names = None;
+            }
             pubsub.unsubscribe(kind, name, client);
+            client.forget_name(Interest::Channels, name);
             self.tell(client);
         }
     }
 
     pub(crate) fn leave_all(&mut self, pubsub: &Pubsub, client: &Arc<Client>) {
-        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
-            for name in std::mem::take(&mut self.names[kind as usize]) {
-                pubsub.unsubscribe(kind, &name, client);
-            }
+        let Some(names) = self.names.take() else { return };
+        for (kind, names) in [Kind::Channel, Kind::Pattern, Kind::Shard].into_iter().zip(&*names) {
+            names.iter().for_each(|(name, ())| pubsub.unsubscribe(kind, name, client));
         }
+        client.forget_names(Interest::Channels);
         self.tell(client);
     }
 
     fn tell(&self, client: &Client) {
         client.mark(Mark::Subscribed, self.is_listening());
-        client.note_interest(Interest::Channels, self.names.iter().flatten().map(|name| &**name));
-        for (shown, names) in client.subscriptions.iter().zip(&self.names) {
-            shown.store(names.len() as u32, Ordering::Relaxed);
+        for (shown, count) in client.subscriptions.iter().zip(self.counts()) {
+            shown.store(count as u32, Ordering::Relaxed);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::config::{self, Change, Config, Kind, PARAMETERS, Param};
 use crate::engine::Env;
 use crate::error::Error;
 use crate::glob;
+use crate::maxmemory::evict_other_clients;
 use crate::session::Session;
 use crate::spec::{Command, Flags, Group, Handler, command, container};
 
@@ -110,6 +111,7 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
     listen(call.env, &settings).inspect_err(|_| restore(config, &before))?;
     config.apply_to(call.env.engine);
+    evict_other_clients(call.env.engine, &call.session.client);
     let required = config.text(Param::RequirePass);
     if required != password {
         call.env.engine.acl.require_password(required.as_bytes());

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::{Sealed, Txn};
 use crate::journal::{Journal, Undo};
 use crate::reaper::Reaper;
-use crate::types::{ListUndo, StrUndo, StreamUndo};
+use crate::types::{GroupUndo, ListUndo, StrUndo, StreamUndo};
 use crate::value::{Content, Value, ValueMut};
 
 impl Txn<'_> {
@@ -139,6 +139,12 @@ impl Reaper {
             Undo::Str(StrUndo::Whole(value)) => self.drop_value(Value::Str(value)),
             Undo::List(ListUndo::Replace { chunks, .. }) => self.drop_weighing(chunks.len(), chunks),
             Undo::Stream(StreamUndo::PrependNodes(nodes)) => self.drop_weighing(nodes.len(), nodes),
+            Undo::Stream(StreamUndo::InsertGroup(_, group)) => {
+                self.drop_weighing(group.1.pending_len(), group);
+            }
+            Undo::Stream(StreamUndo::Group(_, GroupUndo::RestoreConsumer(consumer))) => {
+                self.drop_weighing(consumer.1.len(), consumer);
+            }
             _ => {}
         }
     }

@@ -93,8 +93,19 @@ fn in_place(bytes: &[u8]) -> [u8; INLINE] {
 impl Deref for Blob {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
+            Repr::Inline(len, bytes) => &bytes[..usize::from(*len)],
+            elsewhere => elsewhere.content(),
+        }
+    }
+}
+
+impl Repr {
+    #[inline(never)]
+    fn content(&self) -> &[u8] {
+        match self {
             Repr::Inline(len, bytes) => &bytes[..usize::from(*len)],
             Repr::Fit16(len, bytes) => &bytes[..usize::from(*len)],
             Repr::Fit32(len, bytes) => &bytes[..usize::from(*len)],

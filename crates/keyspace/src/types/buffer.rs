@@ -13,8 +13,8 @@ pub(crate) const LARGE: usize = 2 << 20;
 /// Up to this many bytes a buffer doubles; beyond, it takes an eighth more.
 const SPARE: usize = 1 << 20;
 
-/// A growing byte string. Its growth copies less than [`LARGE`] bytes, unless its pages are shared: with a copy of it, or with a reply. Whoever
-/// changes them then copies them first.
+/// A growing byte string. Its growth copies less than [`LARGE`] bytes, unless its pages are shared: with a copy of it, or
+/// with a reply. Whoever changes them then copies them first.
 #[derive(Debug)]
 pub(crate) enum Buffer {
     Heap(Vec<u8>),
@@ -52,7 +52,7 @@ impl Buffer {
         }
     }
 
-    /// Part of the content, without a copy of it, if it lies in pages of its own. The pages stay as they are and where they are.
+    /// Part of the content, without a copy of it, if it lies in pages of its own. They stay as they are and where they are.
     #[cold]
     pub(super) fn share(&self, part: impl RangeBounds<usize>) -> Option<Bytes> {
         let Buffer::Mapped(pages) = self else { return None };

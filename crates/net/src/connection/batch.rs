@@ -1,9 +1,9 @@
 //! Running the requests that are there.
 
+use arrayvec::ArrayVec;
 use perigee_commands::config::Param;
 use perigee_commands::{Flow, Preview, Suspended, note_activity};
 use perigee_resp::{Limits, Parsed};
-use smallvec::SmallVec;
 
 use super::socket::Socket;
 use super::{Connection, Talk};
@@ -88,13 +88,17 @@ impl<'s, S: Socket> Connection<'s, S> {
         };
         let (mut at, mut requests) = (0, 0);
         let batch = 'batch: loop {
-            let mut words = SmallVec::<[&[u8]; 4 * AHEAD]>::new();
-            let mut ahead = SmallVec::<[Ahead; AHEAD]>::new();
+            let mut words = ArrayVec::<&[u8], { 4 * AHEAD }>::new();
+            let mut ahead = ArrayVec::<Ahead, AHEAD>::new();
             let mut end = at;
             while ahead.len() < AHEAD && end < data.len() {
                 let first = words.len();
-                let Some(length) = self.talk.parser.whole(&data[end..], &limits, |word| words.push(word))
-                else {
+                let mut fits = true;
+                let length = self
+                    .talk
+                    .parser
+                    .whole(&data[end..], &limits, |word| fits &= words.try_push(word).is_ok());
+                let Some(length) = length.filter(|_| fits) else {
                     words.truncate(first);
                     break;
                 };
@@ -103,6 +107,8 @@ impl<'s, S: Socket> Connection<'s, S> {
                 preview.fetch(env);
                 ahead.push(Ahead { preview, words: words.len(), end });
             }
+            // The words of one request: it is not whole, or quoted, or there are too many of them.
+            let mut apart = Vec::new();
             if ahead.is_empty() {
                 if at == data.len() {
                     break Batch::Exhausted;
@@ -110,13 +116,13 @@ impl<'s, S: Socket> Connection<'s, S> {
                 match self.talk.parser.parse(&data[at..], &limits) {
                     Ok(Parsed::Incomplete) => break Batch::Exhausted,
                     Ok(Parsed::Request { consumed }) => {
-                        words.extend(self.talk.parser.args(&data[at..]));
+                        apart.extend(self.talk.parser.args(&data[at..]));
                         at += consumed;
-                        if words.is_empty() {
+                        if apart.is_empty() {
                             continue;
                         }
-                        let preview = Preview::of(env, &words);
-                        ahead.push(Ahead { preview, words: words.len(), end: at });
+                        let preview = Preview::of(env, &apart);
+                        ahead.push(Ahead { preview, words: apart.len(), end: at });
                     }
                     Err(error) => {
                         error.reply_to(&mut self.talk.out);
@@ -124,6 +130,7 @@ impl<'s, S: Socket> Connection<'s, S> {
                     }
                 }
             }
+            let words = if apart.is_empty() { &words[..] } else { &apart[..] };
             let mut first = 0;
             for Ahead { preview, words: last, end } in ahead {
                 let args = &words[std::mem::replace(&mut first, last)..last];

@@ -5,9 +5,10 @@ use std::io;
 use std::task::Poll;
 
 use perigee_commands::config::Param;
+use perigee_commands::{Received, limit_client};
 
 use super::socket::Socket;
-use super::{ARENA, Connection};
+use super::{ARENA, Connection, Talk};
 use crate::outbox::KEPT;
 use crate::placement::Placement;
 
@@ -28,14 +29,9 @@ pub(super) enum Input {
 impl<S: Socket> Connection<'_, S> {
     /// Waits for input. `may_move`: whether the connection may change its worker instead.
     pub(super) async fn input(&mut self, may_move: bool) -> io::Result<Input> {
-        let (have, capacity, largest) = match &self.talk.bulk {
-            Some(bulk) => {
-                let have = bulk.text().len();
-                let wanted = self.talk.parser.bytes_wanted(have);
-                (have, bulk.capacity(), if wanted > have { (wanted - have).min(ARENA) } else { ARENA })
-            }
-            None => (self.talk.pending.len(), self.talk.pending.capacity(), ARENA),
-        };
+        let have = self.talk.bulk.as_ref().map_or(self.talk.pending.len(), |bulk| bulk.text().len());
+        let wanted = self.talk.parser.bytes_wanted(have).saturating_sub(have);
+        let largest = if wanted > 0 && self.talk.bulk.is_some() { wanted.min(ARENA) } else { ARENA };
         let limit = self.shared.engine.config.number(Param::ClientQueryBufferLimit) as usize;
         if have > limit {
             tracing::warn!(
@@ -45,16 +41,15 @@ impl<S: Socket> Connection<'_, S> {
             self.shared.engine.count_overlong_request();
             return Ok(Input::End);
         }
-        self.talk.client.note_unread(capacity);
-        let have = if self.talk.bulk.is_some() { 0 } else { have };
-        if have > 0 {
-            let wanted = self.talk.parser.bytes_wanted(have).saturating_sub(have);
+        let enough = if wanted > 0 { wanted } else { KEPT / 4 };
+        if have > 0 && self.talk.bulk.is_none() && self.talk.pending.capacity() - have < enough {
             self.talk.pending.reserve(wanted.clamp(KEPT, 1 << 20));
         }
+        self.talk.client.note_received(self.talk.received());
+        limit_client(&self.shared.engine, &self.talk.client);
+        let have = if self.talk.bulk.is_some() { 0 } else { have };
         poll_fn(|context| {
-            self.talk.client.mailbox.register(context);
-            if !self.talk.client.mailbox.is_empty() || self.talk.client.is_killed() || self.link.is_stalled()
-            {
+            if self.has_mail() {
                 return Poll::Ready(Ok(Input::Mail));
             }
             if may_move
@@ -65,18 +60,42 @@ impl<S: Socket> Connection<'_, S> {
                 return Poll::Ready(Ok(Input::Move(worker)));
             }
             let stream = &self.link.stream;
-            if have > 0 {
-                return stream
-                    .poll_receive_more(context, &mut self.talk.pending)
-                    .map_ok(|count| if count == 0 { Input::End } else { Input::Pending });
+            let received = if have > 0 {
+                let received = stream.poll_receive_more(context, &mut self.talk.pending);
+                received.map_ok(|count| if count == 0 { Input::End } else { Input::Pending })
+            } else {
+                // What comes behind a large argument is not copied again.
+                let arena = &mut self.shared.arena.borrow_mut()[..largest];
+                let received = stream.poll_receive(context, arena);
+                received.map_ok(|count| if count == 0 { Input::End } else { Input::Arena(count) })
+            };
+            if received.is_pending() {
+                self.talk.client.mailbox.register(context);
+                // What came before that has woken nobody.
+                if self.has_mail() {
+                    return Poll::Ready(Ok(Input::Mail));
+                }
             }
-            // What comes behind a large argument is not copied again.
-            let arena = &mut self.shared.arena.borrow_mut()[..largest];
-            stream.poll_receive(context, arena).map_ok(|count| match count {
-                0 => Input::End,
-                count => Input::Arena(count),
-            })
+            received
         })
         .await
+    }
+
+    /// Whether others have something to say, or the socket did not take what was posted.
+    fn has_mail(&self) -> bool {
+        let Talk { client, .. } = &self.talk;
+        !client.mailbox.is_empty() || client.is_killed() || self.link.is_stalled()
+    }
+}
+
+impl Talk {
+    /// What it holds of the requests that it receives.
+    fn received(&self) -> Received {
+        let (text, capacity, held) = match &self.bulk {
+            Some(bulk) => (bulk.text().len(), bulk.text().capacity(), bulk.capacity()),
+            None => (self.pending.len(), self.pending.capacity(), self.pending.capacity()),
+        };
+        let (arguments, understood) = if text > 0 { self.parser.progress() } else { (0, 0) };
+        Received { unread: text - understood, free: capacity - text, arguments, held }
     }
 }

@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::task::Poll;
 
+use arrayvec::ArrayVec;
+use perigee_commands::limit_client;
 use perigee_resp::Segments;
-use smallvec::SmallVec;
 
 use super::Connection;
 use super::socket::Socket;
@@ -33,7 +34,7 @@ impl<S: Socket> Connection<'_, S> {
     async fn write(&mut self, segments: &mut Segments) -> io::Result<()> {
         let mut noted = segments.len() > KEPT;
         if noted {
-            self.talk.client.note_unwritten(segments.len());
+            self.note_unwritten(segments.len());
         }
         while !segments.is_empty() {
             let written = poll_fn(|context| {
@@ -41,12 +42,12 @@ impl<S: Socket> Connection<'_, S> {
                 if self.talk.client.is_killed() {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                let parts: SmallVec<[IoSlice<'_>; PARTS]> =
+                let parts: ArrayVec<IoSlice<'_>, PARTS> =
                     segments.parts(TURN).take(PARTS).map(IoSlice::new).collect();
                 let progress = self.link.stream.poll_send_parts(context, &parts);
                 if progress.is_pending() {
                     noted = true;
-                    self.talk.client.note_unwritten(segments.len());
+                    self.note_unwritten(segments.len());
                 }
                 progress
             })
@@ -57,9 +58,15 @@ impl<S: Socket> Connection<'_, S> {
             }
         }
         if noted {
-            self.talk.client.note_unwritten(0);
+            self.note_unwritten(0);
         }
         Ok(())
+    }
+
+    /// Notes how much the socket has not taken: perhaps too much for `client-output-buffer-limit` or `maxmemory-clients`.
+    fn note_unwritten(&self, bytes: usize) {
+        self.talk.client.note_unwritten(bytes);
+        limit_client(&self.shared.engine, &self.talk.client);
     }
 }
 

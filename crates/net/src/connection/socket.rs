@@ -48,8 +48,8 @@ pub(crate) fn tune(stream: &std::net::TcpStream, keepalive_s: i64) -> io::Result
     Ok(())
 }
 
-/// A socket that can change its worker. What is read and written goes straight to the system: the C library's calls are points where a
-/// thread may be cancelled, which costs them more than it does to parse a request.
+/// A socket that can change its worker. What is read and written goes straight to the system: the C library's calls are
+/// points where a thread may be cancelled, which costs them more than it does to parse a request.
 pub(crate) trait Socket: AsFd + Sized + 'static {
     /// Leaves this worker's runtime.
     fn detach(self) -> io::Result<Detached>;
@@ -136,41 +136,30 @@ pub(crate) enum Detached {
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Socket for tokio::net::TcpStream {
-    fn detach(self) -> io::Result<Detached> {
-        self.into_std().map(Detached::Tcp)
-    }
+macro_rules! socket {
+    ($stream:ty, $detached:path) => {
+        impl Socket for $stream {
+            fn detach(self) -> io::Result<Detached> {
+                self.into_std().map($detached)
+            }
 
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_read_ready(context)
-    }
+            fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_read_ready(context)
+            }
 
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_ready(context)
-    }
+            fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_write_ready(context)
+            }
 
-    fn try_io(&self, interest: Interest, io: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        Self::try_io(self, interest, io)
-    }
+            fn try_io(&self, interest: Interest, io: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+                Self::try_io(self, interest, io)
+            }
+        }
+    };
 }
 
-impl Socket for tokio::net::UnixStream {
-    fn detach(self) -> io::Result<Detached> {
-        self.into_std().map(Detached::Unix)
-    }
-
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_read_ready(context)
-    }
-
-    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_ready(context)
-    }
-
-    fn try_io(&self, interest: Interest, io: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        Self::try_io(self, interest, io)
-    }
-}
+socket!(tokio::net::TcpStream, Detached::Tcp);
+socket!(tokio::net::UnixStream, Detached::Unix);
 
 /// A socket that has changed its worker.
 pub(super) enum Attached {

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use perigee_commands::Suspended;
+use perigee_commands::{Received, Suspended, limit_client};
 
 use super::Connection;
 use super::batch::WRITE_THRESHOLD;
@@ -40,7 +40,6 @@ impl<'s, S: Socket> Connection<'s, S> {
                 if mail.poll_send(stream, context).is_err() {
                     return Poll::Ready(false);
                 }
-                self.talk.client.note_unwritten(mail.waiting().len());
                 // Read on, to see the client leave; what it sends meanwhile is run afterwards.
                 while self.talk.pending.len() < WRITE_THRESHOLD {
                     self.talk.pending.reserve(KEPT);
@@ -50,6 +49,10 @@ impl<'s, S: Socket> Connection<'s, S> {
                         Poll::Pending => break,
                     }
                 }
+                let (unread, held) = (self.talk.pending.len(), self.talk.pending.capacity());
+                self.talk.client.note_received(Received { unread, free: held - unread, arguments: 0, held });
+                self.talk.client.note_unwritten(mail.waiting().len());
+                limit_client(&self.shared.engine, &self.talk.client);
                 Poll::Pending
             })
             .await

@@ -188,11 +188,42 @@ fn port_and_addresses_change_while_it_runs() {
     // One address covers the other.
     ask::<()>(&mut client, "CONFIG SET bind *");
     assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+    // The second one is nobody's: what had made room for the first one is listened on again.
+    let set_bind = |addresses: &str| words("CONFIG SET bind").arg(addresses).clone();
+    let half = refusal(&mut client, &set_bind("127.0.0.1 192.0.2.1"));
+    assert!(half.contains("Failed to bind to specified addresses."), "{half}");
+    assert_eq!(ask::<[String; 2]>(&mut client, "CONFIG GET bind")[1], "*");
+    assert!(TcpStream::connect(("127.0.0.2", after)).is_ok(), "it listens on all of them again");
+    set_bind("127.0.0.1 -192.0.2.1").exec(&mut client).unwrap();
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
     ask::<()>(&mut client, "CONFIG SET bind 127.0.0.1");
     assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
-    redis::cmd("CONFIG").arg("SET").arg("bind").arg("").query::<()>(&mut client).unwrap();
+    set_bind("").exec(&mut client).unwrap();
     assert!(TcpStream::connect(("127.0.0.1", after)).is_err(), "it listens nowhere");
     ask::<()>(&mut client, "CONFIG SET bind 127.0.0.1");
+    assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
+}
+
+#[test]
+fn by_default_it_listens_on_all_addresses_of_both_kinds() {
+    let server = Server::start();
+    assert!(TcpStream::connect(("127.0.0.2", server.port)).is_ok());
+    if TcpListener::bind("[::1]:0").is_ok() {
+        assert!(TcpStream::connect(("::1", server.port)).is_ok());
+    }
+}
+
+#[test]
+fn descriptors_are_given_back_by_sockets_that_are_listened_on_no_more() {
+    let mut server = Server::start_with(&["--bind", "127.0.0.1"]);
+    let mut client = server.client();
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    let before = descriptors();
+    for _ in 0..20 {
+        ask::<()>(&mut client, &format!("CONFIG SET port {}", free_port()));
+    }
+    wait_until("they are closed", || descriptors() <= before);
+    server.port = ask::<[String; 2]>(&mut client, "CONFIG GET port")[1].parse().unwrap();
     assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
 }
 

@@ -13,6 +13,7 @@ mod examples;
 mod limits;
 mod memory;
 mod parallel;
+mod periodic;
 mod protocol;
 mod pubsub;
 mod scripts;

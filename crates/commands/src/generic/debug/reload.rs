@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::parse::Word;
 use crate::payload;
 
-/// There is no file in between: NOSAVE, which loads an older one, fails. Without MERGE, NOFLUSH finds everything there already.
+/// There is no file in between: NOSAVE, which loads an older one, fails. Without MERGE, NOFLUSH finds everything there
+/// already.
 pub(super) fn reload(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let (mut merge, mut flush, mut save) = (false, true, true);
     for option in call.args[2..].iter().map(|option| Word(option)) {
