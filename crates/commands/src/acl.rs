@@ -6,6 +6,7 @@
 
 mod check;
 mod commands;
+mod databases;
 mod file;
 mod identity;
 mod inspect;
@@ -18,6 +19,7 @@ mod selector;
 
 pub(crate) use check::Denied;
 pub(crate) use commands::COMMANDS;
+pub(crate) use databases::known as known_database;
 pub use file::ConfiguredUsers;
 pub(crate) use identity::{Barred, Identity};
 pub(crate) use log::{Log, Reason, note, note_wrong_password};
@@ -45,6 +47,8 @@ pub struct Acl {
     generation: AtomicU64,
     /// What each command's keys need, by its number.
     needs: Box<[KeyNeeds]>,
+    /// How many databases there are.
+    databases: u16,
     pub(crate) log: Mutex<Log>,
 }
 
@@ -78,7 +82,7 @@ impl User {
 
 impl Acl {
     /// The default user alone, who may do everything without a password.
-    pub(crate) fn new(table: &CommandTable) -> Self {
+    pub(crate) fn new(table: &CommandTable, databases: u16) -> Self {
         let default = User::new(DEFAULT, Rights::everything(table));
         Acl {
             users: RwLock::new(Users::from([(DEFAULT.into(), default.clone())])),
@@ -86,6 +90,7 @@ impl Acl {
             open: AtomicBool::new(true),
             generation: AtomicU64::new(1),
             needs: KeyNeeds::of_all(table),
+            databases,
             log: Mutex::default(),
         }
     }

@@ -39,10 +39,11 @@ fn note_large(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]], rep
         (&log.requests, Param::LargeRequest, Param::LargeRequestMaxLen, request_bytes(args)),
         (&log.replies, Param::LargeReply, Param::LargeReplyMaxLen, reply_bytes),
     ] {
-        let limit = config.number(limit);
-        if limit >= 0 && bytes as i64 >= limit {
+        let (limit, length) = (config.number(limit), config.number(length) as usize);
+        // A log without room does not count, either.
+        if length > 0 && limit >= 0 && bytes as i64 >= limit {
             let shown = secrets::hidden(entry, args);
-            log.push(env, session, &shown, None, bytes as u64, config.number(length) as usize);
+            log.push(env, session, &shown, None, bytes as u64, length);
         }
     }
 }

@@ -212,7 +212,7 @@ impl Engine {
         for (from, to) in renamed {
             commands.rename(from, to);
         }
-        let acl = Acl::new(&commands);
+        let acl = Acl::new(&commands, keyspace.databases());
         acl.require_password(config.text(Param::RequirePass).as_bytes());
         let engine = Engine {
             acl,

@@ -14,7 +14,7 @@ use crate::config::Param;
 use crate::engine::Env;
 use crate::error::Error;
 use crate::maxmemory;
-use crate::multi;
+use crate::multi::{self, Multi};
 use crate::scripts::ScriptContext;
 use crate::session::{Role, Session, execute};
 use crate::spec::{Flags, Scope};
@@ -53,7 +53,7 @@ pub(crate) fn admit(
         }
         Ok(entry) if session.multi.is_some() && !multi::runs_at_once(entry) => {
             session.client.last_command.store(entry.id, std::sync::atomic::Ordering::Relaxed);
-            multi::queue(session, entry, args);
+            multi::queue(env, session, entry, args);
             reply.simple(b"QUEUED");
             Passage::Answered
         }
@@ -157,7 +157,8 @@ fn check_switch(env: Env<'_>, session: &Session, entry: Entry) -> Result<(), Err
 /// Whether the session's user may run the request: a client's.
 #[cold]
 fn permit(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) -> Result<(), Error> {
-    let Err(barred) = session.identity.check(&env.engine.acl, entry, args) else { return Ok(()) };
+    let db = session.multi.as_ref().map_or(session.db, Multi::database);
+    let Err(barred) = session.identity.check(&env.engine.acl, db, entry, args) else { return Ok(()) };
     let Barred::Denied(denied) = barred else { return Err(Error::NoAuth) };
     if session.multi.is_some() && entry.command.has(Flags::NO_MULTI) {
         return Err(NOT_IN_MULTI);
@@ -178,7 +179,7 @@ pub(crate) fn permit_queued(
     if session.identity.is_free(&env.engine.acl) {
         return Ok(());
     }
-    match session.identity.check(&env.engine.acl, entry, args) {
+    match session.identity.check(&env.engine.acl, session.db, entry, args) {
         Ok(()) => Ok(()),
         Err(Barred::NoAuth) => Err(Error::NoAuth),
         Err(Barred::Denied(denied)) => {
@@ -377,7 +378,7 @@ fn may_administer(env: Env<'_>, entry: Entry) -> bool {
 #[cold]
 fn permit_script(context: &mut ScriptContext<'_, '_>, entry: Entry, args: &[&[u8]]) -> Result<(), Error> {
     let (env, session) = (context.env, &mut *context.session);
-    match session.identity.check(&env.engine.acl, entry, args) {
+    match session.identity.check(&env.engine.acl, session.db, entry, args) {
         Ok(()) => Ok(()),
         Err(Barred::NoAuth) => Err(Error::NoAuth),
         Err(Barred::Denied(denied)) => {
@@ -395,7 +396,8 @@ pub fn may_call(context: &mut ScriptContext<'_, '_>, args: &[&[u8]]) -> Option<b
         Some(word) if !entry.command.subcommands.is_empty() => table.find_subcommand(entry, word)?,
         _ => entry,
     };
-    Some(context.session.identity.allows(&context.env.engine.acl, entry, args))
+    let session = &mut *context.session;
+    Some(session.identity.allows(&context.env.engine.acl, session.db, entry, args))
 }
 
 const WRONG_SCRIPT_ARITY: Error = Error::Text("ERR Wrong number of args calling Redis command from script");

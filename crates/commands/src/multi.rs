@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use perigee_keyspace::Footprint;
 use perigee_resp::{Encoder, Reply};
 
+use crate::acl;
 use crate::call::Call;
 use crate::clients::{Interest, Mark};
 use crate::engine::Env;
@@ -26,7 +27,7 @@ fn multi(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if call.session.multi.is_some() {
         return Err(Error::Text("ERR MULTI calls can not be nested"));
     }
-    call.session.multi = Some(Multi::default());
+    call.session.multi = Some(Multi::begin(call.db));
     call.session.client.mark(Mark::Multi, true);
     call.session.client.queued.store(0, Ordering::Relaxed);
     call.reply.ok();
@@ -113,11 +114,23 @@ fn unwatch(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 /// What a client has queued since MULTI.
-#[derive(Default)]
 pub(crate) struct Multi {
     queue: VecDeque<(Entry, OwnedArgs)>,
+    /// Where the next command would run, by the SELECTs that are queued.
+    db: u16,
     /// A request was refused: EXEC will be, too.
     pub(crate) spoiled: bool,
+}
+
+impl Multi {
+    fn begin(db: u16) -> Self {
+        Multi { queue: VecDeque::new(), db, spoiled: false }
+    }
+
+    /// The database in which the next command would run.
+    pub(crate) fn database(&self) -> u16 {
+        self.db
+    }
 }
 
 /// Whether the command runs although the session is inside MULTI.
@@ -150,8 +163,11 @@ pub(crate) fn any_queued(session: &Session, is: impl Fn(Entry, &[&[u8]]) -> bool
     queue.into_iter().any(|(entry, args)| is(*entry, &args.slices()))
 }
 
-pub(crate) fn queue(session: &mut Session, entry: Entry, args: &[&[u8]]) {
+pub(crate) fn queue(env: Env<'_>, session: &mut Session, entry: Entry, args: &[&[u8]]) {
     let Some(multi) = &mut session.multi else { return };
+    if entry.command.full_name == "select" {
+        multi.db = acl::known_database(args[1], env.engine.keyspace.databases()).unwrap_or(multi.db);
+    }
     if !multi.spoiled {
         let args = OwnedArgs::new(args);
         session.client.held_bytes.fetch_add(args.memory_bytes(), Ordering::Relaxed);

@@ -37,22 +37,45 @@ fn the_log_tells_what_was_refused_and_how_often() {
 }
 
 #[test]
+fn the_log_tells_which_database_was_refused() {
+    let node = node();
+    let (operator, client) = (node.connect(), node.connect());
+    operator.ask("ACL SETUSER u on nopass ~* +@all db=1");
+    client.ask("AUTH u x");
+    client.ask("GET a");
+    client.ask("SELECT 2");
+    client.ask("SELECT 1");
+    client.ask("COPY a b DB 3");
+    client.ask("MULTI");
+    client.ask("SELECT 0");
+    client.ask("DISCARD");
+    let reasons: Vec<_> = log(&operator)
+        .iter()
+        .map(|line| line.split(' ').skip(1).take(3).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        reasons,
+        ["database multi 0", "database toplevel 3", "database toplevel 2", "database toplevel get"]
+    );
+}
+
+#[test]
 fn info_counts_refusals_whatever_the_log_forgets() {
     let node = node();
     let client = node.connect();
     client.ask("CONFIG SET acllog-max-len 0");
-    client.ask("ACL SETUSER u on nopass ~a &a +get +publish");
+    client.ask("ACL SETUSER u on nopass ~a &a +get +publish +select db=0");
     client.ask("AUTH nobody x");
     let user = node.connect();
     user.ask("AUTH u x");
-    for request in ["PING", "PING", "PING", "GET b", "GET c", "PUBLISH b x", "PUBLISH b x"] {
+    for request in ["PING", "PING", "PING", "GET b", "GET c", "PUBLISH b x", "PUBLISH b x", "SELECT 1"] {
         user.ask(request);
     }
     client.ask("ACL LOG RESET");
     client.ask("CONFIG RESETSTAT");
     let info = client.ask("INFO stats");
     let denied: Vec<_> = info.lines().filter_map(|line| line.strip_prefix("acl_access_denied_")).collect();
-    assert_eq!(denied, ["auth:1", "cmd:3", "key:2", "channel:2"]);
+    assert_eq!(denied, ["auth:1", "cmd:3", "key:2", "channel:2", "db:1"]);
 }
 
 #[test]

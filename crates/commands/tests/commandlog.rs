@@ -40,6 +40,20 @@ fn commands_of_transactions_count_one_by_one() {
 }
 
 #[test]
+fn a_log_without_room_does_not_count() {
+    let node = node();
+    let client = node.connect();
+    let long = format!("SET key {}", "x".repeat(48));
+    client.ask("CONFIG SET commandlog-large-request-max-len 0");
+    client.ask(&long);
+    client.ask("CONFIG SET commandlog-large-request-max-len 128");
+    client.ask("COMMANDLOG RESET large-request");
+    client.ask(&long);
+    let log = client.ask("COMMANDLOG GET -1 large-request");
+    assert!(log.starts_with("*1\r\n*6\r\n:1\r\n"), "{log}");
+}
+
+#[test]
 fn the_slow_log_is_one_of_the_logs_and_errors_are_valkeys() {
     let node = node();
     let client = node.connect();

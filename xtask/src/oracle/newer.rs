@@ -64,7 +64,7 @@ const VALKEY: &[(&str, &str)] = &[
     ("HGETDEL", "khash FIELDS n:field"),
     (
         "HSETEX",
-        "khash [ NX | XX ] [ FNX | FXX ] [ EX ttl | PX pttl | EXAT at | PXAT pat | KEEPTTL ] FIELDS npairs:field",
+        "khash [ NX | XX ] [ FNX | FXX ] [ EX ttl | PX pttl | EXAT later | PXAT < 4102444800000 | 0 | -1 | abc > | KEEPTTL ] FIELDS npairs:field",
     ),
     ("ZSCAN", "kzset cursor [ MATCH pattern | COUNT cnt | NOSCORES ]*"),
     ("SCRIPT SHOW", "< e0e1f9fabfc9d4800c877a703b823ac0578ff8db | any >"),

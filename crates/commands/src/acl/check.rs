@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::Acl;
+use super::databases::{Databases, Wanted};
 use super::rights::Rights;
 use super::selector::{Access, Selector};
 use crate::error::Error;
@@ -13,6 +14,8 @@ use crate::table::{CommandTable, Entry};
 /// What a user may not do, with the position of the argument in question. Of several reasons the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Denied {
+    /// Use the database that the argument names, or, if it is the first one, that which the request is sent to.
+    Database(usize),
     /// Run the command.
     Command,
     /// Touch the key.
@@ -25,6 +28,7 @@ impl Denied {
     /// The answer to a client.
     pub(crate) fn refusal(self, entry: Entry) -> Error {
         match self {
+            Denied::Database(_) => Error::Text("NOPERM No permissions to access database"),
             Denied::Command => Error::Owned(format!(
                 "NOPERM this user has no permissions to run the '{}' command",
                 entry.command.full_name
@@ -41,6 +45,7 @@ impl Denied {
     /// The answer to a script.
     pub(crate) fn refusal_in_script(self) -> Error {
         Error::Text(match self {
+            Denied::Database(_) => "ERR ACL failure in script: No permissions to access database",
             Denied::Command => "ERR The user executing the script can't run this command or subcommand",
             Denied::Key(_) => {
                 "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
@@ -54,6 +59,7 @@ impl Denied {
     /// The answer in the place of a queued command.
     pub(crate) fn refusal_in_exec(self) -> Error {
         let why = match self {
+            Denied::Database(_) => "no permission",
             Denied::Command => "no permission to execute the command or subcommand",
             Denied::Key(_) => "no permission to touch the specified keys",
             Denied::Channel(_) => "no permission to access one of the channels used as arguments",
@@ -89,13 +95,13 @@ fn parse(access: &str) -> Access {
 }
 
 impl Acl {
-    /// Whether somebody with these rights may run the request.
+    /// Whether somebody with these rights may run the request in a database.
     ///
     /// # Errors
     /// What is not allowed.
-    pub(super) fn check(&self, rights: &Rights, entry: Entry, args: &[&[u8]]) -> Result<(), Denied> {
-        let request = Request { acl: self, entry, args };
-        let mut worst = Denied::Command;
+    pub(super) fn check(&self, rights: &Rights, db: u16, entry: Entry, args: &[&[u8]]) -> Result<(), Denied> {
+        let request = Request { acl: self, db, entry, args };
+        let mut worst = Denied::Database(0);
         for selector in rights.each_selector() {
             match request.check(selector) {
                 Ok(()) => return Ok(()),
@@ -106,14 +112,16 @@ impl Acl {
     }
 
     /// Whether a selector that allows the request lets it read every key.
-    pub(super) fn reads_every_key(&self, rights: &Rights, entry: Entry, args: &[&[u8]]) -> bool {
-        let request = Request { acl: self, entry, args };
+    pub(super) fn reads_every_key(&self, rights: &Rights, db: u16, entry: Entry, args: &[&[u8]]) -> bool {
+        let request = Request { acl: self, db, entry, args };
         rights.each_selector().any(|selector| selector.reads_every_key() && request.check(selector).is_ok())
     }
 }
 
 struct Request<'a> {
     acl: &'a Acl,
+    /// Where it would run.
+    db: u16,
     entry: Entry,
     args: &'a [&'a [u8]],
 }
@@ -121,6 +129,9 @@ struct Request<'a> {
 impl Request<'_> {
     fn check(&self, selector: &Selector) -> Result<(), Denied> {
         let (command, args) = (self.entry.command, self.args);
+        if !selector.databases.are_all() {
+            self.check_databases(&selector.databases)?;
+        }
         if !command.has(Flags::NO_AUTH) && !selector.allows_command(self.entry, args) {
             return Err(Denied::Command);
         }
@@ -145,6 +156,16 @@ impl Request<'_> {
             }
         }
         Ok(())
+    }
+
+    fn check_databases(&self, allowed: &Databases) -> Result<(), Denied> {
+        let wanted = Wanted::of(self.entry.command, self.args, self.acl.databases);
+        if let Some(&(at, _)) = wanted.named.iter().find(|&&(_, db)| !allowed.allow(db)) {
+            return Err(Denied::Database(at));
+        }
+        let all = !wanted.all || (0..self.acl.databases).all(|db| allowed.allow(db));
+        let current = !wanted.current || allowed.allow(self.db);
+        if all && current { Ok(()) } else { Err(Denied::Database(0)) }
     }
 
     fn needs(&self, number: usize) -> Access {
@@ -173,14 +194,14 @@ mod tests {
     #[track_caller]
     fn check(rules: &[&str], request: &str, expected: Result<(), Denied>) {
         let table = CommandTable::new();
-        let acl = Acl::new(&table);
+        let acl = Acl::new(&table, 16);
         let around = Surroundings { table: &table, all_channels: false };
         let rules: Vec<&[u8]> = rules.iter().map(|rule| rule.as_bytes()).collect();
         let Ok(rights) = Rights::new(around).changed(around, &rules) else { panic!("{rules:?}") };
         let args: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
         let entry = table.find(args[0]).unwrap();
         let entry = args.get(1).and_then(|word| table.find_subcommand(entry, word)).unwrap_or(entry);
-        assert_eq!(acl.check(&rights, entry, &args), expected, "{request}");
+        assert_eq!(acl.check(&rights, 1, entry, &args), expected, "{request}");
     }
 
     #[test]
@@ -224,6 +245,43 @@ mod tests {
         ] {
             check(&rules, request, expected);
         }
+    }
+
+    #[test]
+    fn databases_that_are_named_and_the_one_it_is_sent_to() {
+        let rules = ["+@all", "~*", "&*", "db=0,1"];
+        for (request, expected) in [
+            ("GET x", Ok(())),
+            ("SELECT 0", Ok(())),
+            ("SELECT 2", Err(Denied::Database(1))),
+            ("SELECT 16", Ok(())),
+            ("SELECT x", Ok(())),
+            ("SWAPDB 0 1", Ok(())),
+            ("SWAPDB 0 2", Err(Denied::Database(2))),
+            ("SWAPDB 2 99", Ok(())),
+            ("MOVE x 2", Err(Denied::Database(2))),
+            ("COPY x y DB 1", Ok(())),
+            ("COPY x y REPLACE DB 1 DB 2", Err(Denied::Database(7))),
+            ("COPY x y DB 2 DB", Ok(())),
+            ("COPY x y DB 2 DB 99", Ok(())),
+            ("FLUSHDB", Ok(())),
+            ("FLUSHALL", Err(Denied::Database(0))),
+        ] {
+            check(&rules, request, expected);
+        }
+        let rules = ["+@all", "~*", "&*", "db=0"];
+        for request in
+            ["GET x", "EVAL x 0", "DBSIZE", "SCAN 0", "MOVE x 0", "COPY x y", "COPY x y DB 0", "FLUSHDB"]
+        {
+            check(&rules, request, Err(Denied::Database(0)));
+        }
+        for request in
+            ["PING", "SELECT 0", "SWAPDB 0 0", "PUBLISH x y", "SPUBLISH x y", "MULTI", "CONFIG GET x"]
+        {
+            check(&rules, request, Ok(()));
+        }
+        check(&["+@all", "~*", "resetdbs", "(+get ~* db=1)"], "SET x y", Err(Denied::Command));
+        check(&["+@all", "~*", "&*", "db=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"], "FLUSHALL", Ok(()));
     }
 
     #[test]

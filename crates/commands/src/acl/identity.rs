@@ -71,29 +71,31 @@ impl Identity {
         self.free == acl.generation()
     }
 
-    /// Whether the request may run; looks at the user again if users have changed.
+    /// Whether the request may run in a database; looks at the user again if users have changed.
     #[cold]
-    pub(crate) fn check(&mut self, acl: &Acl, entry: Entry, args: &[&[u8]]) -> Result<(), Barred> {
+    pub(crate) fn check(&mut self, acl: &Acl, db: u16, entry: Entry, args: &[&[u8]]) -> Result<(), Barred> {
         self.refresh(acl);
         let gone = self.user.as_ref().is_some_and(|user| user.is_gone());
         if gone || !self.is_authenticated(acl) {
             return if entry.command.has(Flags::NO_AUTH) { Ok(()) } else { Err(Barred::NoAuth) };
         }
         match &self.rights {
-            Some(rights) if !rights.unrestricted => acl.check(rights, entry, args).map_err(Barred::Denied),
+            Some(rights) if !rights.unrestricted => {
+                acl.check(rights, db, entry, args).map_err(Barred::Denied)
+            }
             _ => Ok(()),
         }
     }
 
     /// Whether the request may run, for those who only ask.
-    pub(crate) fn allows(&mut self, acl: &Acl, entry: Entry, args: &[&[u8]]) -> bool {
-        self.is_free(acl) || self.check(acl, entry, args).is_ok()
+    pub(crate) fn allows(&mut self, acl: &Acl, db: u16, entry: Entry, args: &[&[u8]]) -> bool {
+        self.is_free(acl) || self.check(acl, db, entry, args).is_ok()
     }
 
     /// Whether the request, which may run, may read keys beyond those that it names.
-    pub(crate) fn reads_every_key(&self, acl: &Acl, entry: Entry, args: &[&[u8]]) -> bool {
+    pub(crate) fn reads_every_key(&self, acl: &Acl, db: u16, entry: Entry, args: &[&[u8]]) -> bool {
         match &self.rights {
-            Some(rights) if !self.is_free(acl) => acl.reads_every_key(rights, entry, args),
+            Some(rights) if !self.is_free(acl) => acl.reads_every_key(rights, db, entry, args),
             _ => true,
         }
     }

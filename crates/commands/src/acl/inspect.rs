@@ -65,15 +65,18 @@ fn dryrun(call: &mut Call<'_, '_>) -> Result<(), Error> {
     if !entry.command.accepts(request.len()) {
         return Err(Error::WrongArity(entry.command.full_name));
     }
-    match engine.acl.check(&user.rights(), entry, request) {
+    match engine.acl.check(&user.rights(), call.db, entry, request) {
         Ok(()) => call.reply.ok(),
-        Err(denied) => call.reply.bulk(&explain(denied, entry, request)),
+        Err(denied) => call.reply.bulk(&explain(denied, name, entry, request)),
     }
     Ok(())
 }
 
-fn explain(denied: Denied, entry: Entry, request: &[&[u8]]) -> Vec<u8> {
+fn explain(denied: Denied, name: &[u8], entry: Entry, request: &[&[u8]]) -> Vec<u8> {
     let (before, word, after): (_, &[u8], _) = match denied {
+        Denied::Database(at) => {
+            return [b"User ", name, b" has no permissions to access database ", request[at]].concat();
+        }
         Denied::Command => ("run the '", entry.command.full_name.as_bytes(), "' command"),
         Denied::Key(at) => ("access the '", request[at], "' key"),
         Denied::Channel(at) => ("access the '", request[at], "' channel"),
@@ -134,7 +137,7 @@ fn getuser(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     let rights = user.rights();
     let reply = &mut *call.reply;
-    reply.map(6);
+    reply.map(6 + databases_shown(&rights.root));
     reply.bulk(b"flags");
     let flags = rights.flags();
     reply.set(flags.len());
@@ -146,10 +149,15 @@ fn getuser(call: &mut Call<'_, '_>) -> Result<(), Error> {
     reply.bulk(b"selectors");
     reply.array(rights.selectors.len());
     for selector in &rights.selectors {
-        reply.map(3);
+        reply.map(3 + databases_shown(selector));
         reply_selector(reply, selector);
     }
     Ok(())
+}
+
+/// How many fields tell of its databases: for those who may use all of them there is none, as in Redis.
+fn databases_shown(selector: &Selector) -> usize {
+    usize::from(!selector.databases.are_all())
 }
 
 fn reply_selector(reply: &mut dyn Reply, selector: &Selector) {
@@ -159,6 +167,10 @@ fn reply_selector(reply: &mut dyn Reply, selector: &Selector) {
     reply.bulk(&selector.show_keys());
     reply.bulk(b"channels");
     reply.bulk(&selector.show_channels());
+    if databases_shown(selector) > 0 {
+        reply.bulk(b"databases");
+        reply.bulk(selector.databases.show().as_bytes());
+    }
 }
 
 pub(super) const LIST: Command = operator("list", "acl|list", 2, |call| {

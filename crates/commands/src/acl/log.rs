@@ -15,6 +15,7 @@ pub(crate) enum Reason {
     Key,
     Channel,
     Auth,
+    Database,
 }
 
 impl Reason {
@@ -24,6 +25,7 @@ impl Reason {
             Reason::Key => "key",
             Reason::Channel => "channel",
             Reason::Auth => "auth",
+            Reason::Database => "database",
         }
     }
 }
@@ -76,7 +78,7 @@ pub(crate) struct Log {
     notes: VecDeque<Note>,
     next_id: u64,
     /// How often each reason has been met, whatever became of its entries.
-    refusals: [u64; 4],
+    refusals: [u64; 5],
 }
 
 /// For so long refusals of one kind are one entry.
@@ -123,6 +125,8 @@ impl Log {
 /// Notes that the session's user was denied a request.
 pub(crate) fn note(env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]], denied: Denied) {
     let (reason, object) = match denied {
+        Denied::Database(0) => (Reason::Database, entry.command.full_name.as_bytes()),
+        Denied::Database(at) => (Reason::Database, args[at]),
         Denied::Command => (Reason::Command, entry.command.full_name.as_bytes()),
         Denied::Key(at) => (Reason::Key, args[at]),
         Denied::Channel(at) => (Reason::Channel, args[at]),

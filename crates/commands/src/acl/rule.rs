@@ -12,6 +12,7 @@ pub(super) enum RuleError {
     ChannelsAfterAll,
     NoSuchPassword,
     BadHash,
+    DatabaseOutOfRange,
 }
 
 impl RuleError {
@@ -30,6 +31,7 @@ impl RuleError {
             RuleError::BadHash => {
                 "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
             }
+            RuleError::DatabaseOutOfRange => "The provided database ID is out of range",
         }
     }
 

@@ -1,7 +1,8 @@
-//! A selector: commands, keys and channels that belong together. A request is allowed if one selector allows all of it.
+//! A selector: commands, keys, channels and databases that belong together. A request is allowed if one selector allows all of it.
 
 use std::collections::BTreeMap;
 
+use super::databases::Databases;
 use super::rule::{RuleError, has_blanks};
 use crate::glob;
 use crate::parse::Word;
@@ -23,7 +24,7 @@ impl Access {
     }
 }
 
-/// Commands, keys and channels.
+/// Commands, keys, channels and databases.
 #[derive(Clone, Default)]
 pub(super) struct Selector {
     /// A bit for each command's number.
@@ -38,10 +39,11 @@ pub(super) struct Selector {
     keys: Vec<(Box<[u8]>, Access)>,
     all_channels: bool,
     channels: Vec<Box<[u8]>>,
+    pub(super) databases: Databases,
 }
 
 impl Selector {
-    /// One that allows nothing, but for channels where `acl-pubsub-default` says so.
+    /// One that allows nothing, in any database, but for channels where `acl-pubsub-default` says so.
     pub(super) fn new(all_channels: bool) -> Self {
         Selector { all_channels, ..Selector::default() }
     }
@@ -63,6 +65,9 @@ impl Selector {
             _ if word.is("resetkeys") => self.keep_keys(false),
             _ if word.is("allchannels") || word.is("&*") => self.keep_channels(true),
             _ if word.is("resetchannels") => self.keep_channels(false),
+            _ if word.is("alldbs") => self.databases = Databases::All,
+            _ if word.is("resetdbs") => self.databases = Databases::Some(Vec::new()),
+            [b'd' | b'D', b'b' | b'B', b'=', list @ ..] => self.databases = Databases::parse(list)?,
             _ if word.is("allcommands") || word.is("+@all") => self.keep_commands(table, true),
             _ if word.is("nocommands") || word.is("-@all") => self.keep_commands(table, false),
             [b'~', pattern @ ..] => self.add_keys(pattern, Access::ALL)?,
@@ -196,7 +201,8 @@ impl Selector {
 
     /// Whether it allows every request.
     pub(super) fn allows_everything(&self, table: &CommandTable) -> bool {
-        self.all_keys && self.all_channels && (0..table.len() as u16).all(|id| self.has(id))
+        let everywhere = self.all_keys && self.all_channels && self.databases.are_all();
+        everywhere && (0..table.len() as u16).all(|id| self.has(id))
     }
 
     pub(super) fn has(&self, id: u16) -> bool {
@@ -295,6 +301,7 @@ impl Selector {
         if self.all_channels || !self.channels.is_empty() {
             parts.push(self.show_channels());
         }
+        parts.extend(self.databases.rule().map(String::into_bytes));
         parts.push(self.show_commands());
         parts.join(&b' ')
     }
@@ -349,6 +356,10 @@ mod tests {
         check("+select|0 +SELECT|1 -select", "resetchannels -@all -select");
         check("+@Read +@all -@all", "resetchannels -@all");
         check("%R~a %w~a %RW~b &x &x", "~a ~b resetchannels &x -@all");
+        check("db=2,1 ~x", "~x resetchannels db=1,2 -@all");
+        check("db=1 resetdbs", "resetchannels resetdbs -@all");
+        check("resetdbs ALLDBS", "resetchannels -@all");
+        check("db=1 DB=2", "resetchannels db=2 -@all");
         check("allkeys ~x", RuleError::KeysAfterAll.text());
         check("%~x", RuleError::Syntax.text());
     }
@@ -372,6 +383,7 @@ mod tests {
         assert!(everything("~* &* +@all"));
         assert!(everything("~* &* +@all -get +get"));
         assert!(!everything("~* &* +@all -get"));
+        assert!(!everything("~* &* +@all db=0") && everything("~* &* +@all db=0 alldbs"));
         assert!(!everything("~* +@all") && !everything("&* +@all") && !everything("~* &*"));
     }
 }

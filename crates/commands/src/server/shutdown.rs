@@ -19,14 +19,18 @@ pub(super) const SHUTDOWN: Command = command("shutdown", -1, shutdown)
         "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
         "Synchronously save the dataset to disk and then shut down the server",
     )
-    .syntax("[nosave_save<NOSAVE|SAVE>] [NOW^7.0.0] [FORCE^7.0.0] [ABORT^7.0.0]")
+    .syntax("[nosave_save<NOSAVE|SAVE>] [NOW^7.0.0] [FORCE^7.0.0] [SAFE^9.0.0] [FAILOVER^9.0.0] [ABORT^7.0.0]")
     .history(&[
         ("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),
+        ("9.0.0", "Added the `SAFE` and `FAILOVER` modifiers of Valkey."),
     ]);
 
 /// Answers only if it does not happen: otherwise the connection ends.
 fn shutdown(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let options = Options::parse(call)?;
+    if options.failover {
+        return Err(Error::Text("ERR SHUTDOWN FAILOVER is only supported in cluster mode."));
+    }
     if options.abort {
         // A shutdown waits for nothing, so there is never one to abort.
         return Err(Error::Text("ERR No shutdown in progress."));
@@ -46,6 +50,9 @@ struct Options {
     no_save: bool,
     now: bool,
     force: bool,
+    /// It is always safe: there is no cluster that this server would be missing from.
+    safe: bool,
+    failover: bool,
     abort: bool,
 }
 
@@ -62,13 +69,18 @@ impl Options {
                 options.now = true;
             } else if word.is("FORCE") {
                 options.force = true;
+            } else if word.is("SAFE") {
+                options.safe = true;
+            } else if word.is("FAILOVER") {
+                options.failover = true;
             } else if word.is("ABORT") {
                 options.abort = true;
             } else {
                 return Err(Error::Syntax);
             }
         }
-        let others = options.save || options.no_save || options.now || options.force;
+        let save = options.save || options.no_save;
+        let others = save || options.now || options.force || options.safe || options.failover;
         if options.save && options.no_save || options.abort && others {
             return Err(Error::Syntax);
         }

@@ -70,7 +70,7 @@ const GET_DENIED: Error = Error::Text("ERR GET option of SORT denied due to insu
 fn reads_every_key(call: &Call<'_, '_>) -> bool {
     let engine = call.env.engine;
     let entry = engine.commands.find(call.args[0]);
-    entry.is_none_or(|entry| call.session.identity.reads_every_key(&engine.acl, entry, call.args))
+    entry.is_none_or(|entry| call.session.identity.reads_every_key(&engine.acl, call.db, entry, call.args))
 }
 
 /// The positions of SORT's keys: the first argument, and the last STORE's.

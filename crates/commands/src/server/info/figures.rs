@@ -61,6 +61,7 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("acl_access_denied_cmd", refused.refusals(Reason::Command));
     lines.add("acl_access_denied_key", refused.refusals(Reason::Key));
     lines.add("acl_access_denied_channel", refused.refusals(Reason::Channel));
+    lines.add("acl_access_denied_db", refused.refusals(Reason::Database));
     lines.add("dump_payload_sanitizations", count(&engine.counters.checked_payloads));
     lines.add("total_reads_processed", sum(|worker| &worker.reads));
     lines.add("total_writes_processed", sum(|worker| &worker.writes));
