@@ -17,6 +17,7 @@ mod connection;
 mod effects;
 mod engine;
 mod error;
+mod execute;
 mod expiry;
 pub mod functions;
 mod gate;

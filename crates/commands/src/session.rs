@@ -5,19 +5,18 @@
 
 use std::sync::Arc;
 
-use perigee_keyspace::{DbKey, Footprint, Rare, Txn, WatchFlag};
-#[cfg(debug_assertions)]
-use perigee_resp::Checked;
-use perigee_resp::{Encoder, Protocol, Reply};
+use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
+use perigee_resp::{Encoder, Protocol};
 use rand::Rng;
 use smallvec::SmallVec;
 
 use crate::acl::Identity;
 use crate::blocking::{self, Blocked, Waiter};
-use crate::call::{Call, Suspend};
+use crate::call::Suspend;
 use crate::clients::{Client, Interest, Mark};
 use crate::effects::Effects;
 use crate::engine::{Engine, Env};
+use crate::execute::execute;
 use crate::gate::{self, Passage};
 use crate::maxmemory::Policy;
 use crate::multi::{Exec, Multi};
@@ -751,65 +750,6 @@ fn wait_for_locks<'e>(entry: Entry, args: &[&[u8]], footprint: Footprint) -> Flo
 
 fn wait<'e>(state: State<'e>) -> Flow<'e> {
     Flow::Wait(Box::new(Suspended(state)))
-}
-
-/// Runs a handler and answers with its error, if it returns one.
-#[inline(always)]
-pub(crate) fn execute<'e>(
-    env: Env<'e>,
-    session: &mut Session,
-    txn: &mut Txn<'e>,
-    effects: &mut Effects,
-    args: &[&[u8]],
-    entry: Entry,
-    reply: &mut dyn Reply,
-) -> Option<Box<Suspend>> {
-    #[cfg(debug_assertions)]
-    if answers_once(session, entry) {
-        let mut checked = Checked::new(reply);
-        let suspended = handle(env, session, txn, effects, args, entry, &mut checked);
-        if suspended.is_some() {
-            checked.postpone();
-        }
-        return suspended;
-    }
-    handle(env, session, txn, effects, args, entry, reply)
-}
-
-/// Whether the handler gives exactly one reply. Channels are confirmed one by one, who monitors already hears nothing, some
-/// clients want no answer, and a debugger's words come before a script's reply.
-#[cfg(debug_assertions)]
-fn answers_once(session: &Session, entry: Entry) -> bool {
-    let name = entry.command.full_name;
-    session.debugging.is_none()
-        && !name.ends_with("subscribe")
-        && !["client|reply", "monitor", "shutdown"].contains(&name)
-}
-
-#[inline(always)]
-fn handle<'e>(
-    env: Env<'e>,
-    session: &mut Session,
-    txn: &mut Txn<'e>,
-    effects: &mut Effects,
-    args: &[&[u8]],
-    entry: Entry,
-    reply: &mut dyn Reply,
-) -> Option<Box<Suspend>> {
-    let db = session.db;
-    Effects::prepare(env.engine, txn);
-    let mut call = Call { env, session, txn, effects, args, reply, db, suspended: Rare::none() };
-    let result = (entry.command.handler)(&mut call);
-    let suspended = call.suspended.take();
-    if txn.keeps_notices() {
-        effects.tell_notices(env.engine, txn);
-    }
-    if let Err(error) = result {
-        stats::count_failure(env, entry, &error);
-        error.reply_to(reply);
-        return None;
-    }
-    suspended
 }
 
 impl Session {

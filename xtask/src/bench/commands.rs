@@ -1,6 +1,6 @@
-//! Single commands from 50 connections, one and sixteen at a time, on random keys.
+//! Single commands from 50 connections, one and sixteen at a time, on random keys and on one.
 
-use super::load::{KEYS, Workload};
+use super::load::{KEYS, Request, Workload};
 
 type Write = fn(key: String, chance: u64) -> Vec<String>;
 
@@ -17,6 +17,28 @@ const COMMANDS: &[(&str, Write)] = &[
     ("XADD or XREADGROUP", |key, chance| match chance % 2 {
         0 => words(&["XADD", &stream(&key), "*", "field", "xxxxxxxxxxxxxxxx"]),
         _ => words(&["XREADGROUP", "GROUP", "g", "c", "COUNT", "10", "STREAMS", &stream(&key), ">"]),
+    }),
+];
+
+/// What else redis-benchmark does by default, sixteen at a time: name, the script that makes `one`, the request. Mostly all
+/// connections want the same key.
+const ONE_KEY: &[(&str, &str, Write)] = &[
+    ("PING", "", |_, _| words(&["PING"])),
+    ("MSET of 10", "", |key, chance| {
+        let keys = (0..10).map(|at| format!("{key}:{}", (chance + at) % 10));
+        ["MSET".to_owned()].into_iter().chain(keys.flat_map(|key| [key, "xxx".to_owned()])).collect()
+    }),
+    ("RPUSH one key", "", |_, _| words(&["RPUSH", "one", "xxx"])),
+    ("LPOP one key", "for i = 1, 300000 do redis.call('rpush', 'one', 'xxx') end", |_, _| {
+        words(&["LPOP", "one"])
+    }),
+    ("SADD one key", "", |key, _| words(&["SADD", "one", &key])),
+    ("SPOP one key", "for i = 1, 300000 do redis.call('sadd', 'one', 'm:' .. i) end", |_, _| {
+        words(&["SPOP", "one"])
+    }),
+    ("ZADD one key", "", |key, _| words(&["ZADD", "one", "0", &key])),
+    ("ZPOPMIN one key", "for i = 1, 300000 do redis.call('zadd', 'one', i, i) end", |_, _| {
+        words(&["ZPOPMIN", "one"])
     }),
 ];
 
@@ -74,17 +96,32 @@ pub(super) fn workloads() -> Vec<Workload> {
         operations: 1,
     });
     let both = COMMANDS.iter().flat_map(|command| [(command, 1), (command, 16)]);
-    both.map(|((name, write), pipeline)| Workload {
+    let one_key = ONE_KEY.iter().map(|&(name, script, write)| Workload {
+        name: format!("{name} P=16"),
+        setup: vec![bytes(words(&["EVAL", script, "0"]))],
+        request: requests_of(write),
+        connections: 50,
+        pipeline: 16,
+        requests: 200_000,
+        operations: 1,
+    });
+    both.map(|(&(name, write), pipeline)| Workload {
         name: format!("{name} P={pipeline}"),
         setup: vec![fill(), groups()],
-        request: Box::new(|_, chance, _| bytes(write(format!("key:{:012}", chance % KEYS), chance >> 32))),
+        request: requests_of(write),
         connections: 50,
         pipeline,
         requests: if pipeline == 1 { 100_000 } else { 400_000 },
         operations: 1,
     })
+    .chain(one_key)
     .chain(large)
     .collect()
+}
+
+/// Requests on random keys.
+fn requests_of(write: Write) -> Request {
+    Box::new(move |_, chance, _| bytes(write(format!("key:{:012}", chance % KEYS), chance >> 32)))
 }
 
 /// Gives every key a value, so that reads find one.
