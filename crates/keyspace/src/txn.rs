@@ -374,8 +374,10 @@ impl<'k> Txn<'k> {
                 return (!first).then_some(shard + position * shards);
             }
             first = false;
-            if let Some(database) = self.held.shard(shard as u16).database(db) {
-                loop {
+            position = match self.held.shard(shard as u16).database(db) {
+                // It is gone, or never was: the cursor is of another time.
+                None => 0,
+                Some(database) => loop {
                     position = database.keys.scan(position, |entry| {
                         if self.is_live(db, entry) {
                             visit(entry);
@@ -383,10 +385,10 @@ impl<'k> Txn<'k> {
                         visited += 1;
                     });
                     if position == 0 || visited >= count {
-                        break;
+                        break position;
                     }
-                }
-            }
+                },
+            };
             if position == 0 {
                 shard += 1;
                 if shard == shards {
