@@ -3,18 +3,19 @@
 //! Every command runs in one. It holds the locks of all keys that it will touch; nothing of it is visible to anybody
 //! before [`Txn::commit`] has released them, and nothing at all after [`Txn::rollback`].
 
+mod databases;
 mod edits;
 mod end;
 mod evict;
 mod fields;
 mod interest;
 mod place;
+mod read;
 mod tracking;
 
 use std::cell::RefCell;
 
-use rand::Rng;
-
+pub(crate) use self::databases::below;
 pub(crate) use self::place::{Place, Spot};
 use self::tracking::Tracks;
 pub use self::{
@@ -28,8 +29,8 @@ use crate::journal::{Cover, Journal, Undo};
 use crate::notices::Notice;
 use crate::rare::Rare;
 use crate::shard::Database;
-use crate::types::{Hash, Limits, List, Set, StrRef, Stream, ZSet, canonical_int};
-use crate::value::{Content, Value, ValueRef};
+use crate::types::{Limits, canonical_int};
+use crate::value::{Content, Value};
 use crate::{Entry, Footprint, Keyspace};
 
 /// The key holds a value of another type than the operation works on.
@@ -217,216 +218,6 @@ impl<'k> Txn<'k> {
         self.keyspace.limits()
     }
 
-    // ---- reading ----
-
-    /// A live key, whose access time is renewed unless [`keep_access_times`](Self::keep_access_times) says otherwise.
-    #[inline]
-    pub fn entry(&self, db: u16, key: &[u8]) -> Option<&Entry> {
-        let entry = self.peek(db, key)?;
-        self.touch(entry);
-        Some(entry)
-    }
-
-    /// A live key, without trace.
-    #[inline]
-    pub fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry> {
-        let entry = self.stored(db, key)?;
-        self.is_live(db, entry).then_some(entry)
-    }
-
-    /// As [`peek`](Self::peek), of a key too whose deadline has passed.
-    #[inline]
-    pub fn stored(&self, db: u16, key: &[u8]) -> Option<&Entry> {
-        self.held.shard(self.keyspace.shard_of(key)).database(db)?.keys.get(key)
-    }
-
-    /// Whether the entry is live; an expired one is removed before the commit.
-    #[inline]
-    fn is_live(&self, db: u16, entry: &Entry) -> bool {
-        let live = entry.is_live(self.live_after_ms);
-        if !live {
-            self.note_stale(db, entry);
-        }
-        live
-    }
-
-    #[cold]
-    fn note_stale(&self, db: u16, entry: &Entry) {
-        if self.keyspace.keeps_expired() {
-            return;
-        }
-        self.news.borrow_mut().get_or_insert_default().stale.push((db, entry.key().into()));
-    }
-
-    /// Whether the key is live.
-    pub fn contains(&self, db: u16, key: &[u8]) -> bool {
-        self.entry(db, key).is_some()
-    }
-
-    /// The key's value.
-    #[inline]
-    pub fn value(&self, db: u16, key: &[u8]) -> Option<ValueRef<'_>> {
-        self.entry(db, key).map(Entry::value)
-    }
-
-    /// The key's value as a string.
-    #[inline(always)]
-    pub fn string(&self, db: u16, key: &[u8]) -> Result<Option<StrRef<'_>>, WrongType> {
-        match self.entry(db, key) {
-            None => Ok(None),
-            Some(entry) => entry.string().map(Some).ok_or(WrongType),
-        }
-    }
-
-    /// The key's value as a list.
-    pub fn list(&self, db: u16, key: &[u8]) -> Result<Option<&List>, WrongType> {
-        match self.value(db, key) {
-            None => Ok(None),
-            Some(ValueRef::List(value)) => Ok(Some(value)),
-            Some(_) => Err(WrongType),
-        }
-    }
-
-    /// The key's value as a hash.
-    pub fn hash(&self, db: u16, key: &[u8]) -> Result<Option<&Hash>, WrongType> {
-        match self.value(db, key) {
-            None => Ok(None),
-            Some(ValueRef::Hash(value)) => Ok(Some(value)),
-            Some(_) => Err(WrongType),
-        }
-    }
-
-    /// The key's value as a set.
-    pub fn set(&self, db: u16, key: &[u8]) -> Result<Option<&Set>, WrongType> {
-        match self.value(db, key) {
-            None => Ok(None),
-            Some(ValueRef::Set(value)) => Ok(Some(value)),
-            Some(_) => Err(WrongType),
-        }
-    }
-
-    /// The key's value as a sorted set.
-    pub fn zset(&self, db: u16, key: &[u8]) -> Result<Option<&ZSet>, WrongType> {
-        match self.value(db, key) {
-            None => Ok(None),
-            Some(ValueRef::ZSet(value)) => Ok(Some(value)),
-            Some(_) => Err(WrongType),
-        }
-    }
-
-    /// The key's value as a stream.
-    pub fn stream(&self, db: u16, key: &[u8]) -> Result<Option<&Stream>, WrongType> {
-        match self.value(db, key) {
-            None => Ok(None),
-            Some(ValueRef::Stream(value)) => Ok(Some(value)),
-            Some(_) => Err(WrongType),
-        }
-    }
-
-    /// How many keys the database holds, expired ones that nobody met included. Needs every shard.
-    pub fn len(&self, db: u16) -> usize {
-        self.databases(db).map(|database| database.keys.len()).sum()
-    }
-
-    /// Whether the database holds no key. Needs every shard.
-    pub fn is_empty(&self, db: u16) -> bool {
-        self.len(db) == 0
-    }
-
-    /// How many keys of the database have a deadline. Needs every shard.
-    pub fn volatile_len(&self, db: u16) -> usize {
-        self.databases(db).map(|database| database.volatile).sum()
-    }
-
-    /// How many hashes of the database have fields with deadlines. Needs every shard.
-    pub fn timed_hashes(&self, db: u16) -> usize {
-        self.databases(db).map(Database::timed_hashes).sum()
-    }
-
-    /// Bytes of the structures in which the database's keys are found, and of those that know what expires when. Needs
-    /// every shard.
-    pub fn index_bytes(&self, db: u16) -> [usize; 2] {
-        self.databases(db).fold([0; 2], |[keys, deadlines], database| {
-            [keys + database.keys.allocated_bytes(), deadlines + database.due_bytes()]
-        })
-    }
-
-    /// The live keys of the database, in an order that depends only on the operations so far. Needs every shard.
-    pub fn entries(&self, db: u16) -> impl Iterator<Item = &Entry> {
-        self.databases(db)
-            .flat_map(|database| database.keys.iter())
-            .filter(|entry| entry.is_live(self.live_after_ms))
-    }
-
-    fn databases(&self, db: u16) -> impl Iterator<Item = &Database> {
-        (0..self.keyspace.shard_count()).filter_map(move |shard| self.held.shard(shard).database(db))
-    }
-
-    /// Walks part of the database: visits at least `count` keys (or all that are left) and returns the cursor to go on
-    /// with, 0 at the end. Every key that is there from the first call to the last is visited. Locks the shards that it
-    /// comes to; `None` if the first of them is taken.
-    pub fn scan(&mut self, db: u16, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> Option<u64> {
-        let shards = u64::from(self.keyspace.shard_count());
-        let (mut shard, mut position) = (cursor % shards, cursor / shards);
-        let (mut visited, mut first) = (0, true);
-        loop {
-            if !self.try_extend(&Footprint::One(shard as u16)) {
-                return (!first).then_some(shard + position * shards);
-            }
-            first = false;
-            position = match self.held.shard(shard as u16).database(db) {
-                // It is gone, or never was: the cursor is of another time.
-                None => 0,
-                Some(database) => loop {
-                    position = database.keys.scan(position, |entry| {
-                        if self.is_live(db, entry) {
-                            visit(entry);
-                        }
-                        visited += 1;
-                    });
-                    if position == 0 || visited >= count {
-                        break position;
-                    }
-                },
-            };
-            if position == 0 {
-                shard += 1;
-                if shard == shards {
-                    return Some(0);
-                }
-            }
-            if visited >= count {
-                return Some(shard + position * shards);
-            }
-        }
-    }
-
-    /// A live key of the database, each equally likely. Needs every shard.
-    pub fn random_key(&self, db: u16, rng: &mut impl Rng) -> Option<&Entry> {
-        let mut left = self.len(db);
-        for _ in 0..100 {
-            if left == 0 {
-                return None;
-            }
-            let mut at = below(rng, left);
-            let found = self.databases(db).find_map(|database| {
-                let len = database.keys.len();
-                if at < len {
-                    return database.keys.get_at(at);
-                }
-                at -= len;
-                None
-            })?;
-            if self.is_live(db, found) {
-                return Some(found);
-            }
-            left = self.len(db);
-        }
-        self.entries(db).next()
-    }
-
-    // ---- changing ----
-
     /// Gives the key a new value, whatever it held before.
     pub fn insert(&mut self, db: u16, key: &[u8], value: Value, deadline: Deadline) {
         if let Value::Hash(hash) = &value
@@ -588,67 +379,6 @@ impl<'k> Txn<'k> {
         has_deadline && self.set_deadline(db, key, None)
     }
 
-    /// Removes every key of the database. Needs every shard. Returns how many there were.
-    pub fn flush(&mut self, db: u16) -> usize {
-        let mut removed = 0;
-        let mut garbage = Vec::new();
-        for shard in 0..self.keyspace.shard_count() {
-            let data = self.held.shard_mut(shard);
-            if data.database(db).is_none_or(|database| database.keys.is_empty()) {
-                continue;
-            }
-            let watched = watched_in(data, db);
-            let database = data.take_database(db);
-            removed += database.keys.len();
-            for key in watched.into_iter().filter(|key| database.keys.get(key).is_some()) {
-                self.news().touched.push(((db, key), Audience::Everybody));
-            }
-            match &mut *self.journal {
-                Some(journal) => {
-                    let target = journal.target(db, b"");
-                    journal.push(target, Undo::Flushed { shard, database: Box::new(database) });
-                    journal.clear_covers();
-                }
-                None => garbage.push((database, 0)),
-            }
-        }
-        if !garbage.is_empty() {
-            garbage.iter_mut().for_each(|(database, bytes)| *bytes = database.estimated_bytes());
-            self.keyspace.reaper().drop_all_later(garbage);
-        }
-        self.changes += removed as u64;
-        removed
-    }
-
-    /// Exchanges two databases. Needs every shard.
-    pub fn swap(&mut self, a: u16, b: u16) {
-        let mut touched = Vec::new();
-        for shard in 0..self.keyspace.shard_count() {
-            for (db, other) in [(a, b), (b, a)] {
-                for key in watched_in(self.held.shard(shard), db) {
-                    let is_there = self.stored(db, &key).is_some();
-                    if !is_there {
-                        // What is past its deadline is no change where there was nothing.
-                        self.expire_if_due(other, &key);
-                    }
-                    if is_there || self.stored(other, &key).is_some() {
-                        touched.push((db, key));
-                    }
-                }
-            }
-            self.held.shard_mut(shard).swap_databases(a, b);
-        }
-        if !touched.is_empty() {
-            self.news().touched.extend(touched.into_iter().map(|at| (at, Audience::Everybody)));
-        }
-        if let Some(journal) = &mut *self.journal {
-            let target = journal.target(a, b"");
-            journal.push(target, Undo::Swapped { with: b });
-            journal.clear_covers();
-        }
-        self.changes += 1;
-    }
-
     /// Removes the key if its deadline has passed, unless such keys are kept. Returns whether it has.
     pub fn expire_if_due(&mut self, db: u16, key: &[u8]) -> bool {
         if self.keyspace.keeps_expired() {
@@ -732,13 +462,4 @@ impl<'k> Txn<'k> {
         (self.changes, self.author) = (changes, author);
         self.news().expired.push((place.db(), key));
     }
-}
-
-/// A number in `0..limit`, each equally likely to within 2^-32.
-pub(crate) fn below(rng: &mut impl Rng, limit: usize) -> usize {
-    ((u128::from(rng.next_u64()) * limit as u128) >> 64) as usize
-}
-
-fn watched_in(data: &crate::shard::ShardData, db: u16) -> Vec<Box<[u8]>> {
-    data.interests.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()
 }
