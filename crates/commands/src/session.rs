@@ -3,15 +3,20 @@
 //! [`Session::dispatch`] runs a request at once if it can. Where it can't (a shard is taken, the command waits for
 //! data, a script has used up its slice) it returns [`Flow::Wait`], and [`Session::finish`] does the rest.
 
+mod owned_args;
+mod suspended;
+
 use std::sync::Arc;
 
 use perigee_keyspace::{DbKey, Footprint, Txn, WatchFlag};
 use perigee_resp::{Encoder, Protocol};
 use rand::Rng;
-use smallvec::SmallVec;
 
+pub use self::owned_args::OwnedArgs;
+pub use self::suspended::{Flow, Suspended};
+use self::suspended::{State, SuspendedScript, wait, wait_for_locks};
 use crate::acl::Identity;
-use crate::blocking::{self, Blocked, Waiter};
+use crate::blocking::{self, Waiter};
 use crate::call::Suspend;
 use crate::clients::{Client, Interest, Mark};
 use crate::effects::Effects;
@@ -22,79 +27,11 @@ use crate::maxmemory::Policy;
 use crate::multi::{Exec, Multi};
 use crate::preview::Preview;
 use crate::pubsub::Subscriptions;
-use crate::scripts::{DebugMode, RunTimes, ScriptFlow, ScriptRun, SharedScript};
+use crate::scripts::{DebugMode, RunTimes};
 use crate::spec::Scope;
 use crate::table::Entry;
 use crate::tracking::Tracked;
 use crate::{command_log, commit, stats};
-
-/// A request that outlives the buffer that it came in.
-#[derive(Clone, Debug, Default)]
-pub struct OwnedArgs {
-    bytes: Vec<u8>,
-    ends: SmallVec<[usize; 8]>,
-}
-
-impl OwnedArgs {
-    /// Copies a request.
-    pub fn new(args: &[&[u8]]) -> Self {
-        let mut owned = OwnedArgs {
-            bytes: Vec::with_capacity(args.iter().map(|arg| arg.len()).sum()),
-            ..Self::default()
-        };
-        for arg in args {
-            owned.bytes.extend_from_slice(arg);
-            owned.ends.push(owned.bytes.len());
-        }
-        owned
-    }
-
-    /// Bytes that it occupies.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.capacity()
-    }
-
-    /// The request.
-    pub fn slices(&self) -> SmallVec<[&[u8]; 8]> {
-        let mut start = 0;
-        self.ends.iter().map(|&end| &self.bytes[std::mem::replace(&mut start, end)..end]).collect()
-    }
-}
-
-/// What becomes of the connection after a request.
-#[must_use]
-pub enum Flow<'e> {
-    /// The reply is complete.
-    Done,
-    /// The request needs [`Session::finish`].
-    Wait(Box<Suspended<'e>>),
-}
-
-/// A request that is under way.
-pub struct Suspended<'e>(State<'e>);
-
-// It lives in the box of `Suspended`.
-#[allow(clippy::large_enum_variant)]
-enum State<'e> {
-    /// It waits for the end of CLIENT PAUSE.
-    Paused(OwnedArgs),
-    /// It waits for its locks.
-    Locks { entry: Entry, args: OwnedArgs, footprint: Footprint },
-    /// It waits for keys to change.
-    Blocked(Blocked),
-    /// Its script has used up its slice; the transaction stays open. `exec` goes on after it.
-    Script(SuspendedScript<'e>),
-}
-
-struct SuspendedScript<'e> {
-    transaction: Transaction<'e>,
-    entry: Entry,
-    run: Box<dyn ScriptRun>,
-    exec: Option<Exec>,
-    args: OwnedArgs,
-    /// What is to be counted at its end.
-    ran: Option<SharedScript>,
-}
 
 /// An open transaction and what it will tell.
 pub(crate) struct Transaction<'e> {
@@ -379,51 +316,6 @@ impl Session {
         }
     }
 
-    /// Leaves a request that can't be finished now in a state from which it goes on.
-    #[inline(never)]
-    fn suspend<'e>(
-        &mut self,
-        env: Env<'e>,
-        begun: &mut Option<Transaction<'e>>,
-        suspend: Suspend,
-        entry: Entry,
-        args: &[&[u8]],
-    ) -> Flow<'e> {
-        let Some(transaction) = begun else { unreachable!("begun by the caller") };
-        match suspend {
-            Suspend::Block(block, again) => {
-                let request = again.request.unwrap_or_else(|| OwnedArgs::new(args));
-                let mut blocked = Blocked::start(env, self, &mut transaction.txn, entry, request, block);
-                blocked.look_again_at(again.at_ms);
-                self.waiting.clone_from(&blocked.keys);
-                commit::commit(env, transaction);
-                *begun = None;
-                blocked.spent_ns = env.worker.lap_ns();
-                wait(State::Blocked(blocked))
-            }
-            Suspend::Script(run) => {
-                self.times.end_slice(env);
-                let args = OwnedArgs::new(args);
-                let Some(transaction) = begun.take() else { unreachable!("begun by the caller") };
-                wait(State::Script(SuspendedScript {
-                    transaction,
-                    entry,
-                    run,
-                    exec: None,
-                    args,
-                    ran: env.worker.ran.take(),
-                }))
-            }
-            Suspend::Widen => {
-                transaction.rollback();
-                commit::commit(env, transaction);
-                *begun = None;
-                self.restart(env);
-                wait_for_locks(entry, args, Footprint::All)
-            }
-        }
-    }
-
     /// Runs a request whose locks others held when it came.
     #[inline(never)]
     fn run_late<'e>(
@@ -502,160 +394,6 @@ impl Session {
         Flow::Done
     }
 
-    /// Does the rest of a request that had to wait; returns it if it [asks](Suspended::asks) for something. Dropping the
-    /// future while the request is [blocked](Suspended::is_blocked) gives it up; [`Session::close`] must follow.
-    #[must_use]
-    pub async fn finish<'e>(
-        &mut self,
-        env: Env<'e>,
-        suspended: Box<Suspended<'e>>,
-        out: &mut Encoder,
-    ) -> Option<Box<Suspended<'e>>> {
-        let start = out.len();
-        let mut state = suspended.0;
-        loop {
-            let env = env.renewed();
-            let flow = match state {
-                State::Paused(args) => {
-                    let blocked = env.engine.clients.count_blocked();
-                    self.client.mark(Mark::Blocked, true);
-                    env.engine.pause.wait(env).await;
-                    self.client.mark(Mark::Blocked, false);
-                    drop(blocked);
-                    let (env, slices) = (env.renewed(), args.slices());
-                    let named = env.engine.commands.find(slices[0]);
-                    match gate::admit(env, self, named, &slices, out) {
-                        Passage::Answered | Passage::Hostile => Flow::Done,
-                        Passage::Run(entry) => self.start_anywhere(env, entry, &slices, out),
-                        Passage::Paused => wait(State::Paused(args.clone())),
-                    }
-                }
-                State::Locks { entry, args, footprint } => {
-                    let args_slices = args.slices();
-                    let from_ns = env.worker.last_tick_ns.get();
-                    let locks = gate::wait_for_locks(env, self, entry, &footprint).await;
-                    let env = env.renewed();
-                    self.times.waited_ns += env.worker.last_tick_ns.get().saturating_sub(from_ns);
-                    match locks {
-                        Ok(txn) => self.run_late(env, txn, entry, &args_slices, out),
-                        Err(error) => {
-                            crate::multi::refused(self, Some(entry), error).reply_to(out);
-                            self.forget_caching(Some(entry));
-                            Flow::Done
-                        }
-                    }
-                }
-                State::Blocked(blocked) => {
-                    self.client.mark(Mark::Blocked, true);
-                    blocked.wait(env, self, out).await;
-                    self.client.mark(Mark::Blocked, false);
-                    self.waiting.clear();
-                    self.end_tracked(env.renewed(), None, out);
-                    Flow::Done
-                }
-                State::Script(script) if script.run.asks() => {
-                    return Some(Box::new(Suspended(State::Script(script))));
-                }
-                State::Script(script) => {
-                    env.worker.timer.yield_now().await;
-                    self.resume_script(env.renewed(), script, None, out)
-                }
-            };
-            match flow {
-                Flow::Done => break,
-                Flow::Wait(next) => state = next.0,
-            }
-        }
-        self.times = RunTimes::default();
-        if self.reply_mode != ReplyMode::On {
-            self.withhold(start, out);
-        }
-        None
-    }
-
-    /// Hands the client's words to a request that asks for them. No words: it was woken for another reason.
-    pub fn tell<'e>(
-        &mut self,
-        env: Env<'e>,
-        suspended: Box<Suspended<'e>>,
-        words: &[&[u8]],
-        out: &mut Encoder,
-    ) -> Flow<'e> {
-        match suspended.0 {
-            State::Script(script) => self.resume_script(env, script, Some(words), out),
-            state => wait(state),
-        }
-    }
-
-    /// Gives up a request that asks for what its client will never say: what it has done is undone.
-    pub fn abandon(&mut self, suspended: Box<Suspended<'_>>) {
-        if let State::Script(mut script) = suspended.0 {
-            script.transaction.rollback();
-        }
-    }
-
-    fn resume_script<'e>(
-        &mut self,
-        env: Env<'e>,
-        script: SuspendedScript<'e>,
-        words: Option<&[&[u8]]>,
-        out: &mut Encoder,
-    ) -> Flow<'e> {
-        let SuspendedScript { mut transaction, entry, mut run, exec, args, ran } = script;
-        env.worker.ran.set(ran);
-        let answered = out.len();
-        let Transaction { txn, effects } = &mut transaction;
-        let flow = match words {
-            Some(words) => run.tell(env, txn, effects, words, out),
-            None => run.resume(env, txn, effects, out),
-        };
-        match flow {
-            ScriptFlow::Yielded => {
-                self.times.end_slice(env);
-                let ran = env.worker.ran.take();
-                wait(State::Script(SuspendedScript { transaction, entry, run, exec, args, ran }))
-            }
-            ScriptFlow::Widen => {
-                debug_assert!(exec.is_none(), "scripts in MULTI hold every shard");
-                transaction.rollback();
-                drop(run);
-                commit::commit(env, &mut transaction);
-                drop(transaction);
-                self.restart(env);
-                wait(State::Locks { entry, args, footprint: Footprint::All })
-            }
-            ScriptFlow::Done => {
-                drop(run);
-                match exec {
-                    Some(exec) => self.run_exec(env, transaction, entry, exec, out),
-                    None => {
-                        commit::commit(env, &mut transaction);
-                        drop(transaction);
-                        command_log::note(
-                            env,
-                            self,
-                            entry,
-                            &args.slices(),
-                            out.len().saturating_sub(answered),
-                        );
-                        stats::record(env, self, entry, &args.slices());
-                        self.end_tracked(env, Some(entry), out);
-                        Flow::Done
-                    }
-                }
-            }
-        }
-    }
-
-    /// The script that was under way is to begin again.
-    #[cold]
-    fn restart(&mut self, env: Env<'_>) {
-        if let Some(script) = env.worker.ran.take() {
-            script.figures.count_restart();
-        }
-        self.times.restart();
-    }
-
     #[cold]
     fn withhold(&mut self, start: usize, out: &mut Encoder) {
         match self.reply_mode {
@@ -717,42 +455,6 @@ impl Session {
         self.watch_flag = Arc::default();
         self.show_watched();
     }
-}
-
-impl Suspended<'_> {
-    /// Whether the request waits for data or for the end of CLIENT PAUSE, so that it may be given up when its client
-    /// leaves. A script or a request that waits for a lock is finished all the same.
-    pub fn is_blocked(&self) -> bool {
-        matches!(self.0, State::Blocked(_) | State::Paused(_))
-    }
-
-    /// Whether the request is a script that has used up its slice.
-    pub fn is_script(&self) -> bool {
-        matches!(self.0, State::Script { .. })
-    }
-
-    /// Whether somebody wants its script stopped.
-    pub fn is_killed(&self) -> bool {
-        matches!(&self.0, State::Script(script) if script.run.is_killed())
-    }
-
-    /// Whether it stands still until the client says something, for which there is [`Session::tell`]: a script that is
-    /// being debugged. If the client leaves, [`Session::abandon`] it.
-    pub fn asks(&self) -> bool {
-        matches!(&self.0, State::Script(script) if script.run.asks())
-    }
-}
-
-#[inline(never)]
-fn wait_for_locks<'e>(entry: Entry, args: &[&[u8]], footprint: Footprint) -> Flow<'e> {
-    wait(State::Locks { entry, args: OwnedArgs::new(args), footprint })
-}
-
-fn wait<'e>(state: State<'e>) -> Flow<'e> {
-    Flow::Wait(Box::new(Suspended(state)))
-}
-
-impl Session {
     /// Leaves every channel and pattern, without a word.
     pub(crate) fn unsubscribe_all(&mut self, env: Env<'_>) {
         let Session { subscriptions, client, .. } = self;
