@@ -13,6 +13,7 @@ mod remove;
 mod scan;
 mod score;
 
+pub(crate) use self::add::{Only, Options as AddOptions, add};
 use crate::spec::{Categories, Command, Flags, Handler, Keys, command};
 
 pub(crate) static COMMANDS: &[Command] = &[

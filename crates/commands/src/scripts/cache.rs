@@ -37,12 +37,17 @@ pub struct Script {
 impl Script {
     /// What runs when a library's function is called: its text is the library's.
     pub fn function(id: u64, name: &str, flags: ScriptFlags) -> Self {
+        let header = Header { flags, name: Some(name.into()), body_at: 0 };
+        Script { is_function: true, ..Script::new(id, [b'0'; 40], Box::default(), header) }
+    }
+
+    fn new(id: u64, sha1: [u8; 40], source: Box<[u8]>, header: Header) -> Self {
         Script {
             id,
-            sha1: [b'0'; 40],
-            source: Box::default(),
-            header: Header { flags, name: Some(name.into()), body_at: 0 },
-            is_function: true,
+            sha1,
+            source,
+            header,
+            is_function: false,
             wide: AtomicBool::new(false),
             loaded: AtomicBool::new(false),
             evicted: AtomicBool::new(false),
@@ -149,19 +154,8 @@ impl Scripts {
     /// # Errors
     /// If its first line is malformed.
     pub fn create(&self, source: &[u8]) -> Result<Arc<Script>, Error> {
-        Ok(Arc::new(Script {
-            id: self.next_id(),
-            sha1: sha1_hex(source),
-            source: source.into(),
-            header: Header::parse(source)?,
-            is_function: false,
-            wide: AtomicBool::new(false),
-            loaded: AtomicBool::new(false),
-            evicted: AtomicBool::new(false),
-            last_use: AtomicU64::new(0),
-            figures: AllFigures::default(),
-            profile: Profile::default(),
-        }))
+        let header = Header::parse(source)?;
+        Ok(Arc::new(Script::new(self.next_id(), sha1_hex(source), source.into(), header)))
     }
 
     /// A number that no other script or function has.

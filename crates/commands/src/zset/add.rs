@@ -37,14 +37,27 @@ fn zadd(call: &mut Call<'_, '_>) -> Result<(), Error> {
     }
     let scores: SmallVec<[f64; 8]> =
         pairs.chunks_exact(2).map(|pair| score(pair[0])).collect::<Result<_, _>>()?;
+    add(call, options, pairs.chunks_exact(2).map(|pair| pair[1]).zip(scores))
+}
+
+/// Gives members of the key that is the first argument their scores, as far as the options permit. Answers how many are
+/// new, with those that have changed if the options say so.
+///
+/// # Errors
+/// The key holds another type.
+#[inline]
+pub(crate) fn add<'a>(
+    call: &mut Call<'_, '_>,
+    options: Options,
+    scored: impl Iterator<Item = (&'a [u8], f64)>,
+) -> Result<(), Error> {
     let key = call.args[1];
     let Some(mut zset) = target(call.txn, call.db, key, options)? else {
         call.reply.int(0);
         return Ok(());
     };
     let (mut added, mut updated) = (0, 0);
-    for (pair, &score) in pairs.chunks_exact(2).zip(&scores) {
-        let member = pair[1];
+    for (member, score) in scored {
         if options.is_conditional() && !options.permits(zset.score(member), score) {
             continue;
         }
@@ -121,23 +134,27 @@ fn target<'t, 'e>(
     }
 }
 
+/// Which members are given a score.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Only {
+pub(crate) enum Only {
     #[default]
     Any,
     New,
     Present,
 }
 
+/// On what conditions members are given a score, and what is answered.
 #[derive(Clone, Copy, Default)]
-struct Options {
-    only: Only,
+pub(crate) struct Options {
+    pub(crate) only: Only,
     /// Present members change only to a greater score.
-    greater: bool,
+    pub(crate) greater: bool,
     /// Present members change only to a lower score.
-    less: bool,
-    count_changed: bool,
-    increment: bool,
+    pub(crate) less: bool,
+    /// The answer counts members that have changed, too.
+    pub(crate) count_changed: bool,
+    /// The score is added to that which is there.
+    pub(crate) increment: bool,
 }
 
 impl Options {
