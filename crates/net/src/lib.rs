@@ -2,9 +2,8 @@
 //!
 //! [`Server::run`] starts one thread for each worker; a connection lives on one worker at a time, and its commands run
 //! there. The crate is thin: what a request does is the business of `perigee-commands`.
-#![deny(unsafe_code)]
-// The crate that owns the clock.
-#![allow(clippy::disallowed_methods)]
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "the crate that owns the clock")]
 
 mod bulk;
 mod clock;

@@ -17,6 +17,9 @@ use crate::value::{Aggregate, Builder, Value};
 /// Reads the reply at the beginning of `input`: the value and its length in bytes, or `None` if it goes on after the end.
 ///
 /// For a reply that arrives in pieces use a [`Decoder`], which does not start over.
+///
+/// # Errors
+/// The bytes are no reply.
 pub fn decode(input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
     Decoder::new().decode(input)
 }
@@ -59,6 +62,9 @@ impl Decoder {
     ///
     /// `input` begins with the reply's first byte: after `None` the same bytes again with more behind them, after a value
     /// what follows its bytes.
+    ///
+    /// # Errors
+    /// The bytes are no reply; what follows cannot be read either.
     pub fn decode(&mut self, input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
         loop {
             let (rest, token) = match token(&input[self.at..]) {

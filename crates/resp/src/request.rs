@@ -130,6 +130,9 @@ impl RequestParser {
     ///
     /// `buf` begins with the request's first byte: after [`Parsed::Incomplete`] the same bytes again with more behind
     /// them, after [`Parsed::Request`] what follows the consumed bytes.
+    ///
+    /// # Errors
+    /// The bytes are no request, or one beyond the limits; the connection is to be closed.
     pub fn parse(&mut self, buf: &[u8], limits: &Limits) -> Result<Parsed, ProtocolError> {
         if let Stage::Complete { .. } = self.stage {
             self.reset();

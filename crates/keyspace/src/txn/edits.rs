@@ -1,4 +1,4 @@
-//! Values to be changed in place, by type.
+//! Values to be changed in place, by type: [`WrongType`] is the answer where the key holds another.
 
 use super::{Txn, WrongType};
 use crate::edit::Edit;

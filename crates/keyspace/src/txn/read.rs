@@ -1,4 +1,4 @@
-//! Reading a key, by its name.
+//! Reading a key, by its name. Where a type is asked for, [`WrongType`] is the answer if the key holds another.
 
 use super::{Txn, WrongType};
 use crate::Entry;
