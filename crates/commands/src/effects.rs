@@ -25,7 +25,7 @@ struct Message {
 /// Classes of keyspace events: the letters of `notify-keyspace-events`.
 #[derive(Clone, Copy)]
 #[repr(u32)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names of the classes")]
 pub enum Event {
     Keyspace = 1,
     Keyevent = 2,

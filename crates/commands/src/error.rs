@@ -7,7 +7,7 @@ use perigee_resp::Reply;
 
 /// A refusal. Handlers return it; the gate answers with [`Error::text`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the texts are below")]
 pub enum Error {
     WrongType,
     Syntax,

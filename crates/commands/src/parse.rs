@@ -42,7 +42,7 @@ impl<'a> Options<'a> {
     }
 
     /// The next option's word.
-    #[allow(clippy::should_implement_trait)]
+    #[allow(clippy::should_implement_trait, reason = "a cursor: values are taken from it between two words")]
     pub fn next(&mut self) -> Option<Word<'a>> {
         let word = *self.args.get(self.at)?;
         self.at += 1;

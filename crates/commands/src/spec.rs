@@ -438,7 +438,7 @@ impl Categories {
 
 /// Where a command is documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names of the groups")]
 pub enum Group {
     Generic,
     String,

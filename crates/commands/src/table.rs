@@ -71,7 +71,7 @@ impl CommandTable {
     }
 
     /// How many commands and subcommands there are.
-    #[allow(clippy::len_without_is_empty)]
+    #[allow(clippy::len_without_is_empty, reason = "there are always commands")]
     pub fn len(&self) -> usize {
         self.listed.len()
     }

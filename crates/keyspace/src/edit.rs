@@ -149,7 +149,7 @@ pub struct Edit<'t, 'k, T: Kind> {
     kind: PhantomData<T>,
 }
 
-#[allow(private_bounds)]
+#[allow(private_bounds, reason = "how a change is undone is nobody else's business")]
 impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
     // Inlined, so that an edit is made where it stays: see `Txn::replace_at`.
     #[inline(always)]

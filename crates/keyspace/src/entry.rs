@@ -7,7 +7,7 @@
 //!
 //! Sizes are rounded to those in which allocators serve requests, so that a value is overwritten in place by one of
 //! about its size.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "a key and its value in one allocation")]
 
 mod part;
 #[cfg(test)]

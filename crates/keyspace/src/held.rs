@@ -2,7 +2,7 @@
 //!
 //! A shard's data is reachable only through a [`Held`] that holds the shard's lock: shared through `&Held`, exclusive
 //! through `&mut Held`. Locks are waited for in ascending order; out of order they are only tried. So nobody deadlocks.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "shards behind their locks")]
 
 use std::cell::UnsafeCell;
 

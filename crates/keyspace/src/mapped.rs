@@ -6,7 +6,7 @@
 //! grows over a gap of any size without touching it. Where the system has no such thing, there are no mappings.
 //!
 //! The allocator knows nothing of them: [`bytes()`] and [`thread_bytes`] tell what it cannot.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "pages from the system")]
 
 use std::cell::Cell;
 use std::fmt;

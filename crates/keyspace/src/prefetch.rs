@@ -1,5 +1,5 @@
 //! Hints to the processor. Unsafe.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "instructions of the processor")]
 
 /// A cache line of all processors that have the hint.
 const LINE: usize = 64;

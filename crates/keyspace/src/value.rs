@@ -4,7 +4,7 @@ use crate::types::{Hash, List, Set, Str, StrRef, Stream, ZSet};
 
 /// A value of any type, by itself.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names of the types")]
 pub enum Value {
     Str(Str),
     List(Box<List>),
@@ -48,7 +48,7 @@ pub(crate) enum ValueMut<'a> {
 
 /// A key's value, to be read where it lies.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names of the types")]
 pub enum ValueRef<'a> {
     Str(StrRef<'a>),
     List(&'a List),

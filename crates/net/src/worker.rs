@@ -52,7 +52,7 @@ pub(crate) fn run(server: Server, ready: impl FnOnce()) -> io::Result<()> {
     result
 }
 
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments, reason = "all that a thread begins with")]
 fn work(
     engine: &Arc<Engine>,
     id: usize,

@@ -1,5 +1,5 @@
 //! Runs a script file in the sandbox and prints the CPU time it took, to set beside the same text under EVAL.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a program of its own")]
 
 use mlua::ffi;
 

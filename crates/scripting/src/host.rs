@@ -386,7 +386,7 @@ impl Run {
     }
 
     /// Ends the run with an error of the script's.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "the error, and what every end of a run needs")]
     fn fail_at(
         &mut self,
         position: Option<String>,

@@ -6,13 +6,13 @@
 mod debugger;
 mod host;
 mod libraries;
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the Lua stack")]
 pub mod library;
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the Lua stack")]
 mod lua;
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the Lua stack")]
 pub mod sandbox;
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the Lua stack")]
 mod stack;
 mod watchdog;
 

@@ -4,9 +4,8 @@
 //! twice at the same count has had its slice. So a short script costs two stores and never meets the hook. The
 //! interruption is a signal to the worker's thread (SIGURG, which nobody else uses and which is ignored by default), so
 //! that the hook is set on the thread that the VM runs on.
-#![allow(unsafe_code)]
-// A thread of its own, which may sleep.
-#![allow(clippy::disallowed_methods)]
+#![allow(unsafe_code, reason = "signals to a thread, and their handler")]
+#![allow(clippy::disallowed_methods, reason = "a thread of its own, which may sleep")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

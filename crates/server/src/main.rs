@@ -1,7 +1,10 @@
 //! The perigee binary: read the configuration, listen, serve until told to stop.
 #![forbid(unsafe_code)]
-// The process owns the clock and its standard output.
-#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the process owns the clock and its standard output"
+)]
 
 mod allocator;
 mod arguments;

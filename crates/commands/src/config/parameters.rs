@@ -53,7 +53,7 @@ macro_rules! parameters {
         /// A parameter that the program reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(usize)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "the names of the parameters")]
         pub enum Param { $($variant,)* $($known,)* }
 
         /// Every parameter: first those of [`Param`], in its order.

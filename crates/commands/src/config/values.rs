@@ -5,7 +5,7 @@ use crate::effects::{ALL_EVENTS, EVENT_LETTERS, Event};
 
 /// What values a parameter takes.
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "bounds explain themselves")]
 pub enum Kind {
     /// `yes` or `no`.
     Bool,

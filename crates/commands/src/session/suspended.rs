@@ -26,8 +26,7 @@ pub enum Flow<'e> {
 /// A request that is under way.
 pub struct Suspended<'e>(State<'e>);
 
-// It lives in the box of `Suspended`.
-#[allow(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant, reason = "it lives in the box of `Suspended`")]
 pub(super) enum State<'e> {
     /// It waits for the end of CLIENT PAUSE.
     Paused(OwnedArgs),

@@ -1,5 +1,5 @@
-//! The fence: everything that touches a `lua_State` for the host. Unsafe code lives here, in `stack`, `sandbox` and
-//! `library`, and nowhere else in the crate.
+//! The fence: everything that touches a `lua_State` for the host. Unsafe code lives here, in `stack`, `sandbox`,
+//! `library` and `watchdog`, and nowhere else in the crate.
 //!
 //! Two rules hold throughout. No value with a destructor is alive in a frame that a Lua error can unwind: the bridge
 //! keeps its buffers in the VM's [`Slot`], and hands replies to Lua with the memory limit lifted, so that nothing below

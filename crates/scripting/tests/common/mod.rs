@@ -1,5 +1,5 @@
 //! A VM with the sandbox open, and nothing of the host.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use mlua::ffi;
 use perigee_scripting::library::RunState;

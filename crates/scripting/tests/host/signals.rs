@@ -1,5 +1,5 @@
 //! Signals at any moment, far more often than the watchdog sends them. Unsafe, since it sends them.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "it sends signals to a thread")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! The binary from outside: a real process, real sockets, the `redis` crate as client.
 //!
 //! Also here, so that it is linked once: the transcripts, which need no socket, and the edges between the crates.
-#![allow(clippy::disallowed_methods)] // Tests of a real process wait in real time.
+#![allow(clippy::disallowed_methods, reason = "tests of a real process wait in real time")]
 
 mod access;
 mod blocking;
