@@ -1,27 +1,29 @@
-//! One worker's VM: compiled scripts, coroutines, slices.
+//! One worker's VM: its coroutines and their slices.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::ptr::null_mut;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use mlua::ffi::{self, lua_Debug, lua_State};
-use perigee_commands::scripts::{Script, ScriptContext};
+use mlua::ffi::{self, lua_State};
+use perigee_commands::scripts::ScriptContext;
 use perigee_resp::{Protocol, Reply};
 
 use super::api::Audience;
 use super::arguments::Arguments;
+use super::compiled::Compiled;
 use super::debug::rest;
 use super::heap::{self, Heap};
 use super::libraries::{self, Entries};
 use super::operation::{Failure, Pending, Progress};
+use super::places::{error_text, is_counted};
 use super::preempt::{self, Limit, Stop};
-use super::results::{COUNTED, OnError};
-use super::{CURRENT, Slot, api, is_chunk, results};
+use super::results::OnError;
+use super::{CURRENT, Slot, api, results};
 use crate::library::RunState;
-use crate::sandbox::{self, ArgumentUse, Sandbox};
+use crate::sandbox::{self, Sandbox};
 use crate::stack::Raise;
 use crate::watchdog::Watchdog;
 
@@ -32,7 +34,7 @@ pub(crate) struct Machine {
     pub(super) sandbox: Sandbox,
     pub(super) libraries: Entries,
     /// Compiled scripts by their id.
-    functions: HashMap<u64, Compiled, RandomState>,
+    pub(super) functions: HashMap<u64, Compiled, RandomState>,
     idle: Vec<Thread>,
     watchdog: Watchdog,
     pub(super) arguments: Arguments,
@@ -44,48 +46,6 @@ pub(crate) struct Machine {
     cycles: u32,
 }
 
-/// A compiled script: a reference into the registry, and how often it was run.
-struct Compiled {
-    reference: c_int,
-    uses: ArgumentUse,
-    runs: u32,
-    script: Arc<Script>,
-}
-
-impl Compiled {
-    /// Spends more on a script that is run again.
-    ///
-    /// # Safety
-    /// No slice runs, and the limit is lifted.
-    unsafe fn improve(&mut self, state: *mut lua_State, sandbox: Sandbox) {
-        // SAFETY: the caller's; what is pushed is taken away.
-        unsafe {
-            if self.runs == RUNS_BEFORE_OPTIMIZING {
-                let (uses, pushed) = sandbox.load_optimized(state, self.script.body(), NAME);
-                self.uses = uses;
-                if pushed {
-                    ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, self.reference);
-                    self.reference = ffi::luaL_ref(state, ffi::LUA_REGISTRYINDEX);
-                }
-            } else if self.runs == RUNS_BEFORE_RECOMPILING {
-                ffi::lua_rawgeti_(state, ffi::LUA_REGISTRYINDEX, self.reference);
-                luaJIT_setmode(state, -1, ALL_FUNCTIONS | FLUSH);
-                ffi::lua_settop(state, -2);
-            }
-        }
-    }
-}
-
-/// What the chunk of a script is called.
-const NAME: &CStr = c"@user_script";
-
-/// A text that is run once is left as it is: to read it costs more than it gives.
-const RUNS_BEFORE_OPTIMIZING: u32 = 2;
-
-/// Machine code for the first closures of a function is made for each of them alone; from the third on LuaJIT makes it for
-/// all. A script makes its closures anew in every run, so what was compiled before is dropped once.
-const RUNS_BEFORE_RECOMPILING: u32 = RUNS_BEFORE_OPTIMIZING + 5;
-
 /// A coroutine, kept alive by a reference.
 pub(crate) struct Thread {
     pub(super) state: *mut lua_State,
@@ -93,7 +53,7 @@ pub(crate) struct Thread {
     /// How many values above its function it begins with.
     arguments: Cell<c_int>,
     /// What it runs is a script and not a function.
-    chunk: Cell<bool>,
+    pub(super) chunk: Cell<bool>,
     /// What the limit of its memory includes besides its own.
     charged_bytes: Cell<usize>,
 }
@@ -131,14 +91,9 @@ unsafe extern "C" {
 
 /// For `luaJIT_setmode`: the function at the index, and all that are defined in it.
 pub(super) const ALL_FUNCTIONS: c_int = 3;
-/// For `luaJIT_setmode`: drop machine code.
-const FLUSH: c_int = 0x200;
 
 /// Found out once by the first VM of the process.
 static HOOKS_IN_COMPILED_CODE: OnceLock<bool> = OnceLock::new();
-
-/// Levels that a traceback shows.
-const TRACEBACK: c_int = 20;
 
 /// More than this, and twice what was left by the last time, is worth to be collected.
 const UNTIDY_BYTES: usize = 4 * 1024 * 1024;
@@ -237,54 +192,6 @@ impl Machine {
     pub(super) fn slot(&mut self) -> &mut Slot {
         // SAFETY: made in `new`, freed in `drop`, and no slice is running while a method has `&mut self`.
         unsafe { &mut *self.slot }
-    }
-
-    /// Compiles a script, unless it was. Returns it, and what it does with its arguments.
-    ///
-    /// # Errors
-    /// The compiler's message.
-    pub(crate) fn compile(&mut self, script: &Arc<Script>) -> Result<(c_int, ArgumentUse), Vec<u8>> {
-        if let Some(compiled) = self.functions.get_mut(&script.id) {
-            compiled.runs = compiled.runs.saturating_add(1);
-            if compiled.runs <= RUNS_BEFORE_RECOMPILING {
-                // SAFETY: no slice runs; the limit is lifted.
-                unsafe { compiled.improve(self.state, self.sandbox) };
-            }
-            return Ok((compiled.reference, compiled.uses));
-        }
-        // SAFETY: no slice runs and the limit is lifted, so that nothing here raises.
-        unsafe {
-            if !self.sandbox.load_script(self.state, script.body(), NAME) {
-                let message = string_at(self.state, -1).to_vec();
-                ffi::lua_settop(self.state, -2);
-                return Err(message);
-            }
-            let reference = ffi::luaL_ref(self.state, ffi::LUA_REGISTRYINDEX);
-            let uses = ArgumentUse::Any;
-            self.functions.insert(script.id, Compiled { reference, uses, runs: 0, script: script.clone() });
-            Ok((reference, uses))
-        }
-    }
-
-    /// Forgets all compiled scripts.
-    pub(crate) fn forget(&mut self) {
-        for (_, Compiled { reference, .. }) in self.functions.drain() {
-            // SAFETY: made by luaL_ref.
-            unsafe { ffi::luaL_unref(self.state, ffi::LUA_REGISTRYINDEX, reference) };
-        }
-    }
-
-    /// Forgets compiled scripts that have left the cache.
-    pub(crate) fn sweep(&mut self) {
-        let state = self.state;
-        self.functions.retain(|_, compiled| {
-            let stays = !compiled.script.is_evicted();
-            if !stays {
-                // SAFETY: made by luaL_ref.
-                unsafe { ffi::luaL_unref(state, ffi::LUA_REGISTRYINDEX, compiled.reference) };
-            }
-            stays
-        });
     }
 
     /// A coroutine that is about to run a compiled script.
@@ -517,71 +424,6 @@ impl Machine {
         }
     }
 
-    /// The line at which the script stands.
-    pub(crate) fn line(&self, thread: &Thread) -> Option<u32> {
-        let position = self.position(thread, b"")?;
-        position.rsplit_once(':')?.1.parse().ok()
-    }
-
-    /// Where the coroutine stands, the innermost level first: `@user_script:3: in function f`.
-    pub(crate) fn traceback(&self, thread: &Thread) -> Vec<String> {
-        let mut lines = Vec::new();
-        // SAFETY: as in position.
-        unsafe {
-            let mut record: lua_Debug = std::mem::zeroed();
-            for level in 0..TRACEBACK {
-                if ffi::lua_getstack(thread.state, level, &mut record) == 0
-                    || ffi::lua_getinfo(thread.state, c"Snl".as_ptr(), &mut record) == 0
-                {
-                    break;
-                }
-                let source = CStr::from_ptr(record.source).to_string_lossy();
-                let place = if record.currentline > 0 {
-                    format!("{source}:{}", record.currentline)
-                } else {
-                    source.into_owned()
-                };
-                lines.push(if is_chunk(&record, thread.state, level, thread.chunk.get()) {
-                    format!("{place}: in main chunk")
-                } else if record.name.is_null() {
-                    format!("{place}: in function at line {}", record.linedefined)
-                } else {
-                    format!("{place}: in function {}", CStr::from_ptr(record.name).to_string_lossy())
-                });
-            }
-        }
-        lines
-    }
-
-    /// Where the coroutine stands: source and line, as `@user_script:3`. A function that was ended by an error of the VM
-    /// itself no longer knows its line; then the place at the head of the error's text counts.
-    pub(crate) fn position(&self, thread: &Thread, text: &[u8]) -> Option<String> {
-        // SAFETY: the coroutine is suspended or dead by an error, its frames intact; the record is ours.
-        unsafe {
-            let mut record: lua_Debug = std::mem::zeroed();
-            // The innermost level that is the script's own: C functions and the sandbox's have no place in it.
-            for level in 0..16 {
-                if ffi::lua_getstack(thread.state, level, &mut record) == 0
-                    || ffi::lua_getinfo(thread.state, c"Sl".as_ptr(), &mut record) == 0
-                {
-                    return None;
-                }
-                let source = CStr::from_ptr(record.source).to_string_lossy();
-                if source.starts_with("=[C]") {
-                    continue;
-                }
-                if record.currentline > 0 {
-                    return Some(format!("{source}:{}", record.currentline));
-                }
-                let place = CStr::from_ptr(record.short_src.as_ptr()).to_bytes();
-                if let Some(line) = leading_line(text, place) {
-                    return Some(format!("{source}:{line}"));
-                }
-            }
-            None
-        }
-    }
-
     /// The most that the VM has used in the last slice.
     pub(crate) fn peak_bytes(&mut self) -> usize {
         self.slot().heap.peak_bytes()
@@ -643,51 +485,6 @@ unsafe extern "C-unwind" fn open(state: *mut lua_State) -> c_int {
         opened.write(Some((sandbox, libraries)));
     }
     0
-}
-
-/// The line in `ERR place:line: message`.
-fn leading_line(text: &[u8], place: &[u8]) -> Option<u32> {
-    let rest = text.strip_prefix(b"ERR ")?.strip_prefix(place)?.strip_prefix(b":")?;
-    let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
-}
-
-/// Whether the error value on top says that it has been counted.
-unsafe fn is_counted(state: *mut lua_State) -> bool {
-    // SAFETY: the caller's; raw accesses only, with the limit lifted.
-    unsafe {
-        if ffi::lua_type(state, -1) != ffi::LUA_TTABLE {
-            return false;
-        }
-        ffi::lua_pushlstring_(state, COUNTED.as_ptr().cast(), COUNTED.len());
-        ffi::lua_rawget_(state, -2);
-        let counted = ffi::lua_type(state, -1) != ffi::LUA_TNIL;
-        ffi::lua_settop(state, -2);
-        counted
-    }
-}
-
-/// The text of the error value on top.
-unsafe fn error_text(state: *mut lua_State) -> Vec<u8> {
-    // SAFETY: the caller's; raw accesses only, with the limit lifted.
-    unsafe {
-        if ffi::lua_type(state, -1) == ffi::LUA_TTABLE {
-            ffi::lua_pushlstring_(state, c"err".as_ptr(), 3);
-            ffi::lua_rawget_(state, -2);
-            let known = ffi::lua_type(state, -1) == ffi::LUA_TSTRING;
-            let text = if known { string_at(state, -1).to_vec() } else { b"ERR unknown error".to_vec() };
-            ffi::lua_settop(state, -2);
-            return text;
-        }
-        let shown: &[u8] = match ffi::lua_type(state, -1) {
-            ffi::LUA_TSTRING | ffi::LUA_TNUMBER => string_at(state, -1),
-            ffi::LUA_TBOOLEAN if ffi::lua_toboolean(state, -1) != 0 => b"true",
-            ffi::LUA_TBOOLEAN => b"false",
-            ffi::LUA_TNIL => b"nil",
-            other => CStr::from_ptr(ffi::lua_typename(state, other)).to_bytes(),
-        };
-        [b"ERR ", shown].concat()
-    }
 }
 
 /// The string (or number) at an index, valid while it stays there.

@@ -9,6 +9,7 @@
 mod api;
 mod arguments;
 mod bridge;
+mod compiled;
 mod debug;
 mod heap;
 mod inspect;
@@ -16,6 +17,7 @@ mod large;
 mod libraries;
 mod machine;
 mod operation;
+mod places;
 mod preempt;
 mod profile;
 mod replies;
