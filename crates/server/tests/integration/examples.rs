@@ -1,6 +1,7 @@
-//! The examples in docs/scripting.md, as a shell with redis-cli would run them.
+//! The examples in docs/scripting.md and README.md, as a shell with redis-cli would run them.
 //!
-//! Understood are `redis-cli WORDS`, `redis-cli -x WORDS < FILE`, `redis-cli --eval FILE KEYS , ARGS` and `cat > FILE <<'LUA'`.
+//! Understood are `redis-cli WORDS`, `redis-cli -x WORDS < FILE`, `redis-cli --eval FILE KEYS , ARGS` and `cat > FILE <<'LUA'`. Passed over
+//! are those that run two clients at a time, or cargo.
 
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -12,14 +13,26 @@ use perigee_testkit::{Face, Node, Peer};
 
 #[test]
 fn every_example_in_the_documentation_of_scripts_is_true() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scripting.md");
-    let text = std::fs::read_to_string(page).unwrap();
+    let examples = check("docs/scripting.md");
+    assert!(examples > 30, "{examples} examples were found");
+}
+
+#[test]
+fn the_first_five_minutes_are_as_the_readme_says() {
+    let examples = check("README.md");
+    assert!(examples >= 9, "{examples} examples were found");
+}
+
+/// Runs a page's examples, and returns how many there are.
+fn check(page: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page);
+    let text = std::fs::read_to_string(path).unwrap();
     let node = Node::new(&[], |engine| LuaHost::boxed(engine, 0));
     let mut shell = Shell { node: &node, peer: node.peer(Face::Direct), files: HashMap::new() };
     let mut examples = 0;
     let mut lines = text.lines().enumerate().peekable();
     while let Some((_, line)) = lines.next() {
-        if line != "```console" {
+        if line != "```console" || lines.clone().take_while(|(_, line)| *line != "```").any(is_for_people) {
             continue;
         }
         while let Some((at, command)) = lines.next_if(|(_, line)| *line != "```") {
@@ -28,11 +41,15 @@ fn every_example_in_the_documentation_of_scripts_is_true() {
             let output = |(_, line): &(usize, &str)| !line.starts_with("$ ") && *line != "```";
             let expected: Vec<&str> =
                 std::iter::from_fn(|| lines.next_if(output)).map(|(_, line)| line).collect();
-            assert_eq!(shown, expected.join("\n"), "scripting.md line {}: {command}", at + 1);
+            assert_eq!(shown, expected.join("\n"), "{page} line {}: {command}", at + 1);
             examples += 1;
         }
     }
-    assert!(examples > 30, "{examples} examples were found");
+    examples
+}
+
+fn is_for_people((_, line): (usize, &str)) -> bool {
+    line.ends_with('&') || line.starts_with("$ cargo")
 }
 
 struct Shell<'n> {
@@ -81,18 +98,24 @@ impl Shell<'_> {
     }
 }
 
-/// A shell's words: single and double quotes, backslashes.
+/// A shell's words: single and double quotes, backslashes, `$'` with `\n`.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut rest = command.chars().peekable();
     while let Some(character) = rest.next() {
         match (character, quote) {
             (' ', None) => words.extend(word.take()),
+            ('$', None) if rest.next_if_eq(&'\'').is_some() => {
+                quote = Some('$');
+                word.get_or_insert_default();
+            }
+            ('\'', Some('$')) => quote = None,
+            ('\\', Some('$')) if rest.next_if_eq(&'n').is_some() => word.get_or_insert_default().push('\n'),
             ('\'' | '"', None) => {
                 quote = Some(character);
                 word.get_or_insert_default();
             }
-            (_, Some(open)) if character == open => quote = None,
+            (_, Some(open)) if character == open && open != '$' => quote = None,
             ('\\', Some('"')) => {
                 let escaped = rest.next_if(|next| "\"\\$`".contains(*next));
                 word.get_or_insert_default().push(escaped.unwrap_or('\\'));
