@@ -386,7 +386,7 @@ mod tests {
     fn who_was_sent_so_that_it_fights_with_nobody_stays_for_a_while() {
         let doors = (0..2).map(|_| tokio::sync::mpsc::unbounded_channel().0).collect();
         let crew = Crew::new(doors);
-        let (first, second) = (Berth::new(crew.clone(), 0), Berth::new(crew.clone(), 1));
+        let (first, second) = (Berth::new(crew.clone(), 0), Berth::new(crew, 1));
         let (mut peaceful, mut fighting) = (Standing::default(), Standing::default());
         for (standing, fought) in [(&mut peaceful, false), (&mut fighting, true)] {
             second.note_active(standing, fought);
