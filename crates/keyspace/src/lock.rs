@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn hands_over_to_a_waiter_that_was_passed_over() {
+    fn hands_over_to_a_waiter_that_was_awake_and_lost() {
         let lock = ShardLock::default();
         assert!(lock.try_lock());
         let mut waiting = lock.lock();
@@ -314,11 +314,28 @@ mod tests {
             Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())).is_ready()
         };
         assert!(!poll(&mut waiting));
-        lock.unlock();
-        assert!(lock.try_lock(), "a passer-by may take it once");
+        for _ in 0..3 {
+            lock.unlock();
+            assert!(lock.try_lock(), "while it sleeps, passers-by may take it");
+        }
         assert!(!poll(&mut waiting));
         lock.unlock();
-        assert!(!lock.try_lock(), "the second time it is handed over");
+        assert!(!lock.try_lock(), "now it is handed over");
         assert!(poll(&mut waiting));
+    }
+
+    #[test]
+    fn tells_what_was_lost_by_waiting() {
+        let lock = ShardLock::default();
+        let before = lost_to_contention_us();
+        assert!(lock.try_lock_spinning());
+        assert_eq!(lost_to_contention_us(), before);
+        assert!(!lock.try_lock_spinning());
+        assert_eq!(lost_to_contention_us(), before + SPIN_US);
+        let mut waiting = lock.lock();
+        for _ in 0..2 {
+            assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(lost_to_contention_us(), before + SPIN_US + QUEUE_US);
+        }
     }
 }
