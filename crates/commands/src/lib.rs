@@ -68,7 +68,7 @@ pub use error::Error;
 pub use gate::{CallOutcome, call_from_script, may_call, note_activity};
 pub use listening::Listening;
 pub use maxmemory::{evict_clients, evict_cycle, limit_client};
-pub use perigee_keyspace::{Footprint, Txn, offer};
+pub use perigee_keyspace::{Footprint, Txn, lost_to_contention_us, offer};
 pub use preview::Preview;
 pub use pubsub::Pubsub;
 pub use session::{Flow, OwnedArgs, Session, Suspended};

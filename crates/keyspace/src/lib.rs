@@ -34,6 +34,7 @@ pub use access::Lfu;
 pub use edit::{Audience, Collection, Edit, Kind};
 pub use entry::Entry;
 pub use held::Footprint;
+pub use lock::lost_to_contention_us;
 pub use notices::Notice;
 pub use rare::Rare;
 pub use shard::WatchFlag;

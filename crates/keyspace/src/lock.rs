@@ -1,9 +1,9 @@
 //! One shard's lock: a compare-and-swap when it is free, a short spin when it is held for a moment, and an
 //! asynchronous FIFO queue when it is held for long. A thread is never blocked.
 //!
-//! Commands hold a shard for a few hundred nanoseconds, scripts for up to seconds. A waiter that is woken and finds
-//! the lock taken again by a passer-by is handed it directly at the next release, so nobody starves, and short holders
-//! do not pay for a hand-over between threads.
+//! Commands hold a shard for a few hundred nanoseconds, scripts for up to seconds. A release frees the lock and wakes the
+//! first waiter; whoever passes by may take it before that one is awake, so that short holders do not pay for the sleep
+//! of others. A waiter that was woken and could not get it is handed it at the next release, so nobody starves.
 //!
 //! # Releasing without a locked instruction
 //! A locked instruction waits for every load before it, and what comes before a release is the way to the key, one cache
@@ -12,6 +12,7 @@
 //! the first waiter of a queue makes every core pass a barrier after it has said that it wants the lock, and before it
 //! looks again whether it is free: a release whose look came too early has then been stored for all to see.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -29,6 +30,20 @@ const LOCKED: u8 = 1;
 /// About a microsecond: longer than a plain command holds a shard.
 const SPINS: u32 = 40;
 
+/// What a spin takes, and what a way through the queue, in microseconds: roughly, and of the processor alone.
+const SPIN_US: u64 = 1;
+const QUEUE_US: u64 = 5;
+
+thread_local! {
+    static LOST_US: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Roughly how many microseconds of processor time this thread has lost so far since another held the shard that it wanted.
+/// Who compares two moments learns whether its work is fought over.
+pub fn lost_to_contention_us() -> u64 {
+    LOST_US.get()
+}
+
 #[derive(Default)]
 pub(crate) struct ShardLock {
     state: AtomicU8,
@@ -41,6 +56,7 @@ pub(crate) struct ShardLock {
 struct Waiter {
     waker: Mutex<Option<Waker>>,
     granted: AtomicBool,
+    /// It was woken, and others were faster.
     passed_over: AtomicBool,
 }
 
@@ -59,6 +75,7 @@ impl ShardLock {
 
     #[cold]
     fn spin(&self) -> bool {
+        LOST_US.set(LOST_US.get() + SPIN_US);
         for _ in 0..SPINS {
             std::hint::spin_loop();
             if self.state.load(Ordering::Relaxed) == FREE && self.try_lock() {
@@ -95,9 +112,8 @@ impl ShardLock {
             self.state.store(FREE, Ordering::Release);
             return;
         };
-        if front.passed_over.swap(true, Ordering::Relaxed) {
-            queue.pop_front();
-            self.wanted.store(!queue.is_empty(), Ordering::Relaxed);
+        if front.passed_over.load(Ordering::Relaxed) {
+            self.pop_front(&mut queue);
             front.granted.store(true, Ordering::Release);
         } else {
             self.state.store(FREE, Ordering::Release);
@@ -106,18 +122,36 @@ impl ShardLock {
         front.wake();
     }
 
+    fn pop_front(&self, queue: &mut VecDeque<Arc<Waiter>>) {
+        queue.pop_front();
+        self.wanted.store(!queue.is_empty(), Ordering::Relaxed);
+    }
+
+    /// The first waiter has the lock.
+    fn take_from_queue(&self, first: &Arc<Waiter>) {
+        let mut queue = self.queue.lock();
+        debug_assert!(
+            queue.front().is_some_and(|front| Arc::ptr_eq(front, first)),
+            "only the first is woken"
+        );
+        self.pop_front(&mut queue);
+    }
+
     /// The lock was released, and somebody came meanwhile.
     #[cold]
     fn wake_first(&self) {
         let front = self.queue.lock().front().cloned();
         if let Some(front) = front {
-            front.passed_over.store(true, Ordering::Relaxed);
             front.wake();
         }
     }
 }
 
 impl Waiter {
+    fn was_woken(&self) -> bool {
+        self.waker.lock().is_none()
+    }
+
     fn wake(&self) {
         if let Some(waker) = self.waker.lock().take() {
             waker.wake();
@@ -136,11 +170,21 @@ impl Future for Lock<'_> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let lock = self.lock;
-        if self.waiter.is_none() && lock.try_lock() {
-            return Poll::Ready(());
+        match &self.waiter {
+            None if lock.try_lock() => return Poll::Ready(()),
+            Some(waiter) if waiter.was_woken() && !waiter.granted.load(Ordering::Acquire) => {
+                if lock.try_lock_spinning() {
+                    lock.take_from_queue(waiter);
+                    self.waiter = None;
+                    return Poll::Ready(());
+                }
+                waiter.passed_over.store(true, Ordering::Relaxed);
+            }
+            None | Some(_) => {}
         }
         let mut queue = lock.queue.lock();
         let waiter = self.waiter.get_or_insert_with(|| {
+            LOST_US.set(LOST_US.get() + QUEUE_US);
             let waiter = Arc::new(Waiter::default());
             queue.push_back(waiter.clone());
             waiter
@@ -155,8 +199,7 @@ impl Future for Lock<'_> {
             if !is_front || !lock.try_lock() {
                 return Poll::Pending;
             }
-            queue.pop_front();
-            lock.wanted.store(!queue.is_empty(), Ordering::Relaxed);
+            lock.pop_front(&mut queue);
         }
         drop(queue);
         self.waiter = None;
@@ -263,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn hands_over_to_a_waiter_that_was_passed_over() {
+    fn hands_over_to_a_waiter_that_was_awake_and_lost() {
         let lock = ShardLock::default();
         assert!(lock.try_lock());
         let mut waiting = lock.lock();
@@ -271,11 +314,28 @@ mod tests {
             Pin::new(waiting).poll(&mut Context::from_waker(Waker::noop())).is_ready()
         };
         assert!(!poll(&mut waiting));
-        lock.unlock();
-        assert!(lock.try_lock(), "a passer-by may take it once");
+        for _ in 0..3 {
+            lock.unlock();
+            assert!(lock.try_lock(), "while it sleeps, passers-by may take it");
+        }
         assert!(!poll(&mut waiting));
         lock.unlock();
-        assert!(!lock.try_lock(), "the second time it is handed over");
+        assert!(!lock.try_lock(), "now it is handed over");
         assert!(poll(&mut waiting));
+    }
+
+    #[test]
+    fn tells_what_was_lost_by_waiting() {
+        let lock = ShardLock::default();
+        let before = lost_to_contention_us();
+        assert!(lock.try_lock_spinning());
+        assert_eq!(lost_to_contention_us(), before);
+        assert!(!lock.try_lock_spinning());
+        assert_eq!(lost_to_contention_us(), before + SPIN_US);
+        let mut waiting = lock.lock();
+        for _ in 0..2 {
+            assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert_eq!(lost_to_contention_us(), before + SPIN_US + QUEUE_US);
+        }
     }
 }

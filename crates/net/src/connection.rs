@@ -22,7 +22,7 @@ use self::input::Input;
 use self::socket::{Attached, Detached};
 use crate::bulk::Bulk;
 use crate::outbox::{KEPT, Link, Outbox};
-use crate::placement::Berth;
+use crate::placement::{Berth, Standing};
 use crate::worker::Arrival;
 
 pub(crate) use self::socket::{Origin, Socket, tune};
@@ -93,7 +93,7 @@ pub(crate) async fn serve(stream: impl Socket, origin: Origin, shared: Rc<Shared
         bulk: None,
         unrun: false,
         out: Encoder::sharing(Protocol::Resp2),
-        spoke: 0,
+        standing: Standing::default(),
     };
     converse(stream, talk, &shared).await;
 }
@@ -101,7 +101,7 @@ pub(crate) async fn serve(stream: impl Socket, origin: Origin, shared: Rc<Shared
 /// Serves a connection that comes from another worker.
 pub(crate) async fn go_on(traveller: Box<Traveller>, shared: Rc<Shared>) {
     let Traveller { socket, mut talk } = *traveller;
-    talk.spoke = 0;
+    talk.standing.note_arrival();
     let attached = match socket {
         Detached::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Attached::Tcp),
         Detached::Unix(stream) => tokio::net::UnixStream::from_std(stream).map(Attached::Unix),
@@ -167,8 +167,7 @@ struct Talk {
     /// Whether `pending` may hold a complete request.
     unrun: bool,
     out: Encoder,
-    /// The interval in which it last sent a request to this worker, 0 before.
-    spoke: u32,
+    standing: Standing,
 }
 
 /// How a conversation with this worker ended.

@@ -11,6 +11,11 @@
 //! Where two workers have little to do together, the later one gives all its connections to the other. A connection moves
 //! between two requests, when it has just spoken: who is silent costs nothing where he is.
 //!
+//! Where two workers fight over a shard, each of its commands costs several times what it would on one of them, and
+//! together they do less. So every worker also publishes which part of its time it has lost that way. Connections whose
+//! requests had to wait for others go from a worker that loses much to the first one that does; there they stay for a
+//! while, whatever the load.
+//!
 //! A script that outlives its slice is long, and what comes to the same worker would share its core. So connections leave
 //! a worker with a long script for one without, as they speak: two long scripts run on two cores from the start.
 //!
@@ -26,6 +31,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use perigee_commands::config::{Config, Param};
+use perigee_commands::lost_to_contention_us;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -45,21 +51,38 @@ const COOLER: u32 = 300;
 const PATIENCE: u32 = 10;
 /// Cores that must be idle, in thousandths, before another worker is woken.
 const ROOM: u32 = 400;
+/// Where so many thousandths of a worker's time are lost to fights over shards, there is one.
+const FIGHT: u32 = 150;
+/// Who uses less of its core is left alone.
+const SLIGHT: u32 = 50;
+/// For so many intervals a connection stays where it was sent so that it fights with nobody.
+const SETTLED: u32 = 300;
 
 /// All workers, as each of them sees them.
 pub(crate) struct Crew {
     doors: Vec<UnboundedSender<Arrival>>,
     /// Thousandths of a core that each used lately.
     loads: Vec<AtomicU32>,
+    /// Thousandths of the time that each used which it lost since others held the shards that it wanted.
+    losses: Vec<AtomicU32>,
     /// Long scripts that each runs.
     long_scripts: Vec<AtomicU32>,
     next: AtomicUsize,
+    began: Instant,
 }
 
 impl Crew {
     pub(crate) fn new(doors: Vec<UnboundedSender<Arrival>>) -> Arc<Self> {
         let zeros = || doors.iter().map(|_| AtomicU32::new(0)).collect();
-        Arc::new(Crew { loads: zeros(), long_scripts: zeros(), doors, next: AtomicUsize::new(0) })
+        let (loads, losses, long_scripts) = (zeros(), zeros(), zeros());
+        Arc::new(Crew {
+            doors,
+            loads,
+            losses,
+            long_scripts,
+            next: AtomicUsize::new(0),
+            began: Instant::now(),
+        })
     }
 
     /// The worker for a new connection.
@@ -89,6 +112,15 @@ impl Crew {
 
     fn loads(&self) -> Vec<u32> {
         self.loads.iter().map(|load| load.load(Ordering::Relaxed)).collect()
+    }
+
+    fn losses(&self) -> Vec<u32> {
+        self.losses.iter().map(|loss| loss.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The interval that has begun, the same for all workers; never 0.
+    fn interval(&self) -> u32 {
+        1 + (self.began.elapsed().as_nanos() / INTERVAL.as_nanos()) as u32
     }
 }
 
@@ -120,6 +152,31 @@ pub(crate) struct Berth {
     active: Cell<usize>,
     /// Where so many connections should go.
     leaving: Cell<Option<Move>>,
+    /// Where those go that fight with others, which may be here.
+    gathering: Cell<Option<usize>>,
+}
+
+/// What placement knows of a connection.
+#[derive(Default)]
+pub(crate) struct Standing {
+    /// The interval in which it last sent a request to this worker, 0 before.
+    spoke: u32,
+    /// Whether its last requests had to wait for others.
+    fought: bool,
+    /// Until this interval it stays where it is.
+    settled: u32,
+}
+
+impl Standing {
+    /// Whether it has sent a request to this worker.
+    pub(crate) fn has_spoken(&self) -> bool {
+        self.spoke != 0
+    }
+
+    /// Notes that it comes to another worker.
+    pub(crate) fn note_arrival(&mut self) {
+        (self.spoke, self.fought) = (0, false);
+    }
 }
 
 /// A script that outlived its slice.
@@ -140,28 +197,55 @@ struct Move {
 
 impl Berth {
     pub(crate) fn new(crew: Arc<Crew>, me: usize) -> Self {
-        Berth { crew, me, interval: Cell::new(1), active: Cell::new(0), leaving: Cell::new(None) }
+        let interval = Cell::new(crew.interval());
+        Berth {
+            crew,
+            me,
+            interval,
+            active: Cell::new(0),
+            leaving: Cell::new(None),
+            gathering: Cell::new(None),
+        }
     }
 
-    /// Notes that a connection has spoken; `seen` is its own note of when it last did.
+    /// Notes that a connection has spoken, and whether it `fought` with others over a shard.
     #[inline]
-    pub(crate) fn note_active(&self, seen: &mut u32) {
-        if *seen != self.interval.get() {
-            *seen = self.interval.get();
+    pub(crate) fn note_active(&self, standing: &mut Standing, fought: bool) {
+        standing.fought = fought;
+        if standing.spoke != self.interval.get() {
+            standing.spoke = self.interval.get();
             self.active.set(self.active.get() + 1);
         }
     }
 
     /// The worker to which the connection that asks should move, if any.
     #[inline]
-    pub(crate) fn destination(&self, placement: Placement) -> Option<usize> {
+    pub(crate) fn destination(&self, placement: Placement, standing: &mut Standing) -> Option<usize> {
         if placement == Placement::Roam {
             return Some((self.me + 1) % self.crew.doors.len());
         }
         if placement == Placement::Load && !self.crew.is_free(self.me) {
             return self.crew.refuge();
         }
+        if self.leaving.get().is_none() && self.gathering.get().is_none() {
+            return None;
+        }
+        self.leave(standing)
+    }
+
+    #[cold]
+    fn leave(&self, standing: &mut Standing) -> Option<usize> {
+        if let Some(target) = self.gathering.get()
+            && standing.fought
+            && self.crew.is_free(target)
+        {
+            standing.settled = self.interval.get().wrapping_add(SETTLED);
+            return (target != self.me).then_some(target);
+        }
         let Move { target, count } = self.leaving.get()?;
+        if target > self.me && standing.settled > self.interval.get() {
+            return None;
+        }
         self.leaving.set((count > 1).then_some(Move { target, count: count - 1 }));
         Some(target)
     }
@@ -175,20 +259,25 @@ impl Berth {
 
     /// Looks after the load, for ever.
     pub(crate) async fn watch(&self, placement: impl Fn() -> Placement) {
-        let (mut used, mut looked) = (cpu_time(), Instant::now());
+        let (mut used, mut lost, mut looked) = (cpu_time(), lost_to_contention_us(), Instant::now());
         let (mut idle, mut calm) = (None, 0);
         loop {
             tokio::time::sleep(INTERVAL).await;
             let elapsed = looked.elapsed();
             let load = thousandths(cpu_time() - used, elapsed);
-            (used, looked) = (cpu_time(), Instant::now());
+            let busy = (cpu_time() - used).max(elapsed * SLIGHT / 1000);
+            let loss = thousandths(Duration::from_micros(lost_to_contention_us() - lost), busy);
+            (used, lost, looked) = (cpu_time(), lost_to_contention_us(), Instant::now());
             self.crew.loads[self.me].store(load, Ordering::Relaxed);
-            self.interval.set(self.interval.get().wrapping_add(1).max(1));
+            self.crew.losses[self.me].store(loss, Ordering::Relaxed);
+            self.interval.set(self.crew.interval());
             let active = self.active.replace(0);
             self.leaving.set(None);
+            self.gathering.set(None);
             if placement() != Placement::Load {
                 continue;
             }
+            self.gathering.set(peace(self.me, &self.crew.losses()));
             let loads = self.crew.loads();
             let before = std::mem::replace(&mut idle, (load > HOT).then(idle_time).flatten());
             let room = match (load > HOT, before, idle) {
@@ -207,7 +296,7 @@ impl Berth {
             let decision = if calm > PATIENCE {
                 joins(self.me, &loads).map(|target| Move { target, count: usize::MAX })
             } else {
-                relief(self.me, &loads, active, room)
+                relief(self.me, &loads, active, room).filter(|_| self.gathering.get().is_none())
             };
             if let Some(Move { target, count }) = decision {
                 // So that nobody else chooses the same before its load shows.
@@ -228,6 +317,13 @@ fn relief(me: usize, loads: &[u32], active: usize, room: u32) -> Option<Move> {
     }
     let share = active as u64 * u64::from(load - loads[target]) / (2 * u64::from(load));
     Some(Move { target, count: (share as usize).clamp(1, active - 1) })
+}
+
+/// Where those of this worker should go that fight with others: the first worker that loses much, too.
+fn peace(me: usize, losses: &[u32]) -> Option<usize> {
+    let fights = |worker: &usize| losses[*worker] > FIGHT;
+    let other = (0..losses.len()).filter(|worker| *worker != me).find(fights)?;
+    fights(&me).then_some(other.min(me))
 }
 
 /// The earlier worker which can do the work of this one too.
@@ -278,6 +374,37 @@ mod tests {
     }
 
     #[test]
+    fn who_fights_goes_to_the_first_that_does() {
+        assert_eq!(peace(1, &[300, 400]), Some(0));
+        assert_eq!(peace(0, &[300, 400]), Some(0), "where it stays");
+        assert_eq!(peace(3, &[0, 200, 300, 300]), Some(1));
+        assert_eq!(peace(1, &[80, 80]), None, "it is little");
+        assert_eq!(peace(1, &[0, 400]), None, "there is nobody else");
+    }
+
+    #[test]
+    fn who_was_sent_so_that_it_fights_with_nobody_stays_for_a_while() {
+        let doors = (0..2).map(|_| tokio::sync::mpsc::unbounded_channel().0).collect();
+        let crew = Crew::new(doors);
+        let (first, second) = (Berth::new(crew.clone(), 0), Berth::new(crew, 1));
+        let (mut peaceful, mut fighting) = (Standing::default(), Standing::default());
+        for (standing, fought) in [(&mut peaceful, false), (&mut fighting, true)] {
+            second.note_active(standing, fought);
+        }
+        second.gathering.set(Some(0));
+        assert_eq!(second.destination(Placement::Load, &mut peaceful), None);
+        assert_eq!(second.destination(Placement::Load, &mut fighting), Some(0));
+        fighting.note_arrival();
+        first.note_active(&mut fighting, false);
+        let relief = Some(Move { target: 1, count: 2 });
+        first.leaving.set(relief);
+        assert_eq!(first.destination(Placement::Load, &mut fighting), None);
+        assert_eq!(first.destination(Placement::Load, &mut peaceful), Some(1));
+        first.interval.set(first.interval.get() + SETTLED);
+        assert_eq!(first.destination(Placement::Load, &mut fighting), Some(1));
+    }
+
+    #[test]
     fn who_has_little_to_do_joins_an_earlier_worker() {
         assert_eq!(joins(2, &[600, 300, 100]), Some(1));
         assert_eq!(joins(1, &[300, 300]), None);
@@ -293,9 +420,11 @@ mod tests {
         };
         assert_eq!([crew.place(Placement::Load), crew.place(Placement::Load)], [0, 0]);
         let berth = Berth::new(crew.clone(), 0);
-        assert_eq!(berth.destination(Placement::Load), None);
+        let mut standing = Standing::default();
+        assert_eq!(berth.destination(Placement::Load, &mut standing), None);
         let long = berth.long_script();
-        assert_eq!((crew.place(Placement::Load), berth.destination(Placement::Load)), (1, Some(1)));
+        let destination = berth.destination(Placement::Load, &mut standing);
+        assert_eq!((crew.place(Placement::Load), destination), (1, Some(1)));
         drop(long);
         assert_eq!(crew.place(Placement::Load), 0);
         set([900, 100, 0]);

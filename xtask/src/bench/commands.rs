@@ -20,26 +20,46 @@ const COMMANDS: &[(&str, Write)] = &[
     }),
 ];
 
-/// What else redis-benchmark does by default, sixteen at a time: name, the script that makes `one`, the request. Mostly all
-/// connections want the same key.
-const ONE_KEY: &[(&str, &str, Write)] = &[
-    ("PING", "", |_, _| words(&["PING"])),
-    ("MSET of 10", "", |key, chance| {
-        let keys = (0..10).map(|at| format!("{key}:{}", (chance + at) % 10));
-        ["MSET".to_owned()].into_iter().chain(keys.flat_map(|key| [key, "xxx".to_owned()])).collect()
-    }),
-    ("RPUSH one key", "", |_, _| words(&["RPUSH", "one", "xxx"])),
-    ("LPOP one key", "for i = 1, 300000 do redis.call('rpush', 'one', 'xxx') end", |_, _| {
-        words(&["LPOP", "one"])
-    }),
-    ("SADD one key", "", |key, _| words(&["SADD", "one", &key])),
-    ("SPOP one key", "for i = 1, 300000 do redis.call('sadd', 'one', 'm:' .. i) end", |_, _| {
-        words(&["SPOP", "one"])
-    }),
-    ("ZADD one key", "", |key, _| words(&["ZADD", "one", "0", &key])),
-    ("ZPOPMIN one key", "for i = 1, 300000 do redis.call('zadd', 'one', i, i) end", |_, _| {
-        words(&["ZPOPMIN", "one"])
-    }),
+/// What else redis-benchmark does by default, sixteen at a time: name, the script that makes `one`, the request, how many at a
+/// time. Mostly all connections want the same key.
+const ONE_KEY: &[(&str, &str, Write, u64)] = &[
+    ("PING inline", "", |_, _| words(&["PING\r\n"]), 400_000),
+    ("PING", "", |_, _| words(&["PING"]), 400_000),
+    (
+        "MSET of 10",
+        "",
+        |key, chance| {
+            let keys = (0..10).map(|at| format!("{key}:{}", (chance + at) % 10));
+            ["MSET".to_owned()].into_iter().chain(keys.flat_map(|key| [key, "xxx".to_owned()])).collect()
+        },
+        100_000,
+    ),
+    ("RPUSH one key", "", |_, _| words(&["RPUSH", "one", "xxx"]), 400_000),
+    (
+        "LPOP one key",
+        "for i = 1, 300000 do redis.call('rpush', 'one', 'xxx') end",
+        |_, _| words(&["LPOP", "one"]),
+        200_000,
+    ),
+    ("SADD one key", "", |key, _| words(&["SADD", "one", &key]), 1_000_000),
+    (
+        "SPOP one key",
+        "for i = 1, 300000 do redis.call('sadd', 'one', 'm:' .. i) end",
+        |_, _| words(&["SPOP", "one"]),
+        200_000,
+    ),
+    (
+        "ZADD one key",
+        "",
+        |key, chance| words(&["ZADD", "one", &(chance % KEYS).to_string(), &key]),
+        1_000_000,
+    ),
+    (
+        "ZPOPMIN one key",
+        "for i = 1, 300000 do redis.call('zadd', 'one', i, i) end",
+        |_, _| words(&["ZPOPMIN", "one"]),
+        200_000,
+    ),
 ];
 
 /// Commands on collections of some size, made once: name, the script that makes the key `big`, the request, how many at a time.
@@ -96,13 +116,13 @@ pub(super) fn workloads() -> Vec<Workload> {
         operations: 1,
     });
     let both = COMMANDS.iter().flat_map(|command| [(command, 1), (command, 16)]);
-    let one_key = ONE_KEY.iter().map(|&(name, script, write)| Workload {
+    let one_key = ONE_KEY.iter().map(|&(name, script, write, requests)| Workload {
         name: format!("{name} P=16"),
         setup: vec![bytes(words(&["EVAL", script, "0"]))],
         request: requests_of(write),
         connections: 50,
         pipeline: 16,
-        requests: 200_000,
+        requests,
         operations: 1,
     });
     both.map(|(&(name, write), pipeline)| Workload {

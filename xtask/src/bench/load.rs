@@ -14,7 +14,8 @@ use crate::value::Value;
 /// Distinct keys that requests choose from.
 pub(super) const KEYS: u64 = 100_000;
 
-/// Writes the n-th request of a connection: number of the request, a random number, the connection's number.
+/// Writes the n-th request of a connection: number of the request, a random number, the connection's number. One word that
+/// ends a line is sent as it is.
 pub(super) type Request = Box<dyn Fn(u64, u64, u64) -> Vec<Vec<u8>> + Sync>;
 
 /// Work to be measured.
@@ -105,7 +106,11 @@ impl Client {
                 chance ^= chance << 13;
                 chance ^= chance >> 7;
                 chance ^= chance << 17;
-                encode(&mut bytes, &(workload.request)(batch * workload.pipeline + at, chance, number));
+                let request = (workload.request)(batch * workload.pipeline + at, chance, number);
+                match request.as_slice() {
+                    [line] if line.ends_with(b"\r\n") => bytes.extend_from_slice(line),
+                    words => encode(&mut bytes, words),
+                }
             }
             bytes
         });

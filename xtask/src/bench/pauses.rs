@@ -179,8 +179,8 @@ fn reply(connection: &mut Connection) -> Result<()> {
     }
 }
 
-/// The longest that a GET took, without what the server's workers and the driver waited for a processor meanwhile, and
-/// with it. On a busy machine the latter is the machine's.
+/// The longest that a GET took, without what the machine took of it, and with that: the server's workers and the driver waited
+/// for a processor, or the server had one and yet no time on it (the machine below took it).
 #[derive(Clone, Copy, Default)]
 struct Wait {
     net: Duration,
@@ -190,19 +190,20 @@ struct Wait {
 /// Does the work while another connection reads another key.
 fn beside<R>(server: &Server, work: impl FnOnce() -> Result<R>) -> Result<(R, Wait)> {
     let mut probe = server.connect()?;
-    let threads = worker_threads(server.pid())?;
+    let threads = Threads::of(server.pid())?;
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let probing = scope.spawn(|| -> Result<Wait> {
             let mut longest = Wait::default();
-            let mut waited = waited(&threads);
+            let mut before = threads.times();
             while !done.load(Ordering::Relaxed) {
                 let started = Instant::now();
                 request(&mut probe, &["GET", "other"])?;
                 let whole = started.elapsed();
-                let waited_now = self::waited(&threads);
-                let net = whole.saturating_sub(waited_now.saturating_sub(waited));
-                waited = waited_now;
+                let after = threads.times();
+                let net = whole.saturating_sub(after.waited.saturating_sub(before.waited));
+                let net = net.min(after.run.saturating_sub(before.run));
+                before = after;
                 longest = Wait { net: longest.net.max(net), whole: longest.whole.max(whole) };
                 std::thread::sleep(Duration::from_micros(100));
             }
@@ -215,22 +216,43 @@ fn beside<R>(server: &Server, work: impl FnOnce() -> Result<R>) -> Result<(R, Wa
     })
 }
 
-/// The files that tell how long each of the server's threads has waited for a processor, but those that free memory.
-fn worker_threads(pid: u32) -> Result<Vec<PathBuf>> {
-    let mut threads = Vec::new();
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let path = thread?.path();
-        if !fs::read_to_string(path.join("comm"))?.contains("reaper") {
-            threads.push(path.join("schedstat"));
-        }
-    }
-    threads.push(PathBuf::from("/proc/thread-self/schedstat"));
-    Ok(threads)
+/// What the system tells of a server's threads, and of the one that asks.
+struct Threads(Vec<Thread>);
+
+struct Thread {
+    file: PathBuf,
+    /// Whether clients wait for it: not if it frees memory.
+    serves: bool,
 }
 
-fn waited(threads: &[PathBuf]) -> Duration {
-    let of = |path: &PathBuf| -> Option<u64> {
-        fs::read_to_string(path).ok()?.split_whitespace().nth(1)?.parse().ok()
-    };
-    Duration::from_nanos(threads.iter().filter_map(of).sum())
+/// Times of all threads together.
+struct Times {
+    /// For a processor, of those that serve.
+    waited: Duration,
+    /// On a processor.
+    run: Duration,
+}
+
+impl Threads {
+    fn of(pid: u32) -> Result<Self> {
+        let mut threads = Vec::new();
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let path = thread?.path();
+            let serves = !fs::read_to_string(path.join("comm"))?.contains("reaper");
+            threads.push(Thread { file: path.join("schedstat"), serves });
+        }
+        threads.push(Thread { file: PathBuf::from("/proc/thread-self/schedstat"), serves: true });
+        Ok(Threads(threads))
+    }
+
+    fn times(&self) -> Times {
+        let (mut waited, mut run) = (0, 0);
+        for thread in &self.0 {
+            let Ok(text) = fs::read_to_string(&thread.file) else { continue };
+            let mut numbers = text.split_whitespace().map_while(|number| number.parse::<u64>().ok());
+            run += numbers.next().unwrap_or(0);
+            waited += numbers.next().filter(|_| thread.serves).unwrap_or(0);
+        }
+        Times { waited: Duration::from_nanos(waited), run: Duration::from_nanos(run) }
+    }
 }

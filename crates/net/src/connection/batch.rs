@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use perigee_commands::config::Param;
-use perigee_commands::{Flow, Preview, Suspended, note_activity};
+use perigee_commands::{Flow, Preview, Suspended, lost_to_contention_us, note_activity};
 use perigee_resp::{Limits, Parsed};
 
 use super::socket::Socket;
@@ -86,6 +86,7 @@ impl<'s, S: Socket> Connection<'s, S> {
             max_bulk_len: self.shared.engine.config.number(Param::ProtoMaxBulkLen) as usize,
             authenticated: self.talk.session.is_authenticated(&self.shared.engine),
         };
+        let lost = lost_to_contention_us();
         let (mut at, mut requests) = (0, 0);
         let batch = 'batch: loop {
             let mut words = ArrayVec::<&[u8], { 4 * AHEAD }>::new();
@@ -154,7 +155,8 @@ impl<'s, S: Socket> Connection<'s, S> {
         };
         if requests > 0 {
             note_activity(env, &self.talk.session, requests);
-            self.shared.berth.note_active(&mut self.talk.spoke);
+            let fought = lost_to_contention_us() != lost;
+            self.shared.berth.note_active(&mut self.talk.standing, fought);
         }
         self.shared.worker.count_traffic(at, self.talk.out.len());
         self.talk.client.count_traffic(at, 0);

@@ -8,7 +8,7 @@ use perigee_commands::config::Param;
 use perigee_commands::{Received, limit_client};
 
 use super::socket::Socket;
-use super::{ARENA, Connection, Talk};
+use super::{ARENA, Connection, Shared, Talk};
 use crate::outbox::KEPT;
 use crate::placement::Placement;
 
@@ -52,10 +52,12 @@ impl<S: Socket> Connection<'_, S> {
             if self.has_mail() {
                 return Poll::Ready(Ok(Input::Mail));
             }
+            let Shared { engine, berth, .. } = self.shared;
             if may_move
-                && self.talk.spoke != 0
+                && self.talk.standing.has_spoken()
                 && self.link.is_at_rest()
-                && let Some(worker) = self.shared.berth.destination(Placement::of(&self.shared.engine.config))
+                && let Some(worker) =
+                    berth.destination(Placement::of(&engine.config), &mut self.talk.standing)
             {
                 return Poll::Ready(Ok(Input::Move(worker)));
             }
