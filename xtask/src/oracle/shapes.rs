@@ -368,7 +368,26 @@ const PATTERNS: &[&str] =
     &["*", "s*", "?0", "[sl]1", "[^s]*", "a*", "", "\\*", "[a-c]", "[", "*1", "nothing", "[^", "h\\"];
 const BY_PATTERNS: &[&str] = &["nosort", "s*", "h0->*", "*", "none_*", "h*->a", "s*->x", "->*"];
 const GET_PATTERNS: &[&str] = &["#", "s*", "h0->*", "none_*", "h*->a", "*", "x", "h0->"];
-const CURSORS: &[&str] = &["0", "0", "0", "0", "abc", "-1", "", "18446744073709551616", "0x1"];
+/// Also those of another time: where they lead is not compared, but that they lead somewhere.
+const CURSORS: &[&str] = &[
+    "0",
+    "0",
+    "0",
+    "0",
+    "0",
+    "0",
+    "1",
+    "7",
+    "1024",
+    "65537",
+    "9223372036854775808",
+    "18446744073709551615",
+    "abc",
+    "-1",
+    "",
+    "18446744073709551616",
+    "0x1",
+];
 const TIMEOUTS: &[&str] = &["0.01", "0.01", "0.001", "-1", "abc", "", "1e400", "-0.1", "9223372036854775807"];
 const DATABASES: &[&str] = &["0", "1", "0", "1", "15", "16", "-1", "abc", "", "2147483648"];
 const CHANNELS: &[&str] = &["c0", "c1", "c2", "s0", ""];
