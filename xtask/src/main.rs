@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod clients;
 mod connection;
+mod coverage;
 mod docs;
 mod fuzz;
 mod history;
@@ -32,6 +33,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("bench", bench::run, bench::HELP),
     ("ci", ci::run, ci::HELP),
     ("clients", clients::run, clients::HELP),
+    ("coverage", coverage::run, coverage::HELP),
     ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
     ("memory", memory::run, memory::HELP),
