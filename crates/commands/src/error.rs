@@ -100,6 +100,11 @@ impl Error {
     }
 }
 
+/// What the system says of a failure, without Rust's number of it.
+pub fn system_reason(error: &std::io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// How much of a word an error repeats, in bytes.
 const QUOTED: usize = 128;
 

@@ -64,7 +64,7 @@ pub use clients::{Client, Clients, Mailbox, Received};
 pub use commit::expire_cycle;
 pub use effects::{Effects, Event};
 pub use engine::{Allocator, Clock, Engine, Env, Process, RandomBytes, Shutdown, Sleep, Timer, Worker};
-pub use error::Error;
+pub use error::{Error, system_reason};
 pub use gate::{CallOutcome, call_from_script, may_call, note_activity};
 pub use listening::Listening;
 pub use maxmemory::{evict_clients, evict_cycle, limit_client};
@@ -74,7 +74,7 @@ pub use pubsub::Pubsub;
 pub use session::{Flow, OwnedArgs, Session, Suspended};
 pub use spec::{Categories, Command, Flags, Group, Keys, Scope};
 pub use stats::{Monitors, Slowlog, WorkerStats, quote};
-pub use table::{CommandTable, Entry};
+pub use table::{CommandTable, Entry, RenameError};
 pub use tracking::limit_tracked;
 
 /// The version of Redis whose behaviour clients are told to expect.

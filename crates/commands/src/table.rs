@@ -26,6 +26,13 @@ pub struct Entry {
 /// The longest name; longer words name no command.
 const MAX_NAME: usize = 40;
 
+impl Default for CommandTable {
+    /// Every command under its own name.
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl CommandTable {
     pub(crate) fn new() -> Self {
         let mut table =
@@ -98,18 +105,41 @@ impl CommandTable {
         all
     }
 
-    /// Gives a command another name; an empty one removes it. `None` if there is no such command or the name is taken.
-    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Option<()> {
+    /// Gives a command another name; an empty one removes it.
+    ///
+    /// # Errors
+    /// If there is no such command, or another one has the name.
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), RenameError> {
         let (from, to) = (from.to_ascii_lowercase(), to.to_ascii_lowercase());
-        if !to.is_empty() && self.by_name.contains_key(&*to) {
-            return None;
+        let entry = *self.by_name.get(&*from).ok_or(RenameError::NoCommand)?;
+        if from != to && self.by_name.contains_key(&*to) {
+            return Err(RenameError::NameTaken);
         }
-        let entry = self.by_name.remove(&*from)?;
+        self.by_name.remove(&*from);
         if !to.is_empty() {
             self.by_name.insert(to.into(), entry);
         }
         self.short = ShortNames::of(&self.by_name);
-        Some(())
+        Ok(())
+    }
+}
+
+/// Why a command can't be given a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameError {
+    /// There is none of the old name.
+    NoCommand,
+    /// Another one has the new name.
+    NameTaken,
+}
+
+impl RenameError {
+    /// As the configuration file's reader says it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoCommand => "No such command in rename-command",
+            Self::NameTaken => "Target command name already exists",
+        }
     }
 }
 

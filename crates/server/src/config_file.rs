@@ -9,6 +9,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use perigee_commands::system_reason;
+
 /// The version whose messages the parser imitates.
 pub(crate) const REFERENCE_VERSION: &str = "7.0.15";
 
@@ -141,9 +143,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
-    let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or_default().to_owned();
-    ConfigError::Unreadable { path: path.to_owned(), reason }
+    ConfigError::Unreadable { path: path.to_owned(), reason: system_reason(error) }
 }
 
 /// The words of a line; `None` if a quote is not closed, or closes in the middle of a word.

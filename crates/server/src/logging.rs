@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::sync::Mutex;
 
 use perigee_commands::config::{Config, Param};
+use perigee_commands::system_reason;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -23,7 +24,9 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
         BoxMakeWriter::new(std::io::stdout)
     } else {
         let file = OpenOptions::new().create(true).append(true).open(&path);
-        let file = file.map_err(|error| anyhow::anyhow!("Can't open the log file '{path}': {error}"))?;
+        let file = file.map_err(|error| {
+            anyhow::anyhow!("Can't open the log file '{path}': {}", system_reason(&error))
+        })?;
         BoxMakeWriter::new(Mutex::new(file))
     };
     let lines = tracing_subscriber::fmt::layer()

@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use arguments::{Invocation, USAGE};
 use config_file::Directive;
-use perigee_commands::Engine;
 use perigee_commands::config::Param;
+use perigee_commands::{Engine, system_reason};
 use perigee_net::{BindError, Listener, Server};
 use perigee_scripting::LuaHost;
 use settings::Settings;
@@ -76,8 +76,9 @@ fn configure(directives: &[Directive]) -> anyhow::Result<Option<Settings>> {
 
 fn serve(config_path: Option<PathBuf>, settings: Settings) -> anyhow::Result<()> {
     let directory = settings.config.text(Param::Dir);
-    std::env::set_current_dir(&directory)
-        .map_err(|error| anyhow::anyhow!("Can't chdir to '{directory}': {error}"))?;
+    let entered = process::enter_directory(&directory)
+        .map_err(|error| anyhow::anyhow!("Can't chdir to '{directory}': {}", system_reason(&error)))?;
+    settings.config.set(Param::Dir as usize, &[&entered]).map_err(|why| anyhow::anyhow!(why.0))?;
     process::raise_file_limit(&settings.config)?;
     let engine = Engine::new(settings.config, process::describe(config_path.as_deref()), &settings.renamed);
     tracing::warn!("Perigee is starting: version={}, pid={}", env!("CARGO_PKG_VERSION"), std::process::id());

@@ -32,6 +32,7 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         random_bytes: Some(random_bytes),
         read_file: |path| std::fs::read(path),
         replace_file,
+        enter_directory,
     }
 }
 
@@ -58,6 +59,12 @@ fn replace_file(path: &str, text: &[u8]) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&beside);
     }
     replaced
+}
+
+/// Makes a directory the one that relative paths begin at, and returns its own path.
+pub(crate) fn enter_directory(path: &str) -> std::io::Result<String> {
+    std::env::set_current_dir(path)?;
+    Ok(std::env::current_dir()?.display().to_string())
 }
 
 /// The operating system and its release, as `uname` names them, and the architecture.

@@ -10,7 +10,7 @@ use super::{Acl, DEFAULT, User, Users};
 use crate::call::Call;
 use crate::config::Param;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, system_reason};
 use crate::spec::{Command, Group};
 use crate::table::CommandTable;
 
@@ -46,7 +46,7 @@ fn save(call: &mut Call<'_, '_>) -> Result<(), Error> {
         text.push(b'\n');
     }
     if let Err(why) = (engine.process.replace_file)(&path, &text) {
-        (engine.process.log)(3, &format!("Saving the ACL file {path}: {why}"));
+        (engine.process.log)(3, &format!("Saving the ACL file {path}: {}", system_reason(&why)));
         return Err(Error::Text(
             "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
         ));
@@ -68,7 +68,7 @@ fn path(engine: &Engine) -> Result<String, Error> {
 /// Puts the file's users in the place of all others; returns those whose connections must end.
 fn read(engine: &Engine, path: &str) -> Result<Vec<Arc<User>>, String> {
     let text = (engine.process.read_file)(path)
-        .map_err(|why| format!("Error loading ACLs, opening file '{path}': {why}"))?;
+        .map_err(|why| format!("Error loading ACLs, opening file '{path}': {}", system_reason(&why)))?;
     let loaded = parse(surroundings(engine), path, &text)?;
     Ok(engine.acl.replace_all(&engine.commands, loaded))
 }
@@ -110,9 +110,7 @@ fn parse_rules(around: Surroundings<'_>, rules: &[&[u8]], place: &str) -> Result
         merge(rules).map_err(|_| format!("{place}: Unmatched parenthesis in selector definition. "))?;
     let (mut rights, mut errors, mut told) = (Rights::new(around), String::new(), false);
     for rule in merged {
-        // Two blanks are no empty rule: they are an error.
-        let applied = if rule.is_empty() { Err(RuleError::Syntax) } else { rights.apply(around, &rule) };
-        match applied {
+        match rights.apply(around, &rule) {
             Ok(()) => {}
             Err(why @ RuleError::Unknown) => {
                 let rule = String::from_utf8_lossy(&rule);
@@ -269,5 +267,6 @@ mod tests {
         check("# comment\n", no_user);
         check("user a (+get\n", Err("f:1: Unmatched parenthesis in selector definition. "));
         check("user   a on\n", Err("f:1: Syntax error. "));
+        check("user a  on \n", Ok(&["user a on resetchannels -@all"]));
     }
 }

@@ -170,7 +170,7 @@ parameters! {
     Save "save", Kind::Save, "3600 1 300 100 60 10000", Mutable;
     AppendOnly "appendonly", Kind::Bool, "no", Mutable;
     AppendFsync "appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", Mutable;
-    DbFilename "dbfilename", Kind::Text, "dump.rdb", Protected;
+    DbFilename "dbfilename", Kind::FileName { what: "filename", may_be_empty: true }, "dump.rdb", Protected;
     ReplBacklogSize "repl-backlog-size", bytes(1), "1mb", Mutable;
 
     }
@@ -200,8 +200,8 @@ parameters! {
     "rdb-save-incremental-fsync", Kind::Bool, "yes", Mutable;
     "stop-writes-on-bgsave-error", Kind::Bool, "yes", Mutable;
     "sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", Mutable;
-    "appendfilename", Kind::Text, "appendonly.aof", Fixed;
-    "appenddirname", Kind::Text, "appendonlydir", Fixed;
+    "appendfilename", Kind::FileName { what: "filename", may_be_empty: false }, "appendonly.aof", Fixed;
+    "appenddirname", Kind::FileName { what: "dirname", may_be_empty: false }, "appendonlydir", Fixed;
     "no-appendfsync-on-rewrite", Kind::Bool, "no", Mutable;
     "auto-aof-rewrite-percentage", range(0, INT), "100", Mutable;
     "auto-aof-rewrite-min-size", bytes(0), "64mb", Mutable;
@@ -289,7 +289,7 @@ parameters! {
     "dynamic-hz", Kind::Bool, "yes", Mutable;
     "always-show-logo", Kind::Bool, "no", Fixed;
     "set-proc-title", Kind::Bool, "yes", Fixed;
-    "proc-title-template", Kind::Text, "{title} {listen-addr} {server-mode}", Mutable;
+    "proc-title-template", Kind::Title, "{title} {listen-addr} {server-mode}", Mutable;
     "supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"]), "no", Fixed;
     "syslog-enabled", Kind::Bool, "no", Fixed;
     "syslog-ident", Kind::Text, "redis", Fixed;
@@ -298,7 +298,7 @@ parameters! {
     "shutdown-on-sigint", SIGNAL, "default", Mutable;
     "shutdown-on-sigterm", SIGNAL, "default", Mutable;
     "oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no", Mutable;
-    "oom-score-adj-values", Kind::List, "0 200 800", Mutable;
+    "oom-score-adj-values", Kind::OomScores, "0 200 800", Mutable;
     "disable-thp", Kind::Bool, "yes", Fixed;
     "crash-log-enabled", Kind::Bool, "yes", Mutable;
     "crash-memcheck-enabled", Kind::Bool, "yes", Mutable;
@@ -308,7 +308,7 @@ parameters! {
     "locale-collate", Kind::Text, "", Mutable;
     "availability-zone", Kind::Text, "", Mutable;
     "extended-redis-compatibility", Kind::Bool, "no", Mutable;
-    "ignore-warnings", Kind::List, "", Mutable;
+    "ignore-warnings", Kind::Text, "", Mutable;
     "server_cpulist" | "server-cpulist", Kind::Text, "", Fixed;
     "bio_cpulist" | "bio-cpulist", Kind::Text, "", Fixed;
     "aof_rewrite_cpulist" | "aof-rewrite-cpulist", Kind::Text, "", Fixed;

@@ -27,12 +27,18 @@ pub enum Kind {
     Flags(&'static [&'static str]),
     /// Any text.
     Text,
+    /// The name of a file (or `what` it is) without the path to it.
+    FileName { what: &'static str, may_be_empty: bool },
+    /// The process's title, with `{variables}`.
+    Title,
     /// Letters, digits, hyphens and dots, fewer than 256.
     Hostname,
     /// Any text, not to be logged.
     Secret,
     /// Several words.
     List,
+    /// Three numbers from -2000 to 2000.
+    OomScores,
     /// A host and a port; an empty text, or `no one`, for none.
     Master,
     /// Numbers from 0 to 100.
@@ -64,10 +70,12 @@ fn refuse(why: impl Into<String>) -> Result<Value, SetError> {
 pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Result<Value, SetError> {
     match parameter.kind {
         Kind::List => return Ok(Value::Text(split(words).join(" "))),
+        Kind::Master if words == [""] => return Ok(Value::Text(String::new())),
         Kind::Master => return master(&split(words)),
         Kind::Percentiles => return percentiles(&apart(words)),
         Kind::Save => return save(&apart(words)),
         Kind::OutputLimits => return output_limits(&apart(words), current),
+        Kind::OomScores => return oom_scores(&apart(words)),
         Kind::Flags(known) => return flags(&apart(words), known),
         _ => {}
     }
@@ -100,6 +108,8 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
         },
         Kind::MemoryOrPercent => memory_or_percent(word),
         Kind::Hostname => hostname(word),
+        Kind::FileName { what, may_be_empty } => file_name(parameter.name, what, may_be_empty, word),
+        Kind::Title => title(word),
         Kind::Octal => match i64::from_str_radix(word, 8) {
             Ok(mode @ 0..=0o777) => Ok(Value::Number(mode)),
             Ok(_) => refuse("argument must be between 0 and 777 inclusive"),
@@ -119,7 +129,6 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
 
 fn master(words: &[&str]) -> Result<Value, SetError> {
     match words {
-        [] => Ok(Value::Text(String::new())),
         [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
             Ok(Value::Text(String::new()))
         }
@@ -137,6 +146,72 @@ fn hostname(word: &str) -> Result<Value, SetError> {
         return refuse("Hostnames may only contain alphanumeric characters, hyphens or dots");
     }
     Ok(Value::Text(word.to_owned()))
+}
+
+fn file_name(name: &str, what: &str, may_be_empty: bool, word: &str) -> Result<Value, SetError> {
+    if word.is_empty() && !may_be_empty {
+        return refuse(format!("{name} can't be empty"));
+    }
+    if word.contains(['/', '\\']) {
+        return refuse(format!("{name} can't be a path, just a {what}"));
+    }
+    Ok(Value::Text(word.to_owned()))
+}
+
+/// A doubled `{` stands for itself; what is nothing but blanks is no title.
+fn title(word: &str) -> Result<Value, SetError> {
+    let (mut rest, mut blank) = (word, true);
+    while let Some((before, after)) = rest.split_once('{') {
+        blank &= before.trim_matches(' ').is_empty();
+        rest = if let Some(after) = after.strip_prefix('{') {
+            blank = false;
+            after
+        } else if let Some((variable, after)) = after.split_once('}')
+            && let Some((_, may_be_empty)) = TITLE_VARIABLES.iter().find(|(known, _)| *known == variable)
+        {
+            blank &= may_be_empty;
+            after
+        } else {
+            return refuse(NO_TITLE);
+        };
+    }
+    if blank && rest.trim_matches(' ').is_empty() {
+        refuse(NO_TITLE)
+    } else {
+        Ok(Value::Text(word.to_owned()))
+    }
+}
+
+/// What a title may name, and whether it may be empty.
+const TITLE_VARIABLES: &[(&str, bool)] = &[
+    ("title", true),
+    ("listen-addr", false),
+    ("server-mode", true),
+    ("port", false),
+    ("tls-port", false),
+    ("unixsocket", true),
+    ("config-file", false),
+];
+
+const NO_TITLE: &str = "template format is invalid or contains unknown variables";
+
+fn oom_scores(words: &[&str]) -> Result<Value, SetError> {
+    if words.len() != 3 {
+        return refuse("wrong number of arguments");
+    }
+    match numbers(words) {
+        Some(scores) if scores.iter().all(|score| (-2000..=2000).contains(score)) => Ok(joined(&scores)),
+        _ => refuse("Invalid oom-score-adj-values, elements must be between -2000 and 2000."),
+    }
+}
+
+/// Numbers as C reads them: an empty word is 0.
+fn numbers(words: &[&str]) -> Option<Vec<i64>> {
+    words.iter().map(|word| if word.is_empty() { Some(0) } else { word.parse().ok() }).collect()
+}
+
+fn joined(numbers: &[i64]) -> Value {
+    Value::Text(numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))
 }
 
 fn percentiles(words: &[&str]) -> Result<Value, SetError> {
@@ -220,10 +295,13 @@ fn flags(words: &[&str], known: &[&str]) -> Result<Value, SetError> {
 }
 
 fn save(words: &[&str]) -> Result<Value, SetError> {
-    let number = |word: &str| crate::parse::integer(word.as_bytes()).unwrap_or(-1);
-    let valid = words.len().is_multiple_of(2)
-        && words.chunks(2).all(|pair| number(pair[0]) >= 1 && number(pair[1]) >= 0);
-    if valid { Ok(Value::Text(words.join(" "))) } else { refuse("Invalid save parameters") }
+    let valid = |numbers: &[i64]| {
+        numbers.len().is_multiple_of(2) && numbers.chunks(2).all(|pair| pair[0] >= 1 && pair[1] >= 0)
+    };
+    match numbers(words) {
+        Some(numbers) if valid(&numbers) => Ok(joined(&numbers)),
+        _ => refuse("Invalid save parameters"),
+    }
 }
 
 fn output_limits(words: &[&str], current: &str) -> Result<Value, SetError> {
@@ -266,9 +344,12 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
         }
         Kind::Events => event_letters(number as u32),
         Kind::Text
+        | Kind::FileName { .. }
+        | Kind::Title
         | Kind::Hostname
         | Kind::Secret
         | Kind::List
+        | Kind::OomScores
         | Kind::Master
         | Kind::Percentiles
         | Kind::Save
@@ -384,6 +465,29 @@ mod tests {
         check("replicaof", &["NO", "one"], Ok(""));
         check("replicaof", &["host", "65536"], Err("Invalid master port"));
         check("replicaof", &["host"], Err("wrong number of arguments"));
+        check("replicaof", &[], Err("wrong number of arguments"));
+        check("save", &["007", "+1"], Ok("7 1"));
+        check("save", &["5 "], Ok("5 0"));
+        check("oom-score-adj-values", &["-1 +2 003"], Ok("-1 2 3"));
+        check("oom-score-adj-values", &["1", "2"], Err("wrong number of arguments"));
+        for values in ["a 1 2", "0 0 2001"] {
+            let why = "Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
+            check("oom-score-adj-values", &[values], Err(why));
+        }
+    }
+
+    #[test]
+    fn names_of_files_and_titles() {
+        check("dbfilename", &[""], Ok(""));
+        check("dbfilename", &["a/b"], Err("dbfilename can't be a path, just a filename"));
+        check("appendfilename", &[""], Err("appendfilename can't be empty"));
+        check("appenddirname", &["a\\b"], Err("appenddirname can't be a path, just a dirname"));
+        for title in ["{title} {port}", "{{", "}", "a", "\t", "{config-file}"] {
+            check("proc-title-template", &[title], Ok(title));
+        }
+        for none in ["", " ", "{title} ", "{server-mode}{unixsocket}", "{", "{port", "{}", "{Port}"] {
+            check("proc-title-template", &[none], Err(NO_TITLE));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use crate::call::Call;
 use crate::config::{self, Change, Config, Kind, PARAMETERS, Param};
 use crate::engine::Env;
-use crate::error::Error;
+use crate::error::{Error, system_reason};
 use crate::glob;
 use crate::maxmemory::evict_other_clients;
 use crate::session::Session;
@@ -109,7 +109,12 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let password = config.text(Param::RequirePass);
     let before: Vec<(usize, String)> = settings.iter().map(|(_, at, _)| (*at, config.show(*at))).collect();
     config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
-    listen(call.env, &settings).inspect_err(|_| restore(config, &before))?;
+    let placed = enter_directory(call.env, &settings).and_then(|()| listen(call.env, &settings));
+    placed.inspect_err(|_| {
+        restore(config, &before);
+        // It was there a moment ago.
+        drop(enter_directory(call.env, &settings));
+    })?;
     config.apply_to(call.env.engine);
     evict_other_clients(call.env.engine, &call.session.client);
     let required = config.text(Param::RequirePass);
@@ -119,6 +124,17 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     config.tell(settings.iter().map(|(_, at, _)| *at));
     call.reply.ok();
     Ok(())
+}
+
+/// Goes to the directory that `dir` names by now, if it is among what was set, and keeps its own path.
+fn enter_directory(env: Env<'_>, settings: &[(String, usize, &[u8])]) -> Result<(), Error> {
+    let Some((name, at, _)) = settings.iter().find(|(_, at, _)| *at == Param::Dir as usize) else {
+        return Ok(());
+    };
+    let config = &env.engine.config;
+    let entered = (env.engine.process.enter_directory)(&config.text(Param::Dir))
+        .map_err(|error| failed(name, &system_reason(&error)))?;
+    config.set(*at, &[&entered]).map_err(|why| failed(name, &why.0))
 }
 
 /// Has the server listen where `bind` and `port` say by now, if they are among what was set.
@@ -215,7 +231,7 @@ fn rewrite_file(call: &mut Call<'_, '_>, all: bool) -> Result<(), Error> {
 
 fn not_rewritten(call: &Call<'_, '_>, error: &std::io::Error) -> Error {
     (call.env.engine.process.log)(3, &format!("CONFIG REWRITE failed: {error}"));
-    Error::Owned(format!("ERR Rewriting config file: {error}"))
+    Error::Owned(format!("ERR Rewriting config file: {}", system_reason(error)))
 }
 
 const HELP: Command = command("help", 2, help)

@@ -47,10 +47,14 @@ fn a_signal_ends_it_also_while_a_script_runs() {
 #[test]
 fn what_config_rewrite_has_written_is_read_again() {
     let folder = Folder::new();
-    let path = folder.write("redis.conf", "# Ours\ntimeout 9\nport 1\n");
+    let text = format!("# Ours\ntimeout 9\nport 1\ndir {}\nmaxmemory 1\n", folder.0.display());
+    let path = folder.write("redis.conf", &text);
     let server = Server::start_file(&path);
     let mut client = server.client();
-    redis::cmd("CONFIG").arg(&["SET", "maxclients", "77", "timeout", "8"]).exec(&mut client).unwrap();
+    redis::cmd("CONFIG")
+        .arg(&["SET", "maxclients", "77", "timeout", "8", "maxmemory", "2097152"])
+        .exec(&mut client)
+        .unwrap();
     redis::cmd("ACL")
         .arg(&["SETUSER", "bob", "on", ">it's \"he\"", "~k*", "+get"])
         .exec(&mut client)
@@ -58,7 +62,9 @@ fn what_config_rewrite_has_written_is_read_again() {
     let answer: String = ask(&mut client, "CONFIG REWRITE");
     assert_eq!(answer, "OK");
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with("# Ours\ntimeout 8\n"), "{text}");
+    let folder = std::fs::canonicalize(&folder.0).unwrap();
+    let own = format!("port {}\ndir \"{}\"\nmaxmemory 2mb\n", server.port, folder.display());
+    assert!(text.starts_with("# Ours\ntimeout 8\n") && text.contains(&own), "{text}");
     drop((client, server));
 
     let server = Server::start_file(&path);
@@ -80,7 +86,8 @@ fn a_configuration_file_with_all_its_syntax() {
     let folder = Folder::new();
     folder.write("more.conf", "maxclients 77\nhash-max-listpack-entries 5\n");
     let text = format!(
-        "# A comment.\n\n  include {}\nport 1\nrequirepass \"with \\x41 blank\"\nclient-query-buffer-limit 2mb\nsave 900 1\nsave 300 10\nHZ 20\n",
+        "# A comment.\n\n  include {}\nport 1\nrequirepass \"with \\x41 blank\"\nclient-query-buffer-limit 2mb\n\
+         rename-command BGSAVE \"\"\nlua-replicate-commands yes\nlist-max-ziplist-entries 512\nsave \"\"\nsave 900 1\nsave 300 10\nHZ 20\n",
         folder.path("more.conf").display()
     );
     let path = folder.write("redis.conf", &text);
@@ -99,6 +106,22 @@ fn a_configuration_file_with_all_its_syntax() {
 }
 
 #[test]
+fn the_directory_is_shown_by_its_own_path() {
+    let server = Server::start_with(&["--dir", ".", "--enable-protected-configs", "yes"]);
+    let mut client = server.client();
+    let own = std::fs::canonicalize(&server.folder.0).unwrap().display().to_string();
+    let shown = |client: &mut _| ask::<Vec<String>>(client, "CONFIG GET dir")[1].clone();
+    assert_eq!(shown(&mut client), own);
+    let text = refusal(&mut client, &words("CONFIG SET timeout 9 dir none"));
+    let why = "ERR CONFIG SET failed (possibly related to argument 'dir') - No such file or directory";
+    assert_eq!(text, why);
+    assert_eq!(ask::<Vec<String>>(&mut client, "CONFIG GET timeout")[1], "0");
+    assert_eq!(shown(&mut client), own);
+    let _ok: String = ask(&mut client, "CONFIG SET dir /usr/../tmp/.");
+    assert_eq!(shown(&mut client), "/tmp");
+}
+
+#[test]
 fn errors_in_the_configuration_name_file_line_and_cause() {
     let folder = Folder::new();
     for (text, line, cause) in [
@@ -109,6 +132,23 @@ fn errors_in_the_configuration_name_file_line_and_cause() {
         ("port\n", 1, "wrong number of arguments"),
         ("protected-mode maybe\n", 1, "argument must be 'yes' or 'no'"),
         ("port 99999\n", 1, "argument must be between 0 and 65535 inclusive"),
+        ("slaveof\n", 1, "wrong number of arguments"),
+        ("rename-command get\n", 1, "Bad directive or wrong number of arguments"),
+        ("rename-command no-such-command x\n", 1, "No such command in rename-command"),
+        ("rename-command get a\nrename-command set A\n", 2, "Target command name already exists"),
+        ("lua-replicate-commands\n", 1, "Bad directive or wrong number of arguments"),
+        ("user a b\nuser a\n", 1, "Error in user declaration 'b': Syntax error"),
+        ("user\n", 1, "Bad directive or wrong number of arguments"),
+        (
+            "user \"a b\" on\n",
+            1,
+            "Error in user declaration 'a b': Usernames can't contain spaces or null characters",
+        ),
+        (
+            "user a on\nuser a off\n",
+            2,
+            "Error in user declaration 'a': Duplicate user found. A user can only be defined once in config files",
+        ),
     ] {
         let path = folder.write("redis.conf", text);
         let output = refused(&[&path]);
