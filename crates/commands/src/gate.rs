@@ -124,8 +124,14 @@ fn check(env: Env<'_>, session: &mut Session, named: Option<Entry>, args: &[&[u8
     if !entry.command.has(Flags::ALLOW_BUSY) {
         env.engine.scripts.server_busy(env).map_or(Ok(()), Err)?;
     }
+    if session.monitoring && entry.command.has(Flags::READONLY.or(Flags::WRITE).or(Flags::MAY_REPLICATE)) {
+        return Err(ONLY_WATCHES);
+    }
     Ok(entry)
 }
+
+/// What a client in MONITOR mode hears that wants data.
+const ONLY_WATCHES: Error = Error::Text("ERR Replica can't interact with the keyspace");
 
 /// Whether a client that listens to channels may run the command.
 #[cold]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use crate::acl::known_database;
 use crate::clients::{Client, Mark};
 use crate::config::{Config, Param};
 use crate::engine::Env;
@@ -356,8 +357,13 @@ pub(crate) fn feed_monitors(env: Env<'_>, session: &Session, entry: Entry, args:
         _ if client.has(Mark::UnixSocket) => format!("unix:{}", client.address.trim_end_matches(":0")),
         _ => client.address.clone(),
     };
-    let mut line =
-        format!("+{}.{:06} [{} {source}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();
+    // The database is that in which the request leaves the client.
+    let db = match (entry.command.name, args) {
+        ("select", [_, db]) => known_database(db, env.engine.keyspace.databases()).unwrap_or(session.db),
+        ("reset", _) => 0,
+        _ => session.db,
+    };
+    let mut line = format!("+{}.{:06} [{db} {source}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
     for arg in secrets::hidden(entry, args) {
         line.push(b' ');
         quote(&mut line, arg);

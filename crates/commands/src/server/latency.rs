@@ -150,6 +150,8 @@ fn graph(call: &mut Call<'_, '_>) -> Result<(), Error> {
 const COLUMNS: usize = 80;
 /// Lines of a graph.
 const ROWS: u64 = 4;
+/// The heights within a line.
+const MARKS: [char; 3] = ['_', 'o', '#'];
 
 /// The last samples as columns, with their ages below.
 fn drawn(event: &str, history: &History, now_s: u64) -> String {
@@ -160,17 +162,19 @@ fn drawn(event: &str, history: &History, now_s: u64) -> String {
     let mut text = format!("{event} - high {high} ms, low {low} ms (all time high {longest} ms)\n");
     text += &"-".repeat(COLUMNS);
     text.push('\n');
-    // Each row shows three heights: nothing, a low mark, a full one.
-    let height = |ms: u64| (ms - low) * (2 * ROWS - 1) / (high - low).max(1);
+    let heights = ROWS * MARKS.len() as u64;
+    let height = |ms: u64| ((ms - low) * heights / (high - low).max(1)).min(heights - 1);
     for row in (0..ROWS).rev() {
-        text.extend(shown.iter().map(|sample| match height(sample.ms) {
-            height if row == ROWS - 1 && height / 2 == row && height % 2 == 1 => '#',
-            height if height / 2 > row || height / 2 == row && height % 2 == 1 => '|',
-            height if height / 2 == row => '_',
-            _ => ' ',
-        }));
+        text.extend(shown.iter().map(
+            |sample| match height(sample.ms).checked_sub(row * MARKS.len() as u64) {
+                Some(above) => *MARKS.get(above as usize).unwrap_or(&'|'),
+                None => ' ',
+            },
+        ));
         text.push('\n');
     }
+    text += &" ".repeat(shown.len());
+    text.push('\n');
     let ages: Vec<String> = shown.iter().map(|sample| age(now_s.saturating_sub(sample.at_s))).collect();
     for line in 0..ages.iter().map(String::len).max().unwrap_or(0) {
         text.extend(ages.iter().map(|age| age.chars().nth(line).unwrap_or(' ')));
@@ -273,6 +277,6 @@ mod tests {
         let text = drawn("command", &monitor.all()["command"], 3600);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "command - high 80 ms, low 10 ms (all time high 80 ms)");
-        assert_eq!(lines[2..], [" # ", " | ", " ||", "_||", "111", "hm0", "  s"]);
+        assert_eq!(lines[2..], [" # ", " |_", " ||", "_||", "   ", "111", "hm0", "  s"]);
     }
 }

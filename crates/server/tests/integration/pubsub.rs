@@ -88,6 +88,13 @@ fn monitors_see_what_others_do() {
     let mut client = server.client();
     ask::<()>(&mut client, "SET monitored 1");
     read_until(&mut monitor, "\"SET\" \"monitored\" \"1\"\r\n");
+    // A database is told by the request that chooses it.
+    for (request, told) in [("SELECT 3", " [3 "), ("SELECT 99", " [3 "), ("RESET", " [0 ")] {
+        let _answer: Result<redis::Value, _> = redis::cmd(request.split(' ').next().unwrap())
+            .arg(request.split(' ').skip(1).collect::<Vec<_>>())
+            .query(&mut client);
+        read_until(&mut monitor, told);
+    }
 }
 
 /// Reads up to the end of the expected text, and gives all.
