@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::lines::{Lines, human};
 use super::system;
+use crate::blocking;
 use crate::call::Call;
 use crate::clients::{Client, Mark};
 use crate::config::Param;
@@ -45,11 +46,14 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("cluster_connections", 0);
     lines.add("maxclients", engine.config.number(Param::MaxClients));
     lines.add("blocked_clients", engine.clients.blocked.load(Ordering::Relaxed));
+    let (awaited, awaited_by_readers) = blocking::awaited_keys(engine);
     lines.add("tracking_clients", engine.tracking.clients());
     let all = engine.clients.all();
     let count = |is_counted: &dyn Fn(&Client) -> bool| all.iter().filter(|client| is_counted(client)).count();
     lines.add("pubsub_clients", count(&|client| client.has(Mark::Subscribed)));
     lines.add("watching_clients", count(&|client| client.watches.load(Ordering::Relaxed) > 0));
+    lines.add("total_blocking_keys", awaited);
+    lines.add("total_blocking_keys_on_nokey", awaited_by_readers);
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
