@@ -38,6 +38,7 @@ pub(super) fn server(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("executable", &process.executable);
     lines.add("config_file", &process.config_file);
     lines.add("io_threads_active", u8::from(engine.worker_stats().len() > 1));
+    lines.add("availability_zone", config.text(Param::AvailabilityZone));
 }
 
 pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
@@ -54,6 +55,10 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("watching_clients", count(&|client| client.watches.load(Ordering::Relaxed) > 0));
     lines.add("total_blocking_keys", awaited);
     lines.add("total_blocking_keys_on_nokey", awaited_by_readers);
+    let paused = engine.pause.in_force(call.env.now_ms);
+    lines.add("paused_reason", if paused.is_some() { "client_pause" } else { "none" });
+    lines.add("paused_actions", paused.map_or("none", |(_, writes)| if writes { "write" } else { "all" }));
+    lines.add("paused_timeout_milliseconds", paused.map_or(0, |(left_ms, _)| left_ms));
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
