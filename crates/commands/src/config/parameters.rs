@@ -267,13 +267,14 @@ parameters! {
     "cluster-announce-client-ipv6", Kind::Text, "", Mutable;
     "cluster-announce-client-port", range(0, 65535), "0", Mutable;
     "cluster-announce-client-tls-port", range(0, 65535), "0", Mutable;
+    "cluster-compatibility-sample-ratio", range(0, 100), "0", Mutable;
     "cluster-blacklist-ttl", from(0), "60", Mutable;
     "cluster-config-save-behavior", Kind::Choice(&["sync", "best-effort"]), "sync", Mutable;
     "cluster-databases", range(1, INT), "1", Fixed;
     "cluster-manual-failover-timeout", range(1, INT), "5000", Mutable;
     "cluster-slot-migration-log-max-len", from(0), "1000", Mutable;
     "cluster-slot-stats-enabled", Kind::Bool, "no", Mutable;
-    "slot-migration-max-failover-repl-bytes", bytes(-1), "0", Mutable;
+    "slot-migration-max-failover-repl-bytes", Kind::Text, "0", Mutable;
     // TLS.
     "tls-port", range(0, 65535), "0", Fixed;
     "tls-cert-file", Kind::Text, "", Fixed;
