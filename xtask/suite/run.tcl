@@ -41,6 +41,13 @@ proc perigee_ignore_log {} {
     }
 }
 
+# Redis 8's waits until the process is stopped, which it never is if the test that stops it is left out.
+proc perigee_resume {} {
+    proc resume_process {pid} {
+        exec kill -SIGCONT $pid
+    }
+}
+
 # What some files ask is asked in other words: with allowances for the tables of 1,024 shards, which take more at once than all that
 # the file fills, and without switches for buffers that Perigee has not.
 set perigee_words {
@@ -79,7 +86,10 @@ proc source {args} {
     uplevel 1 [list perigee_source $path]
     switch $path {
         tests/support/server.tcl perigee_wrap_start_server
-        tests/support/util.tcl perigee_ignore_log
+        tests/support/util.tcl {
+            perigee_ignore_log
+            perigee_resume
+        }
     }
 }
 
