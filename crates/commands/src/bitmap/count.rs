@@ -24,7 +24,7 @@ fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let bits = match call.args.len() {
         2 => Bits::whole(content),
         // Of Valkey 8.0 (<https://valkey.io/commands/bitcount/>).
-        3 => Bits::range(content, call.integer(2)?, None, Unit::Byte),
+        3 => Bits::range(content, integer(call.args[2]).ok_or(Error::Syntax)?, None, Unit::Byte),
         4 | 5 => {
             let (first, last) = (call.integer(2)?, call.integer(3)?);
             // Before the unit: Redis answers an empty range of this kind without looking at it.
