@@ -1,5 +1,6 @@
 //! Redis's own test suite, in Tcl, against Perigee.
 
+mod newer;
 mod skipped;
 mod source;
 mod unit;
@@ -14,10 +15,13 @@ use skipped::Skipped;
 use unit::Tally;
 
 pub(crate) const HELP: &str = "\
-suite [UNIT]... [--server PATH] [--short] [--slow] [--verbose]
+suite [UNIT]... [--source FOLDER] [--server PATH] [--short] [--slow] [--verbose]
     Runs units of the test suite of redis 7.0.15 (default: all that are for Perigee), with `redis-strict yes`, and those
     about scripts without it too. Fetches the source package into target/suite the first time. The tests that are not for
     Perigee are in xtask/suite/skipped.list.
+    --source FOLDER
+                   the suite of the unpacked sources of Redis 8.0 or Valkey 9.1 instead, without `redis-strict`; what of it is
+                   not for Perigee either is in xtask/suite/skipped-*.list
     --server PATH  the server to examine (default: builds Perigee's release)
     --short        a selection, for CI; skipped, and said so, where the package cannot be had
     --slow         the tests too that take long
@@ -106,6 +110,15 @@ enum Mode {
     Default,
     /// With `redis-strict yes`.
     Strict,
+    /// As it is, for the suite of a newer server.
+    Newer,
+}
+
+impl Mode {
+    /// Whether what is listed for this mode counts in `other`.
+    fn stands_for(self, other: Mode) -> bool {
+        self == other || (self == Mode::Default && other == Mode::Newer)
+    }
 }
 
 /// What is asked for.
@@ -119,6 +132,7 @@ struct Options {
 
 pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     let server = arguments.value("--server")?.map(PathBuf::from);
+    let newer = arguments.value("--source")?.map(PathBuf::from);
     let short = arguments.flag("--short");
     let options = Options { slow: arguments.flag("--slow"), verbose: arguments.flag("--verbose") };
     let named = arguments.finish()?;
@@ -126,11 +140,13 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     if options.slow {
         all.extend(SLOW);
     }
+    let suite = newer.as_deref().map(newer::recognized).transpose()?;
+    all.extend(suite.iter().flat_map(|newer| newer.units));
     if let Some(unknown) = named.iter().find(|name| !all.contains(&&***name)) {
         bail!("there is no unit {unknown}, or it is not for Perigee");
     }
     let tclsh = programs::on_path("tclsh").context("no tclsh on the PATH (apt-get install tcl)");
-    let source = match tclsh.and_then(|_| source::ready()) {
+    let source = match tclsh.and_then(|_| newer.as_deref().map_or_else(source::ready, newer::ready)) {
         Ok(source) => source,
         Err(error) if short => {
             println!("suite: skipped: {error:#}");
@@ -140,12 +156,17 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
     };
     let server = server.map_or_else(|| programs::build_perigee("release"), Ok)?;
     source::install(&source, &server.canonicalize()?)?;
-    let skipped = Skipped::read(options.slow)?;
+    // Valkey has none about redis-cli.
+    all.retain(|unit| source.join(format!("tests/{unit}.tcl")).is_file());
+    let skipped = Skipped::read(options.slow, suite.map(|newer| newer.list))?;
     let wanted = all.iter().filter(|unit| named.is_empty() || named.iter().any(|name| name == *unit));
     let mut total = Tally::default();
     for unit in wanted {
-        let modes: &[Mode] =
-            if OF_SCRIPTS.contains(unit) { &[Mode::Strict, Mode::Default] } else { &[Mode::Strict] };
+        let modes: &[Mode] = match suite {
+            Some(_) => &[Mode::Newer],
+            None if OF_SCRIPTS.contains(unit) => &[Mode::Strict, Mode::Default],
+            None => &[Mode::Strict],
+        };
         for mode in modes {
             total.add(unit::play(&source, &skipped, unit, *mode, options)?);
         }

@@ -41,16 +41,28 @@ proc perigee_ignore_log {} {
     }
 }
 
+# Redis 8's waits until the process is stopped, which it never is if the test that stops it is left out.
+proc perigee_resume {} {
+    proc resume_process {pid} {
+        exec kill -SIGCONT $pid
+    }
+}
+
 # What some files ask is asked in other words: with allowances for the tables of 1,024 shards, which take more at once than all that
-# the file fills, and without a switch for buffers that Perigee has not.
+# the file fills, and without switches for buffers that Perigee has not.
 set perigee_words {
     tests/unit/maxmemory.tcl {
         {$used+100*1024} {$used+1024*1024}
         {[s used_memory]+4096} {[s used_memory]+256*1024}
         {($limit+4096)} {($limit+256*1024)}
+        {r config set min-} {list min-}
     }
     tests/unit/client-eviction.tcl {
         {r debug replybuffer resizing} {list}
+        {r config set min-} {list min-}
+    }
+    tests/unit/obuf-limits.tcl {
+        {r config set min-} {list min-}
     }
 }
 
@@ -66,11 +78,18 @@ proc perigee_source {path} {
 }
 
 rename source source_file
-proc source {path} {
+proc source {args} {
+    if {[llength $args] > 1} {
+        return [uplevel 1 [list source_file {*}$args]]
+    }
+    set path [lindex $args 0]
     uplevel 1 [list perigee_source $path]
     switch $path {
         tests/support/server.tcl perigee_wrap_start_server
-        tests/support/util.tcl perigee_ignore_log
+        tests/support/util.tcl {
+            perigee_ignore_log
+            perigee_resume
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! Where a waiting command needs a shard that cannot be had at once (the destination of BLMOVE), its own worker serves
 //! the queue with all of the command's locks, and until then nobody behind it is served.
 
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use perigee_resp::{Encoder, Protocol, Reply};
 use crate::call::{Call, Suspend};
 use crate::clients::{BlockedGuard, Client};
 use crate::commit;
-use crate::engine::Env;
+use crate::engine::{Engine, Env};
 use crate::error::Error;
 use crate::execute::execute;
 use crate::long_double::LongDouble;
@@ -142,6 +143,22 @@ impl Waiter {
             _ => value.is_some(),
         }
     }
+}
+
+/// How many keys are waited for, and how many of them by clients that want to know when the key is gone.
+pub(crate) fn awaited_keys(engine: &Engine) -> (usize, usize) {
+    let (mut keys, mut until_gone) = (HashSet::new(), HashSet::new());
+    for waiter in &engine.waiters {
+        let args = waiter.args.slices();
+        for &at in &waiter.keys {
+            let key: DbKey = (waiter.db, args[at].into());
+            if waiter.works_on(None) {
+                until_gone.insert(key.clone());
+            }
+            keys.insert(key);
+        }
+    }
+    (keys.len(), until_gone.len())
 }
 
 /// Serves the clients that wait for a key of the transaction, in order.

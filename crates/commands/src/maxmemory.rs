@@ -71,6 +71,10 @@ fn make_room(env: Env<'_>) -> Room {
 
 #[cold]
 fn evict_down_to(env: Env<'_>, limit: usize) -> Room {
+    // While clients are paused nothing but them changes the data, and what they may do is not refused.
+    if env.engine.pause.in_force(env.now_ms).is_some() {
+        return Room::Enough;
+    }
     let policy = Policy::of(&env.engine.config).filter(|_| !env.engine.config.is_on(Param::ImportMode));
     let Some(policy) = policy else { return Room::None };
     let until_ns =

@@ -42,6 +42,12 @@ impl Pause {
         self.over.notify(usize::MAX);
     }
 
+    /// The pause in force: how many milliseconds are left of it, and whether only what may change data waits.
+    pub(crate) fn in_force(&self, now_ms: u64) -> Option<(u64, bool)> {
+        let left_ms = self.until_ms.load(Ordering::Acquire).saturating_sub(now_ms);
+        (left_ms > 0).then(|| (left_ms, self.writes_only.load(Ordering::Relaxed)))
+    }
+
     /// Whether the request has to wait.
     #[inline]
     pub(crate) fn holds(&self, env: Env<'_>, session: &Session, entry: Entry, args: &[&[u8]]) -> bool {

@@ -228,7 +228,8 @@ fn count_error(env: Env<'_>, error: &Error) {
 /// Counts an error by its code.
 #[cold]
 pub(crate) fn count_error_text(env: Env<'_>, text: &[u8]) {
-    let code = text.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
+    // Where a line ends the reply has a space.
+    let code = text.split(|byte| b" \r\n".contains(byte)).next().unwrap_or(b"ERR");
     let code = String::from_utf8_lossy(code);
     let mut errors = env.worker.stats.errors.lock();
     // The code may come from a script: bounded, so that it can't fill memory.

@@ -280,3 +280,15 @@ fn messages_about_evicted_keys_are_no_reason_to_evict_more() {
     let left: usize = client.ask("DBSIZE").trim_matches([':', '\r', '\n']).parse().unwrap();
     assert!((100..500).contains(&left), "{left}");
 }
+
+#[test]
+fn nothing_is_evicted_while_clients_are_paused() {
+    let node = node("allkeys-random");
+    let client = node.connect();
+    for request in ["SET a 1", "MULTI", "CONFIG SET maxmemory 1", "CLIENT PAUSE 50000 WRITE", "EXEC"] {
+        client.ask(request);
+    }
+    assert_eq!(client.ask("GET a"), "$1\r\n1\r\n");
+    client.ask("CLIENT UNPAUSE");
+    assert_eq!(client.ask("GET a"), "$-1\r\n");
+}

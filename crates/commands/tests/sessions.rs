@@ -196,8 +196,8 @@ fn info_counts_keys_and_commands() {
         "keyspace_hits:1",
         "keyspace_misses:1",
         "errorstat_ERR:count=1",
-        "db0:keys=2,expires=1,avg_ttl=500,subexpiry=0",
-        "db3:keys=1,expires=0,avg_ttl=0,subexpiry=0",
+        "db0:keys=2,expires=1,avg_ttl=500,subexpiry=0,keys_with_volatile_items=0",
+        "db3:keys=1,expires=0,avg_ttl=0,subexpiry=0,keys_with_volatile_items=0",
     ] {
         assert!(info.contains(&format!("\r\n{line}\r\n")), "{line}\n{info}");
     }

@@ -103,7 +103,11 @@ impl Edit<'_, '_, Hash> {
 
     /// Removes a field and answers whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
-        self.apply(|hash, log| changed_if(hash.remove(field, log), |&removed| removed))
+        let removed = self.apply(|hash, log| changed_if(hash.remove(field, log), |&removed| removed));
+        if removed && self.queued_ms().is_some() {
+            self.queue_fields();
+        }
+        removed
     }
 
     /// Sets the deadline of a field that is there, in milliseconds since the epoch, or clears that of any, and answers

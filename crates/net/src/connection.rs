@@ -189,7 +189,7 @@ impl<'s, S: Socket> Connection<'s, S> {
                 match self.input(true).await? {
                     Input::Arena(count) if self.talk.bulk.is_some() => self.run_bulk(count),
                     Input::Arena(count) => self.run_arena(count),
-                    Input::Pending => self.run_pending(),
+                    Input::Pending(_) => self.run_pending(),
                     Input::Mail => Batch::Exhausted,
                     Input::Move(worker) => return Ok(End::Moves(worker)),
                     Input::End => return Ok(End::Closed),

@@ -26,7 +26,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ("STRLEN", "kstr"),
     ("SUBSTR", "kstr idx idx"),
     // bits
-    ("BITCOUNT", "kstr [ idx idx | idx idx BYTE | idx idx BIT | idx ]"),
+    ("BITCOUNT", "kstr [ idx idx | idx idx BYTE | idx idx BIT ]"),
     (
         "BITFIELD",
         "kstr [ GET enc fieldoff | SET enc fieldoff int | INCRBY enc fieldoff int | OVERFLOW < WRAP | SAT | FAIL | X > ]*",

@@ -33,11 +33,14 @@ pub(super) fn ready() -> Result<PathBuf> {
 /// # Errors
 /// If there are no such tools.
 pub(super) fn install(source: &Path, server: &Path) -> Result<()> {
-    link(server, &source.join("src/redis-server"))?;
+    for name in ["redis-server", "valkey-server"] {
+        link(server, &source.join("src").join(name))?;
+    }
     for tool in TOOLS {
         let path = programs::on_path(tool)
             .with_context(|| format!("no {tool} on the PATH (apt-get install redis-tools)"))?;
         link(&path, &source.join("src").join(tool))?;
+        link(&path, &source.join("src").join(tool.replace("redis", "valkey")))?;
     }
     Ok(())
 }

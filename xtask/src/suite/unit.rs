@@ -112,9 +112,12 @@ impl Unit<'_> {
             .current_dir(source)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        if self.mode == Mode::Strict {
-            command.args(["--config", "redis-strict", "yes"]);
-        }
+        match self.mode {
+            Mode::Strict => command.args(["--config", "redis-strict", "yes"]),
+            Mode::Default => &mut command,
+            // Those of lists and sets are 7.0.15's.
+            Mode::Newer => command.arg("--ignore-encoding"),
+        };
         Ok(command)
     }
 

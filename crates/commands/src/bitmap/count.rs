@@ -10,7 +10,7 @@ pub(super) const BITCOUNT: Command = command("bitcount", -2, bitcount)
     .keys(Keys::at(1))
     .acl(Categories::BITMAP)
     .docs(Group::Bitmap, "2.6.0", "O(N)", "Count set bits in a string")
-    .syntax("key [index(start:int end:int [index_unit<BYTE|BIT>^7.0.0])]")
+    .syntax("key [index(start:int [end_index(end:int [index_unit<BYTE|BIT>^7.0.0])])]")
     .history(&[("7.0.0", "Added the `BYTE|BIT` option.")]);
 
 fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
@@ -23,6 +23,8 @@ fn bitcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     let bits = match call.args.len() {
         2 => Bits::whole(content),
+        // Of Valkey 8.0 (<https://valkey.io/commands/bitcount/>).
+        3 => Bits::range(content, integer(call.args[2]).ok_or(Error::Syntax)?, None, Unit::Byte),
         4 | 5 => {
             let (first, last) = (call.integer(2)?, call.integer(3)?);
             // Before the unit: Redis answers an empty range of this kind without looking at it.

@@ -122,6 +122,7 @@ parameters! {
     EnableDebugCommand "enable-debug-command", SWITCH, "no", Fixed;
     EnableProtectedConfigs "enable-protected-configs", SWITCH, "no", Fixed;
     ImportMode "import-mode", Kind::Bool, "no", Mutable;
+    AvailabilityZone "availability-zone", Kind::Text, "", Mutable;
     NotifyKeyspaceEvents "notify-keyspace-events", Kind::Events, "", Mutable;
     // Scripts.
     BusyReplyThreshold "busy-reply-threshold" | "lua-time-limit", from(0), "5000", Mutable;
@@ -184,6 +185,7 @@ parameters! {
     "active-defrag-threshold-upper", range(0, 1000), "100", Mutable;
     "active-defrag-max-scan-fields", from(1), "1000", Mutable;
     "active-defrag-ignore-bytes", bytes(1), "100mb", Mutable;
+    "active-defrag-cycle-us", range(0, 100_000), "500", Mutable;
     "set-max-listpack-entries", from(0), "128", Mutable;
     "set-max-listpack-value", bytes(0), "64", Mutable;
     "active-expire-effort", range(1, 10), "1", Mutable;
@@ -211,6 +213,7 @@ parameters! {
     "aof-rewrite-incremental-fsync", Kind::Bool, "yes", Mutable;
     "aof-disable-auto-gc", Kind::Bool, "no", Mutable;
     "rdb-key-save-delay", range(-INT - 1, INT), "0", Mutable;
+    "rdb-version-check", Kind::Choice(&["strict", "relaxed"]), "strict", Mutable;
     "key-load-delay", range(-INT - 1, INT), "0", Mutable;
     "loading-process-events-interval-bytes", range(1024, INT), "2097152", Mutable;
     // Replication.
@@ -237,6 +240,8 @@ parameters! {
     "repl-diskless-sync-max-replicas", range(0, INT), "0", Mutable;
     "repl-ping-replica-period" | "repl-ping-slave-period", range(1, INT), "10", Mutable;
     "repl-timeout", range(1, INT), "60", Mutable;
+    "repl-mptcp", Kind::Bool, "no", Fixed;
+    "dual-channel-replication-enabled", Kind::Bool, "no", Mutable;
     "propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", Mutable;
     // Cluster.
     "cluster-enabled", Kind::Bool, "no", Fixed;
@@ -258,6 +263,18 @@ parameters! {
     "cluster-announce-tls-port", range(0, 65535), "0", Mutable;
     "cluster-announce-bus-port", range(0, 65535), "0", Mutable;
     "cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip", Mutable;
+    "cluster-announce-client-ipv4", Kind::Text, "", Mutable;
+    "cluster-announce-client-ipv6", Kind::Text, "", Mutable;
+    "cluster-announce-client-port", range(0, 65535), "0", Mutable;
+    "cluster-announce-client-tls-port", range(0, 65535), "0", Mutable;
+    "cluster-compatibility-sample-ratio", range(0, 100), "0", Mutable;
+    "cluster-blacklist-ttl", from(0), "60", Mutable;
+    "cluster-config-save-behavior", Kind::Choice(&["sync", "best-effort"]), "sync", Mutable;
+    "cluster-databases", range(1, INT), "1", Fixed;
+    "cluster-manual-failover-timeout", range(1, INT), "5000", Mutable;
+    "cluster-slot-migration-log-max-len", from(0), "1000", Mutable;
+    "cluster-slot-stats-enabled", Kind::Bool, "no", Mutable;
+    "slot-migration-max-failover-repl-bytes", Kind::Text, "0", Mutable;
     // TLS.
     "tls-port", range(0, 65535), "0", Fixed;
     "tls-cert-file", Kind::Text, "", Fixed;
@@ -279,13 +296,22 @@ parameters! {
     "tls-session-caching", Kind::Bool, "yes", Fixed;
     "tls-session-cache-size", range(0, INT), "20480", Fixed;
     "tls-session-cache-timeout", range(0, INT), "300", Fixed;
+    "tls-auth-clients-user", Kind::Choice(&["off", "CN", "URI"]), "off", Fixed;
+    "tls-auto-reload-interval", range(0, INT), "0", Fixed;
     // Access.
     "bind-source-addr", Kind::Text, "", Mutable;
+    "unixsocketgroup", Kind::Text, "", Fixed;
+    "mptcp", Kind::Bool, "no", Fixed;
+    "rdma-bind", Kind::List, "", Mutable;
+    "rdma-port", range(0, 65535), "0", Mutable;
+    "rdma-rx-size", range(64 * 1024, 16 * 1024 * 1024), "1048576", Fixed;
+    "rdma-completion-vector", range(-1, 1024), "-1", Fixed;
     "socket-mark-id", range(0, UINT), "0", Fixed;
     "max-new-connections-per-cycle", range(1, 1000), "10", Mutable;
     "max-new-tls-connections-per-cycle", range(1, 1000), "1", Mutable;
     // The process.
     "io-threads-do-reads", Kind::Bool, "no", Fixed;
+    "prefetch-batch-max-size", range(0, 128), "16", Mutable;
     "dynamic-hz", Kind::Bool, "yes", Mutable;
     "always-show-logo", Kind::Bool, "no", Fixed;
     "set-proc-title", Kind::Bool, "yes", Fixed;
@@ -304,9 +330,11 @@ parameters! {
     "crash-memcheck-enabled", Kind::Bool, "yes", Mutable;
     "use-exit-on-panic", Kind::Bool, "no", Mutable;
     "watchdog-period", range(0, INT), "0", Mutable;
+    "log-format", Kind::Choice(&["legacy", "logfmt", "json"]), "legacy", Mutable;
+    "log-timestamp-format", Kind::Choice(&["legacy", "iso8601", "milliseconds"]), "legacy", Mutable;
+    "hash-seed", Kind::Text, "", Fixed;
     "hide-user-data-from-log", Kind::Bool, "no", Mutable;
     "locale-collate", Kind::Text, "", Mutable;
-    "availability-zone", Kind::Text, "", Mutable;
     "extended-redis-compatibility", Kind::Bool, "no", Mutable;
     "ignore-warnings", Kind::Text, "", Mutable;
     "server_cpulist" | "server-cpulist", Kind::Text, "", Fixed;

@@ -6,6 +6,7 @@ use super::client::set_name;
 use crate::acl::{self, Identity};
 use crate::call::Call;
 use crate::clients::Mark;
+use crate::config::Param;
 use crate::error::Error;
 use crate::server::REDIS_VERSION;
 use crate::session::{ReplyMode, Role};
@@ -74,8 +75,10 @@ const NOT_AUTHENTICATED: Error = Error::Text(
 fn introduce(call: &mut Call<'_, '_>) {
     let protocol = if call.session.protocol == Protocol::Resp3 { 3 } else { 2 };
     let id = call.session.client.id as i64;
+    // Of Valkey 8.1 (<https://valkey.io/commands/hello/>).
+    let zone = call.env.engine.config.text(Param::AvailabilityZone);
     let reply = &mut *call.reply;
-    reply.map(7);
+    reply.map(7 + usize::from(!zone.is_empty()));
     for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
         reply.bulk(name.as_bytes());
         reply.bulk(value.as_bytes());
@@ -90,6 +93,10 @@ fn introduce(call: &mut Call<'_, '_>) {
     }
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone.as_bytes());
+    }
 }
 
 pub(super) const AUTH: Command = command("auth", -2, auth)

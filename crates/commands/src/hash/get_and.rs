@@ -79,7 +79,14 @@ fn hgetex(call: &mut Call<'_, '_>) -> Result<(), Error> {
 fn parse_change(call: &Call<'_, '_>) -> Result<(Change, usize), Error> {
     let word = Word(call.args[2]);
     match unit_of(word) {
-        Some((unit, base)) => Ok((Change::Expire(deadline(call, call.args[3], unit, base)?), 4)),
+        Some((unit, base)) => {
+            let deadline = deadline(call, call.args[3], unit, base)?;
+            // As Redis 8.0.6 has it: more must follow than the word.
+            if call.args.len() == 5 {
+                return Err(Error::WrongArity("hgetex"));
+            }
+            Ok((Change::Expire(deadline), 4))
+        }
         None if word.is("PERSIST") => Ok((Change::Persist, 3)),
         None => Ok((Change::None, 2)),
     }

@@ -68,7 +68,7 @@ impl<'s, S: Socket> Connection<'s, S> {
                 Input::Arena(count) => {
                     self.talk.pending.extend_from_slice(&self.shared.arena.borrow()[..count])
                 }
-                Input::Pending => {}
+                Input::Pending(_) => {}
                 Input::Mail if self.talk.client.is_killed() => return None,
                 Input::Mail => {
                     let out = self.talk.out.out_mut();

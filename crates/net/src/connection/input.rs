@@ -16,8 +16,8 @@ use crate::placement::Placement;
 pub(super) enum Input {
     /// So many bytes came into the arena.
     Arena(usize),
-    /// More bytes came behind those that are pending.
-    Pending,
+    /// So many bytes came behind those that are pending.
+    Pending(usize),
     /// A message or a kill.
     Mail,
     /// The connection goes on with another worker.
@@ -33,22 +33,16 @@ impl<S: Socket> Connection<'_, S> {
         let wanted = self.talk.parser.bytes_wanted(have).saturating_sub(have);
         let largest = if wanted > 0 && self.talk.bulk.is_some() { wanted.min(ARENA) } else { ARENA };
         let limit = self.shared.engine.config.number(Param::ClientQueryBufferLimit) as usize;
-        if have > limit {
-            tracing::warn!(
-                "Closing client that reached max query buffer length: {}",
-                self.talk.client.address
-            );
-            self.shared.engine.count_overlong_request();
-            return Ok(Input::End);
-        }
         let enough = if wanted > 0 { wanted } else { KEPT / 4 };
         if have > 0 && self.talk.bulk.is_none() && self.talk.pending.capacity() - have < enough {
             self.talk.pending.reserve(wanted.clamp(KEPT, 1 << 20));
         }
-        self.talk.client.note_received(self.talk.received());
+        let received = self.talk.received();
+        let unread = received.unread;
+        self.talk.client.note_received(received);
         limit_client(&self.shared.engine, &self.talk.client);
         let have = if self.talk.bulk.is_some() { 0 } else { have };
-        poll_fn(|context| {
+        let input = poll_fn(|context| {
             if self.has_mail() {
                 return Poll::Ready(Ok(Input::Mail));
             }
@@ -64,7 +58,7 @@ impl<S: Socket> Connection<'_, S> {
             let stream = &self.link.stream;
             let received = if have > 0 {
                 let received = stream.poll_receive_more(context, &mut self.talk.pending);
-                received.map_ok(|count| if count == 0 { Input::End } else { Input::Pending })
+                received.map_ok(|count| if count == 0 { Input::End } else { Input::Pending(count) })
             } else {
                 // What comes behind a large argument is not copied again.
                 let arena = &mut self.shared.arena.borrow_mut()[..largest];
@@ -80,7 +74,18 @@ impl<S: Socket> Connection<'_, S> {
             }
             received
         })
-        .await
+        .await?;
+        if let Input::Arena(count) | Input::Pending(count) = input
+            && unread + count > limit
+        {
+            tracing::warn!(
+                "Closing client that reached max query buffer length: {}",
+                self.talk.client.address
+            );
+            self.shared.engine.count_overlong_request();
+            return Ok(Input::End);
+        }
+        Ok(input)
     }
 
     /// Whether others have something to say, or the socket did not take what was posted.

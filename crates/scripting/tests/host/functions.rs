@@ -242,7 +242,7 @@ fn functions_see_nothing_of_scripts() {
         load_function(&server, body);
         let client = server.connect();
         let mut pending =
-            client.send(&["EVAL", "for i = 1, 1e8 do end return KEYS[1] .. ARGV[1]", "1", "secret", "too"]);
+            client.send(&["EVAL", "for i = 1, 1e9 do end return KEYS[1] .. ARGV[1]", "1", "secret", "too"]);
         pending.slices(2);
         let answer = server.call(&["FCALL", "f", "0"]);
         assert!(

@@ -23,6 +23,22 @@ fn request(arguments: &[&[u8]]) -> Vec<u8> {
     text
 }
 
+/// The limit is of what is not understood yet: a value and its line end.
+#[test]
+fn who_sends_more_than_the_limit_is_closed() {
+    let server = Server::start();
+    let _done: String = ask(&mut server.client(), "CONFIG SET client-query-buffer-limit 1mb");
+    for (length, accepted) in [(MB - 2, true), (MB - 1, false), (MB + 100, false), (3 * MB, false)] {
+        let mut socket = server.socket();
+        // It may be closed before it has sent everything.
+        drop(socket.write_all(&request(&[b"SET", b"key", &body(length, 0)])));
+        let mut answer = Vec::new();
+        drop(socket.shutdown(std::net::Shutdown::Write));
+        drop(socket.read_to_end(&mut answer));
+        assert_eq!(answer == b"+OK\r\n", accepted, "{length}: {}", answer.escape_ascii());
+    }
+}
+
 #[test]
 fn large_bodies_arrive_intact_in_odd_pieces() {
     let server = Server::start();

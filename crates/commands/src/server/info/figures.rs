@@ -35,6 +35,8 @@ pub(super) fn stats(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("sync_partial_err", 0);
     lines.add("expired_keys", count(&engine.counters.expired_keys));
     lines.add("expired_subkeys", count(&engine.counters.expired_fields));
+    // The same in Valkey 9 (<https://valkey.io/commands/info/>).
+    lines.add("expired_fields", count(&engine.counters.expired_fields));
     lines.add("expired_time_cap_reached_count", count(&engine.counters.expiry_cut_short));
     lines.add("evicted_keys", count(&engine.memory.evicted_keys));
     lines.add("evicted_clients", count(&engine.memory.evicted_clients));
@@ -155,7 +157,10 @@ pub(super) fn keyspace(call: &Call<'_, '_>, lines: &mut Lines) {
             let timed = call.txn.timed_hashes(db);
             lines.add(
                 format_args!("db{db}"),
-                format_args!("keys={keys},expires={expires},avg_ttl={average},subexpiry={timed}"),
+                // Redis 7.4's name and Valkey 9's for the same.
+                format_args!(
+                    "keys={keys},expires={expires},avg_ttl={average},subexpiry={timed},keys_with_volatile_items={timed}"
+                ),
             );
         }
     }

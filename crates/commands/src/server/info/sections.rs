@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::lines::{Lines, human};
 use super::system;
+use crate::blocking;
 use crate::call::Call;
 use crate::clients::{Client, Mark};
 use crate::config::Param;
@@ -37,6 +38,7 @@ pub(super) fn server(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("executable", &process.executable);
     lines.add("config_file", &process.config_file);
     lines.add("io_threads_active", u8::from(engine.worker_stats().len() > 1));
+    lines.add("availability_zone", config.text(Param::AvailabilityZone));
 }
 
 pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
@@ -45,11 +47,18 @@ pub(super) fn clients(call: &Call<'_, '_>, lines: &mut Lines) {
     lines.add("cluster_connections", 0);
     lines.add("maxclients", engine.config.number(Param::MaxClients));
     lines.add("blocked_clients", engine.clients.blocked.load(Ordering::Relaxed));
+    let (awaited, awaited_by_readers) = blocking::awaited_keys(engine);
     lines.add("tracking_clients", engine.tracking.clients());
     let all = engine.clients.all();
     let count = |is_counted: &dyn Fn(&Client) -> bool| all.iter().filter(|client| is_counted(client)).count();
     lines.add("pubsub_clients", count(&|client| client.has(Mark::Subscribed)));
     lines.add("watching_clients", count(&|client| client.watches.load(Ordering::Relaxed) > 0));
+    lines.add("total_blocking_keys", awaited);
+    lines.add("total_blocking_keys_on_nokey", awaited_by_readers);
+    let paused = engine.pause.in_force(call.env.now_ms);
+    lines.add("paused_reason", if paused.is_some() { "client_pause" } else { "none" });
+    lines.add("paused_actions", paused.map_or("none", |(_, writes)| if writes { "write" } else { "all" }));
+    lines.add("paused_timeout_milliseconds", paused.map_or(0, |(left_ms, _)| left_ms));
 }
 
 pub(super) fn memory(call: &Call<'_, '_>, lines: &mut Lines) {
