@@ -171,7 +171,8 @@ pub(crate) fn refuses_in_script(context: &ScriptContext<'_, '_>, entry: Entry) -
 impl Memory {
     /// Starts the counters that INFO shows again from zero.
     pub(crate) fn reset_statistics(&self) {
-        for counter in [&self.evicted_keys, &self.evicted_clients, &self.exceeded_ms] {
+        for counter in [&self.evicted_keys, &self.evicted_clients, &self.exceeded_ms, &self.exceeds_since_ms]
+        {
             counter.store(0, Ordering::Relaxed);
         }
     }

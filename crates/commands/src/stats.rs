@@ -208,7 +208,12 @@ fn script_note(env: Env<'_>, script: &LocalScript, sliced: bool) -> Option<Strin
 /// Counts a request that the gate refused.
 #[cold]
 pub(crate) fn count_rejection(env: Env<'_>, args: &[&[u8]], error: &Error) {
-    if let Some(entry) = env.engine.commands.find(args[0]) {
+    let commands = &env.engine.commands;
+    let named = commands.find(args[0]).and_then(|entry| match args.get(1) {
+        Some(word) if !entry.command.subcommands.is_empty() => commands.find_subcommand(entry, word),
+        _ => Some(entry),
+    });
+    if let Some(entry) = named {
         env.worker.stats.commands[usize::from(entry.id)].rejected.fetch_add(1);
     }
     count_error(env, error);

@@ -206,6 +206,20 @@ fn info_counts_keys_and_commands() {
 }
 
 #[test]
+fn errors_are_counted_for_whom_redis_counts_them() {
+    let node = Node::new(&[("enable-debug-command", "yes")], |_| None);
+    let one = node.connect();
+    for request in ["CONFIG NOSUCH", "CONFIG SET one", "DEBUG ERROR CODE", "OBJECT ENCODING none"] {
+        one.ask(request);
+    }
+    let info = one.ask("INFO all");
+    assert!(!info.contains("cmdstat_config:"), "{info}");
+    assert!(info.contains("\r\ncmdstat_config|set:calls=0,"), "{info}");
+    assert!(!info.contains("errorstat_CODE"), "{info}");
+    assert!(info.contains("\r\nkeyspace_misses:1\r\n"), "{info}");
+}
+
+#[test]
 fn what_a_blocked_command_took_is_counted_when_it_is_over() {
     let node = Node::new(&[("slowlog-log-slower-than", "0")], |_| None);
     let (one, waiting) = (node.connect(), node.connect());

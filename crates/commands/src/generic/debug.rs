@@ -110,7 +110,9 @@ fn debug(call: &mut Call<'_, '_>) -> Result<(), Error> {
         }
         3 if word.is("ERROR") => {
             let text = call.args[2].iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte });
-            Err(Error::Quoting(text.collect()))
+            // No error of a command: nothing counts it.
+            call.reply.error(&text.collect::<Vec<u8>>());
+            Ok(())
         }
         3 if word.is("LOG") => {
             let text = format!("DEBUG LOG: {}", String::from_utf8_lossy(call.args[2]));

@@ -49,8 +49,16 @@ const fn inspection(name: &'static str, full_name: &'static str, handler: Handle
         .acl(Categories::KEYSPACE)
 }
 
+/// What is at the key, which counts as a look at it, though nobody is told of a miss.
+fn look_up<'c>(call: &'c Call<'_, '_>) -> Option<&'c Entry> {
+    let entry = call.txn.peek(call.db, call.args[2]);
+    let stats = &call.env.worker.stats;
+    if entry.is_some() { &stats.keyspace_hits } else { &stats.keyspace_misses }.fetch_add(1);
+    entry
+}
+
 fn encoding(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    match call.txn.peek(call.db, call.args[2]) {
+    match look_up(call) {
         Some(entry) => call.reply.bulk(entry.value().encoding().as_bytes()),
         None => call.reply.null(),
     }
@@ -58,7 +66,7 @@ fn encoding(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn freq(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    let Some(entry) = call.txn.peek(call.db, call.args[2]) else {
+    let Some(entry) = look_up(call) else {
         call.reply.null();
         return Ok(());
     };
@@ -72,7 +80,7 @@ fn freq(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn idletime(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    match call.txn.peek(call.db, call.args[2]) {
+    match look_up(call) {
         Some(_) if Policy::counts_accesses(&call.env.engine.config) => {
             return Err(Error::Text(
                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
@@ -85,7 +93,7 @@ fn idletime(call: &mut Call<'_, '_>) -> Result<(), Error> {
 }
 
 fn refcount(call: &mut Call<'_, '_>) -> Result<(), Error> {
-    match call.txn.peek(call.db, call.args[2]) {
+    match look_up(call) {
         Some(entry) => call.reply.int(references(&call.env.engine.config, entry)),
         None => call.reply.null(),
     }

@@ -23,7 +23,7 @@ pub(crate) struct Memory {
     pub(crate) evicted_clients: AtomicU64,
     /// How long more than the limit was in use, before now and since when, in milliseconds.
     pub(crate) exceeded_ms: AtomicU64,
-    exceeds_since_ms: AtomicU64,
+    pub(super) exceeds_since_ms: AtomicU64,
 }
 
 /// What a worker has told the others of its thread's memory.
