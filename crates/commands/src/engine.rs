@@ -114,6 +114,8 @@ pub struct Process {
     pub replace_file: fn(&str, &[u8]) -> std::io::Result<()>,
     /// Makes a directory the one that relative paths begin at, and returns its own path.
     pub enter_directory: fn(&str) -> std::io::Result<String>,
+    /// Has the system allow as many clients as `maxclients` says by now; or says how many it allows.
+    pub allow_clients: fn(&Config) -> Result<(), u64>,
 }
 
 /// Fills bytes with chance.
@@ -136,6 +138,7 @@ impl Default for Process {
             read_file: |_| Err(std::io::ErrorKind::Unsupported.into()),
             replace_file: |_, _| Err(std::io::ErrorKind::Unsupported.into()),
             enter_directory: |_| Err(std::io::ErrorKind::Unsupported.into()),
+            allow_clients: |_| Ok(()),
         }
     }
 }

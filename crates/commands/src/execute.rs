@@ -36,13 +36,13 @@ pub(crate) fn execute<'e>(
 }
 
 /// Whether the handler gives exactly one reply. Channels are confirmed one by one, who monitors already hears nothing, some
-/// clients want no answer, and a debugger's words come before a script's reply.
+/// clients want no answer, a debugger's words come before a script's reply, and DEBUG PROTOCOL pushes something before its own.
 #[cfg(debug_assertions)]
 fn answers_once(session: &Session, entry: Entry) -> bool {
     let name = entry.command.full_name;
     session.debugging.is_none()
         && !name.ends_with("subscribe")
-        && !["client|reply", "monitor", "shutdown"].contains(&name)
+        && !["client|reply", "debug", "monitor", "shutdown"].contains(&name)
 }
 
 #[inline(always)]

@@ -33,6 +33,7 @@ pub(crate) fn describe(config_path: Option<&Path>) -> Process {
         read_file: |path| std::fs::read(path),
         replace_file,
         enter_directory,
+        allow_clients,
     }
 }
 
@@ -122,8 +123,24 @@ pub(crate) fn workers(config: &Config) -> usize {
 /// # Errors
 /// If not even one client could connect.
 pub(crate) fn raise_file_limit(config: &Config) -> anyhow::Result<()> {
+    let Err(clients) = allow_clients(config) else { return Ok(()) };
+    let allowed = clients + own_files(config);
+    anyhow::ensure!(clients > 0, "The limit of {allowed} open files is too low: increase 'ulimit -n'.");
+    let lowered = config.set(Param::MaxClients as usize, &[&clients.to_string()]);
+    lowered.map_err(|why| anyhow::anyhow!("maxclients: {}", why.0))?;
+    tracing::warn!(
+        "Only {allowed} files may be open: maxclients has been reduced to {clients}. If you need more, increase 'ulimit -n'."
+    );
+    Ok(())
+}
+
+/// Allows the process as many open files as `maxclients` needs.
+///
+/// # Errors
+/// If the system allows fewer: for how many clients they suffice.
+fn allow_clients(config: &Config) -> Result<(), u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let own = OWN_FILES + workers(config) as u64 * FILES_A_WORKER;
+    let own = own_files(config);
     let wanted = config.number(Param::MaxClients) as u64 + own;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(soft) = current.filter(|soft| *soft < wanted) else { return Ok(()) };
@@ -136,19 +153,15 @@ pub(crate) fn raise_file_limit(config: &Config) -> anyhow::Result<()> {
     });
     let allowed = raised.map_or(soft, |(current, _)| current);
     if allowed < wanted {
-        anyhow::ensure!(allowed > own, "The limit of {allowed} open files is too low: increase 'ulimit -n'.");
-        let clients = allowed - own;
-        let lowered = config.set(Param::MaxClients as usize, &[&clients.to_string()]);
-        lowered.map_err(|why| anyhow::anyhow!("maxclients: {}", why.0))?;
-        tracing::warn!(
-            "Only {allowed} files may be open: maxclients has been reduced to {clients}. If you need more, increase 'ulimit -n'."
-        );
-    } else {
-        tracing::info!(
-            "Increased maximum number of open files to {allowed} (it was originally set to {soft})."
-        );
+        return Err(allowed.saturating_sub(own));
     }
+    tracing::info!("Increased maximum number of open files to {allowed} (it was originally set to {soft}).");
     Ok(())
+}
+
+/// Files that are not clients'.
+fn own_files(config: &Config) -> u64 {
+    OWN_FILES + workers(config) as u64 * FILES_A_WORKER
 }
 
 /// Files that are not clients: logs, listeners, a few to spare.

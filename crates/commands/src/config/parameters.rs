@@ -91,7 +91,7 @@ const SIGNAL: Kind = Kind::Flags(&["default", "save", "nosave", "now", "force"])
 parameters! {
     live {
     // Network.
-    Bind "bind", Kind::List, "* -::*", Mutable;
+    Bind "bind", Kind::Addresses, "* -::*", Mutable;
     Port "port", range(0, 65535), "6379", Mutable;
     ProtectedMode "protected-mode", Kind::Bool, "yes", Mutable;
     TcpBacklog "tcp-backlog", range(0, INT), "511", Fixed;
@@ -302,7 +302,7 @@ parameters! {
     "bind-source-addr", Kind::Text, "", Mutable;
     "unixsocketgroup", Kind::Text, "", Fixed;
     "mptcp", Kind::Bool, "no", Fixed;
-    "rdma-bind", Kind::List, "", Mutable;
+    "rdma-bind", Kind::Addresses, "", Mutable;
     "rdma-port", range(0, 65535), "0", Mutable;
     "rdma-rx-size", range(64 * 1024, 16 * 1024 * 1024), "1048576", Fixed;
     "rdma-completion-vector", range(-1, 1024), "-1", Fixed;

@@ -35,8 +35,8 @@ pub enum Kind {
     Hostname,
     /// Any text, not to be logged.
     Secret,
-    /// Several words.
-    List,
+    /// Addresses to listen on, 16 at most.
+    Addresses,
     /// Three numbers from -2000 to 2000.
     OomScores,
     /// A host and a port; an empty text, or `no one`, for none.
@@ -69,7 +69,7 @@ fn refuse(why: impl Into<String>) -> Result<Value, SetError> {
 /// Reads a value from the words of a line or of CONFIG SET's argument. `current` is the text in force.
 pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Result<Value, SetError> {
     match parameter.kind {
-        Kind::List => return Ok(Value::Text(split(words).join(" "))),
+        Kind::Addresses => return addresses(&split(words)),
         Kind::Master if words == [""] => return Ok(Value::Text(String::new())),
         Kind::Master => return master(&split(words)),
         Kind::Percentiles => return percentiles(&apart(words)),
@@ -126,6 +126,16 @@ pub(crate) fn parse(parameter: &Parameter, words: &[&str], current: &str) -> Res
         _ => Ok(Value::Text(word.to_owned())),
     }
 }
+
+fn addresses(words: &[&str]) -> Result<Value, SetError> {
+    if words.len() > MOST_ADDRESSES {
+        return refuse("Too many bind addresses specified.");
+    }
+    Ok(Value::Text(words.join(" ")))
+}
+
+/// Redis listens on no more.
+const MOST_ADDRESSES: usize = 16;
 
 fn master(words: &[&str]) -> Result<Value, SetError> {
     match words {
@@ -348,7 +358,7 @@ pub(crate) fn show(parameter: &Parameter, number: i64, text: &str) -> String {
         | Kind::Title
         | Kind::Hostname
         | Kind::Secret
-        | Kind::List
+        | Kind::Addresses
         | Kind::OomScores
         | Kind::Master
         | Kind::Percentiles
@@ -466,6 +476,8 @@ mod tests {
         check("replicaof", &["host", "65536"], Err("Invalid master port"));
         check("replicaof", &["host"], Err("wrong number of arguments"));
         check("replicaof", &[], Err("wrong number of arguments"));
+        check("bind", &["a", "b c"], Ok("a b c"));
+        check("bind", &["a "].repeat(17), Err("Too many bind addresses specified."));
         check("save", &["007", "+1"], Ok("7 1"));
         check("save", &["5 "], Ok("5 0"));
         check("oom-score-adj-values", &["-1 +2 003"], Ok("-1 2 3"));

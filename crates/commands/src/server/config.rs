@@ -97,7 +97,8 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let mut words = Vec::new();
     for (name, at, value) in &settings {
         let value = String::from_utf8_lossy(value);
-        let takes_any = matches!(PARAMETERS[*at].kind, Kind::Text | Kind::Secret | Kind::List | Kind::Master);
+        let takes_any =
+            matches!(PARAMETERS[*at].kind, Kind::Text | Kind::Secret | Kind::Addresses | Kind::Master);
         if takes_any && matches!(value, Cow::Owned(_)) {
             return Err(failed(name, "argument must be UTF-8 text"));
         }
@@ -109,7 +110,9 @@ fn set(call: &mut Call<'_, '_>) -> Result<(), Error> {
     let password = config.text(Param::RequirePass);
     let before: Vec<(usize, String)> = settings.iter().map(|(_, at, _)| (*at, config.show(*at))).collect();
     config.set_all(&words).map_err(|(position, why)| failed(&settings[position].0, &why.0))?;
-    let placed = enter_directory(call.env, &settings).and_then(|()| listen(call.env, &settings));
+    let placed = enter_directory(call.env, &settings)
+        .and_then(|()| allow_clients(call.env, &settings))
+        .and_then(|()| listen(call.env, &settings));
     placed.inspect_err(|_| {
         restore(config, &before);
         // It was there a moment ago.
@@ -137,17 +140,32 @@ fn enter_directory(env: Env<'_>, settings: &[(String, usize, &[u8])]) -> Result<
     config.set(*at, &[&entered]).map_err(|why| failed(name, &why.0))
 }
 
+/// Has the system allow as many clients as `maxclients` says by now, if it is among what was set.
+fn allow_clients(env: Env<'_>, settings: &[(String, usize, &[u8])]) -> Result<(), Error> {
+    let Some((name, ..)) = settings.iter().find(|(_, at, _)| *at == Param::MaxClients as usize) else {
+        return Ok(());
+    };
+    (env.engine.process.allow_clients)(&env.engine.config).map_err(|clients| {
+        let why = "The operating system is not able to handle the specified number of clients";
+        failed(name, &format!("{why}, try with {clients}"))
+    })
+}
+
 /// Has the server listen where `bind` and `port` say by now, if they are among what was set.
 fn listen(env: Env<'_>, settings: &[(String, usize, &[u8])]) -> Result<(), Error> {
-    let place = |param: Param| settings.iter().find(|(_, at, _)| *at == param as usize);
-    let (port, bind) = (place(Param::Port), place(Param::Bind));
-    if port.is_none() && bind.is_none() || env.engine.listening.exchange(&env.engine.config) {
+    let (port, bind) = (Param::Port as usize, Param::Bind as usize);
+    let Some((name, at, _)) = settings.iter().find(|(_, at, _)| [port, bind].contains(at)) else {
+        return Ok(());
+    };
+    if env.engine.listening.exchange(&env.engine.config) {
         return Ok(());
     }
-    Err(match port {
-        Some((name, ..)) => failed(name, "Unable to listen on this port. Check server logs."),
-        None => failed("bind", "Failed to bind to specified addresses."),
-    })
+    let why = if *at == port {
+        "Unable to listen on this port. Check server logs."
+    } else {
+        "Failed to bind to specified addresses."
+    };
+    Err(failed(name, why))
 }
 
 /// Sets parameters to what they were.

@@ -194,6 +194,12 @@ fn the_limit_of_open_files_is_raised_or_maxclients_lowered() {
         assert!(raised || server.log().contains(told), "{}", server.log());
         let shown: Vec<String> = ask(&mut server.client(), "CONFIG GET maxclients");
         assert_eq!(shown[1], if raised { "1000" } else { max_clients });
+        if !raised {
+            let text = refusal(&mut server.client(), &words("CONFIG SET timeout 1 maxclients 1000"));
+            assert!(text.ends_with("the specified number of clients, try with 216"), "{text}");
+            let shown: Vec<String> = ask(&mut server.client(), "CONFIG GET maxclients");
+            assert_eq!(shown[1], max_clients);
+        }
     }
 }
 
