@@ -30,7 +30,7 @@ pub(crate) fn run(mut arguments: Arguments) -> Result<()> {
         // What it finds goes into the first folder; the second is what it begins with.
         let folders = [format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}")];
         std::fs::create_dir_all(programs::root().join(&folders[0]))?;
-        let options = ["-verbosity=0", "-timeout=60", "-rss_limit_mb=4096", &limit];
+        let options = ["-verbosity=0", "-print_funcs=0", "-timeout=60", "-rss_limit_mb=4096", &limit];
         let status = cargo_fuzz().args(["run", target]).args(&folders).arg("--").args(options).status()?;
         if !status.success() {
             bail!("{target} has found something: see fuzz/artifacts/{target}");

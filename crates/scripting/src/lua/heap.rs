@@ -41,6 +41,9 @@ pub(crate) struct Heap {
 const ALIGNMENT: usize = 16;
 /// A VM without a limit is treated, when it is full, as one that may use this much.
 const TIGHT: usize = 256 << 20;
+/// What a slice may make in large blocks. The collector is told of them between slices; and if the watchdog gets no
+/// processor, a slice may last for hundreds of them.
+const LARGE_BYTES_PER_SLICE: usize = 64 << 20;
 
 impl Heap {
     pub(crate) fn new() -> Self {
@@ -132,6 +135,12 @@ impl Heap {
     /// Whether so much is in use that the collector must not fall behind.
     pub(crate) fn is_tight(&self) -> bool {
         self.used_bytes > self.limit_bytes.min(TIGHT) / 4
+    }
+
+    /// Whether so much has been made in large blocks that the collector is to be told of them first.
+    #[inline]
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.large_bytes > LARGE_BYTES_PER_SLICE
     }
 
     /// What has been made in large blocks since somebody asked.
@@ -320,7 +329,11 @@ unsafe fn reallocate(heap: &mut Heap, block: *mut c_void, old: usize, new: usize
         }
         if !block.is_null() {
             if new >= LARGE && new > old {
+                let was_ahead = heap.is_ahead();
                 heap.large_bytes += new - old;
+                if heap.is_ahead() && !was_ahead {
+                    preempt::interrupt(heap.main);
+                }
             }
             heap.used_bytes = used;
             heap.peak_bytes = heap.peak_bytes.max(used);

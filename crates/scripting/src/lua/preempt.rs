@@ -147,7 +147,7 @@ pub(super) unsafe fn verdict(state: *mut lua_State) -> Verdict {
                 return Verdict::Fail;
             }
         }
-        if slot.stop.is_none() && !slot.heap.exceeded() && !slot.pulse.is_slice_over() {
+        if slot.stop.is_none() && !is_over(slot) {
             rest(state, slot);
             return Verdict::Go;
         }
@@ -177,7 +177,7 @@ pub(crate) unsafe fn turn(state: *mut lua_State) -> Turn {
             return Turn::GoOn;
         }
         let slot = &mut *slot;
-        if slot.stop.is_none() && !slot.heap.exceeded() && !slot.pulse.is_slice_over() {
+        if slot.stop.is_none() && !is_over(slot) {
             return Turn::GoOn;
         }
         find_reason(slot);
@@ -197,11 +197,16 @@ pub(crate) fn should_stop() -> bool {
             return false;
         }
         let slot = &mut *slot;
-        if slot.stop.is_none() && (slot.heap.exceeded() || slot.pulse.is_slice_over()) {
+        if slot.stop.is_none() && is_over(slot) {
             find_reason(slot);
         }
         slot.stop.is_some()
     }
+}
+
+/// Whether the slice is over: its time, or the memory that it may use.
+fn is_over(slot: &Slot) -> bool {
+    slot.heap.exceeded() || slot.heap.is_ahead() || slot.pulse.is_slice_over()
 }
 
 /// At the end of a slice: whether the script goes on in another.
