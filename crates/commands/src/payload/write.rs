@@ -39,6 +39,7 @@ pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>, form: impl Into<Form>
             out.push(STREAM_LISTPACKS_2);
             streams::write(out, value, compress);
         }
+        ValueRef::VectorSet(_) => unreachable!("no command makes one"),
     }
 }
 
