@@ -377,7 +377,7 @@ fn damage_is_refused() {
         |links| links[0].extend_from_within(..1),
         |links| links[0].push(3),
         |links| links[0].push(20),
-        |links| drop(links[0].pop()),
+        |links| links[0].truncate(1),
         |links| links[0].extend(0..9),
         |links| links.extend(vec![Vec::new(); 17]),
     ];
