@@ -80,7 +80,7 @@ impl Quantization {
             Quantization::None => (1.0 - dot_of_floats(one, other)).clamp(0.0, 2.0),
             Quantization::Q8 => {
                 let ((one_range, one), (other_range, other)) = (signed(one), signed(other));
-                let dot = dot_of_bytes(one, other) as f32 * (one_range * other_range / (STEPS * STEPS));
+                let dot = dot_of_bytes(one, other) as f32 * (one_range / STEPS * (other_range / STEPS));
                 (1.0 - dot).clamp(0.0, 2.0)
             }
             Quantization::Binary => differing_bits(one, other) as f32 * 2.0 / dim as f32,

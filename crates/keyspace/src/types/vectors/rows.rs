@@ -81,7 +81,7 @@ impl<T: Copy> Rows<T> {
         if self.rows_a_chunk == 1 {
             return (at as usize, 0);
         }
-        let chunk = (u128::from(self.reciprocal) * u128::from(at) >> 64) as u32;
+        let chunk = ((u128::from(self.reciprocal) * u128::from(at)) >> 64) as u32;
         (chunk as usize, (at - chunk * self.rows_a_chunk) as usize * self.width)
     }
 }

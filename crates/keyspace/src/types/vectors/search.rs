@@ -237,20 +237,20 @@ struct Visited {
 }
 
 thread_local! {
-    static SPARE: Cell<Visited> = const { Cell::new(Visited { words: Vec::new(), touched: Vec::new() }) };
+    /// What the thread's last walk had: words, all 0, and room.
+    static SPARE: Cell<(Vec<u64>, Vec<u32>)> = const { Cell::new((Vec::new(), Vec::new())) };
 }
 
-/// Words, all 0, are kept for the thread's next walk up to so many.
+/// So many words are kept for the thread's next walk.
 const KEPT: usize = 1 << 16;
 
 impl Visited {
     fn of(len: usize) -> Self {
-        let mut visited = SPARE.take();
-        let words = len.div_ceil(64);
-        if visited.words.len() < words {
-            visited.words.resize(words, 0);
+        let (mut words, touched) = SPARE.take();
+        if words.len() < len.div_ceil(64) {
+            words.resize(len.div_ceil(64), 0);
         }
-        visited
+        Visited { words, touched }
     }
 
     /// Whether it was not there yet.
@@ -270,10 +270,11 @@ impl Visited {
 impl Drop for Visited {
     fn drop(&mut self) {
         if (1..=KEPT).contains(&self.words.len()) {
-            let mut words = std::mem::take(&mut self.words);
-            let mut touched = std::mem::take(&mut self.touched);
+            let (mut words, mut touched) =
+                (std::mem::take(&mut self.words), std::mem::take(&mut self.touched));
             touched.drain(..).for_each(|word| words[word as usize] = 0);
-            SPARE.set(Visited { words, touched });
+            // Nowhere while the thread ends.
+            let _ = SPARE.try_with(|spare| spare.set((words, touched)));
         }
     }
 }

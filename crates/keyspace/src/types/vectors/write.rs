@@ -194,7 +194,7 @@ impl VectorSet {
         let base = self.params.max_links as u64;
         let mut digits = random;
         let mut level = 0;
-        while digits % base == 0 && level < MAX_LEVEL {
+        while digits.is_multiple_of(base) && level < MAX_LEVEL {
             digits /= base;
             level += 1;
         }
