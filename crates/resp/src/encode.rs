@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use memchr::memchr2;
 
-use crate::number::{SHORT, format_decimal, format_double, format_shortest, short_digits};
+use crate::number::{SHORT, format_decimal, format_double, short_digits};
 use crate::reply::{Protocol, Reply};
 use crate::segments::Segments;
 
@@ -171,15 +171,6 @@ impl Reply for Encoder {
         }
     }
 
-    fn shortest(&mut self, value: f64) {
-        let text = format_shortest(value);
-        if self.typed() {
-            self.line(b',', &text);
-        } else {
-            self.bulk(&text);
-        }
-    }
-
     fn decimal(&mut self, value: f64) {
         let text = format_decimal(value);
         if self.typed() {
@@ -320,7 +311,7 @@ mod tests {
         check(|reply| reply.bulk(b"a\r\n"), "$3\r\na\r\n\r\n", "$3\r\na\r\n\r\n");
         check(|reply| reply.bulk_int(-10), "$3\r\n-10\r\n", "$3\r\n-10\r\n");
         check(|reply| reply.double(0.5), "$3\r\n0.5\r\n", ",0.5\r\n");
-        check(|reply| reply.shortest(0.1), "$3\r\n0.1\r\n", ",0.1\r\n");
+        check(|reply| reply.shortest(0.1), "$3\r\n0.1\r\n", ",0.10000000000000001\r\n");
         check(|reply| reply.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
         check(|reply| reply.bool(true), ":1\r\n", "#t\r\n");
         check(|reply| reply.bool(false), ":0\r\n", "#f\r\n");

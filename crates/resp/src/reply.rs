@@ -73,7 +73,7 @@ pub trait Reply {
             Protocol::Resp3 => self.double(value),
         }
     }
-    /// A floating-point number with no more digits than it takes, as Redis prints them since 7.2; a bulk string in RESP2.
+    /// A floating-point number; in RESP2 a bulk string with no more digits than it takes, as Redis writes them since 7.2.
     fn shortest(&mut self, value: f64) {
         match self.protocol() {
             Protocol::Resp2 => self.bulk(&crate::format_shortest(value)),

@@ -37,6 +37,10 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     {
         return Some(degrees(dice, if category == "lon" { 180 } else { 85 }));
     }
+    // Far from each other as well: the order of what is equally near is free.
+    if category == "comp" && !dice.one_in(100) {
+        return Some(degrees(dice, 90));
+    }
     let pool: &[&str] = match category {
         "val" => VALUES,
         "field" | "member" => MEMBERS,
@@ -85,6 +89,9 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "rule" => RULES,
         "parameter" => PARAMETERS,
         "setting" => PARAMETER_VALUES,
+        "comp" => COMPONENTS,
+        "attr" => ATTRIBUTES,
+        "expr" => EXPRESSIONS,
         "any" => return Some(anything(dice)),
         _ => return None,
     };
@@ -120,6 +127,7 @@ fn key_prefix(category: &str) -> Option<char> {
         "kstream" => 'x',
         "khll" => 'p',
         "kgeo" => 'g',
+        "kvec" => 'v',
         _ => return None,
     })
 }
@@ -179,6 +187,31 @@ const PAYLOADS: &[&[u8]] = &[
     b"\x00\x01ac\x00.\xb6\xfbv5\xf9:\xeb",
     b"hello",
     b"\0",
+];
+const COMPONENTS: &[&str] = &["1", "0x10", "x", "nan"];
+const ATTRIBUTES: &[&str] = &[
+    r#"{"n": 1, "s": "a", "list": [1, "b"]}"#,
+    r#"{"n": 2.5, "s": "b", "yes": true}"#,
+    r#"{"s": "10", "n": null, "list": []}"#,
+    "",
+    r#"{"n": {"n": 1}}"#,
+    r#"{"n": 1"#,
+    "no json",
+];
+const EXPRESSIONS: &[&str] = &[
+    ".n > 1",
+    ".s == 'a' or .n == 1",
+    ".s in ['a', '10']",
+    "1 in .list",
+    "not .n",
+    ".yes and .n * 2 == 5",
+    ".s + 1 == 11",
+    "1",
+    "",
+    "(.n",
+    ".n =",
+    ".n = 1",
+    ".none or 1",
 ];
 const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1", "x0", "x1"];
 /// Names that are empty, no text, long, or might be taken for something else.
