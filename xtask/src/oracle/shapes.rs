@@ -41,6 +41,10 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     if category == "comp" && !dice.one_in(100) {
         return Some(degrees(dice, 90));
     }
+    if category == "expr" && !dice.one_in(4) {
+        let text = expression(dice, 3);
+        return Some(damaged(dice, text));
+    }
     let pool: &[&str] = match category {
         "val" => VALUES,
         "field" | "member" => MEMBERS,
@@ -105,6 +109,37 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
 pub(super) fn degrees(dice: &mut Dice, limit: usize) -> Vec<u8> {
     let degrees = dice.below(2 * limit) as f64 - limit as f64 + dice.below(10_000) as f64 / 10_000.0;
     degrees.to_string().into_bytes()
+}
+
+/// What VSIM filters by.
+fn expression(dice: &mut Dice, depth: usize) -> String {
+    const ATOMS: &[&str] = &[
+        ".n", ".s", ".list", ".yes", ".none", "1", "0", "-2.5", "10", "'a'", "\"10\"", "''", "[1, 'a']", "[]",
+    ];
+    const OPERATORS: &[&str] =
+        &["or", "||", "and", "&&", ">", ">=", "<", "<=", "==", "!=", "in", "+", "-", "*", "/", "%", "**"];
+    if depth == 0 || dice.one_in(5) {
+        return (*dice.pick(ATOMS)).to_owned();
+    }
+    match dice.below(7) {
+        0 => format!("({})", expression(dice, depth - 1)),
+        1 => format!("not {}", expression(dice, depth - 1)),
+        2 => format!("!{}", expression(dice, depth - 1)),
+        _ => {
+            let left = expression(dice, depth - 1);
+            format!("{left} {} {}", dice.pick(OPERATORS), expression(dice, depth - 1))
+        }
+    }
+}
+
+/// A text, without one of its bytes now and then.
+fn damaged(dice: &mut Dice, text: String) -> Vec<u8> {
+    let mut text = text.into_bytes();
+    if dice.one_in(8) {
+        let at = dice.below(text.len());
+        text.remove(at);
+    }
+    text
 }
 
 /// A word from any pool.
