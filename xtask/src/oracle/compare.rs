@@ -251,6 +251,12 @@ fn pairs(value: &Value) -> Option<Vec<(&Value, &Value)>> {
 
 /// Arrays whose elements are the same under the policy: the reply of EXEC.
 fn same_nested(policy: Policy, reference: &Value, subject: &Value) -> bool {
+    if let (Value::Map(a), Value::Map(b)) = (reference, subject) {
+        let same = |a: &(Value, Value), b: &(Value, Value)| {
+            same_value(policy, &a.0, &b.0) && same_value(policy, &a.1, &b.1)
+        };
+        return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+    }
     let (Some(a), Some(b)) = (reference.items(), subject.items()) else { return false };
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(policy, a, b))
 }

@@ -253,12 +253,14 @@ impl Step {
         name_of(&self.requests[0]).starts_with("BZ") && self.requests[1..].iter().any(stores)
     }
 
-    /// A watching client of Redis does not notice the key that a BITFIELD makes or lengthens, if none of its writes fits.
+    /// A watching client of Redis does not notice the key that a BITFIELD makes or lengthens, if none of its writes fits. What writes
+    /// to vector sets it notices in any case.
     fn is_noticed_by_one_alone(&self) -> bool {
         let may_fail = |request: &Request| {
             name_of(request) == "BITFIELD" && request.iter().any(|word| word.eq_ignore_ascii_case(b"FAIL"))
         };
-        self.face == Face::Watched && may_fail(&self.requests[1])
+        let of_vectors = |request: &Request| name_of(request).starts_with('V');
+        self.face == Face::Watched && (may_fail(&self.requests[1]) || of_vectors(&self.requests[1]))
     }
 
     /// SORT in Redis sees the ERANGE that an earlier number of the same transaction or script has left in `errno`.

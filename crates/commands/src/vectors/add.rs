@@ -118,18 +118,20 @@ impl<'a> Request<'a> {
         if self.max_links != *max_links {
             return Err(Error::Text("ERR asked M value mismatch with existing vector set"));
         }
-        if self.reduced.is_some() && projection.is_none() {
-            return Err(Error::Text("ERR cannot add projection to existing set without projection"));
-        }
-        if self.reduced.unwrap_or(got) != *dim || self.reduced.is_none() && projection.is_some() {
+        let Some(projection) = projection else {
+            return match self.reduced {
+                _ if got != *dim => Err(mismatch(got, *dim)),
+                Some(_) => Err(Error::Text("ERR cannot add projection to existing set without projection")),
+                None => Ok(()),
+            };
+        };
+        if self.reduced != Some(*dim) {
             return Err(mismatch(got, *dim));
         }
-        match projection {
-            Some(projection) if projection.input_dim() != got => {
-                Err(projection_mismatch(got, projection.input_dim()))
-            }
-            _ => Ok(()),
+        if projection.input_dim() != got {
+            return Err(projection_mismatch(got, projection.input_dim()));
         }
+        Ok(())
     }
 
     /// Those of a new set.

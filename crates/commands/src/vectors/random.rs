@@ -23,6 +23,11 @@ fn vrandmember(call: &mut Call<'_, '_>) -> Result<(), Error> {
         [count] => Some(integer(count).ok_or(NOT_INTEGER)?),
         _ => return Err(Error::WrongArity("vrandmember")),
     };
+    // As Redis: that there is nothing to tell is known before it looks.
+    if count == Some(0) {
+        call.reply.array(0);
+        return Ok(());
+    }
     let set = call.txn.vectors(call.db, call.args[1])?;
     call.env.count_lookup(call.txn, call.db, call.args[1], set.is_some());
     let (set, count) = match (set, count) {
