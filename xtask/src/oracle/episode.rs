@@ -186,7 +186,9 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
             let unfit = match face {
                 Face::Exec | Face::Watched => ["EXEC", "DISCARD", "RESET"].contains(&name.as_str()),
                 _ => name == "MULTI",
-            } || (name == "SWAPDB" && tracked);
+            } || (name == "SWAPDB" && tracked)
+                // What writes to vector sets is noticed in Redis even if nothing has changed.
+                || (name.starts_with('V') && (heard || matches!(face, Face::Watched)));
             if !unfit && (!rare || narrow || dice.one_in(4)) {
                 return grammar::request(dice, name, shape);
             }

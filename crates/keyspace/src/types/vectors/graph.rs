@@ -4,10 +4,11 @@
 //! Each element is on the lowest layer, one in [`max_links`](super::VectorParams::max_links) of a layer on the one above. A search
 //! goes down from the highest layer, on each to the element nearest to the query, and looks around on the lowest.
 //!
-//! An element is linked to the nearest that were found, preferring those in different directions. Links go both ways, so that
-//! an element knows who must be told when it goes. Where one is full, a link gives way that is the third side of a triangle,
-//! so that a layer stays in one piece; and those who lose a neighbour are linked to each other along a shortest tree through all of
-//! them, with the same effect.
+//! An element is linked to the nearest that were found, preferring those in different directions. Links go both ways, so
+//! that an element knows who must be told when it goes. Where one is full, the farthest neighbour gives way that is also
+//! reached through one or two others, so that a layer stays in one piece; and those who lose a neighbour are linked to each
+//! other along a shortest tree through all of them, with the same effect. What it finds and takes beside Redis's:
+//! `docs/decisions/022-a-graph-whose-links-go-both-ways.md`.
 
 use super::search::Near;
 use super::{VectorSet, VectorSetUndo};
@@ -15,6 +16,8 @@ use crate::log::Log;
 
 /// Neighbours of a removed element are brought together so many at a time, since all pairs of them are compared.
 const GROUP: usize = 64;
+/// As many neighbours, and ways to them, are tried to find one that can give way; of the usual 32 all.
+const TRIED: usize = 64;
 /// The `ef` with which one is looked for that has lost all its neighbours.
 const RESCUE_EF: usize = 64;
 
@@ -30,7 +33,9 @@ impl VectorSet {
         for layer in (0..=level.min(top)).rev() {
             from = self.nearest_on(layer, &query, &from, ef.max(1));
             from.retain(|near| near.at != at);
-            for other in self.diverse(&from, self.params.max_links) {
+            // On the lowest layer more than the paper's `max_links`: many are refused by those who are full.
+            let wanted = if layer == 0 { self.capacity(0) * 3 / 4 } else { self.capacity(layer) };
+            for other in self.diverse(&from, wanted) {
                 self.join(layer, at, other, false, log);
             }
             if self.links(at as usize, layer).is_empty()
@@ -149,7 +154,7 @@ impl VectorSet {
         true
     }
 
-    /// The farthest neighbour beyond `limit` that is also reached through another one; if there is none and `force` says so, the one
+    /// The farthest neighbour beyond `limit` that is also reached through one or two others; if there is none and `force` says so, the one
     /// with most links.
     fn redundant(&self, layer: usize, at: u32, limit: f32, force: bool) -> Option<u32> {
         let links = self.links(at as usize, layer);
@@ -158,9 +163,14 @@ impl VectorSet {
         far.sort_unstable();
         let is_reached = |near: &&Near| {
             let around = self.links(near.at as usize, layer);
-            around.iter().any(|other| links.contains(other))
+            let meets = |via: u32| {
+                let mut next = self.links(via as usize, layer).iter().take(TRIED);
+                next.any(|next| *next != at && around.contains(next))
+            };
+            around.iter().take(TRIED).any(|other| links.contains(other))
+                || links.iter().take(TRIED).any(|via| *via != near.at && meets(*via))
         };
-        let redundant = far.iter().rev().find(is_reached).map(|near| near.at);
+        let redundant = far.iter().rev().take(TRIED).find(is_reached).map(|near| near.at);
         let busiest =
             || links.iter().copied().max_by_key(|link| (self.links(*link as usize, layer).len(), *link));
         redundant.or_else(|| if force { busiest() } else { None })
