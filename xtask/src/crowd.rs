@@ -105,7 +105,12 @@ fn converse(mut connection: Connection, caller: &mut Caller, deadline: Instant, 
         said.fetch_add(requests.len() as u64, Ordering::Relaxed);
         let mut bytes = Vec::new();
         requests.iter().for_each(|request| encode(&mut bytes, request));
-        if connection.send_raw(&bytes).is_err() || caller.one_in(100) || Instant::now() > deadline {
+        let sent = if caller.one_in(3) {
+            in_pieces(&mut connection, &bytes, caller)
+        } else {
+            connection.send_raw(&bytes)
+        };
+        if sent.is_err() || caller.one_in(100) || Instant::now() > deadline {
             return;
         }
         for _ in &requests {
@@ -118,6 +123,19 @@ fn converse(mut connection: Connection, caller: &mut Caller, deadline: Instant, 
             }
         }
     }
+}
+
+/// Sends what arrives in several reads, cut anywhere.
+fn in_pieces(connection: &mut Connection, bytes: &[u8], caller: &mut Caller) -> Result<()> {
+    let mut rest = bytes;
+    for _ in 0..1 + caller.below(6) {
+        let at = if caller.one_in(2) { caller.below(8).min(rest.len()) } else { caller.below(rest.len()) };
+        let (piece, more) = rest.split_at(at);
+        connection.send_raw(piece)?;
+        rest = more;
+        thread::sleep(Duration::from_micros(50 * caller.below(12) as u64));
+    }
+    connection.send_raw(rest)
 }
 
 fn leave_halfway(connection: &mut Connection, caller: &mut Caller) {
