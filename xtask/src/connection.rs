@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::value::{Value, decode};
 
 /// How long a reply may take before it counts as missing.
-pub(crate) const REPLY_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const REPLY_WITHIN: Duration = Duration::from_secs(60);
 
 /// One socket and the bytes that were read ahead.
 pub(crate) struct Connection {
@@ -93,6 +93,8 @@ impl Connection {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Outcome::Silent;
                 }
+                // So it is for a process that was stopped and goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Outcome::Closed,
             }
         }

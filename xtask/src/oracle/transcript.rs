@@ -218,7 +218,7 @@ impl Player<'_> {
 
     /// How long a reply may take: there may be none where the reference need not answer.
     fn patience(&self) -> Duration {
-        if self.guess { REPLY_WITHIN / 10 } else { REPLY_WITHIN }
+        if self.guess { REPLY_WITHIN / 30 } else { REPLY_WITHIN }
     }
 
     /// Compares, and holds the transcript to what it says of the reference: that it answers, or that it does not.
