@@ -1,7 +1,7 @@
 //! A blocking client connection that knows nothing about commands.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -32,6 +32,11 @@ impl Connection {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::new(), consumed: 0 })
+    }
+
+    /// The address that the server sees.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        Ok(self.stream.local_addr()?)
     }
 
     /// The socket alone.
