@@ -31,6 +31,7 @@ impl Connection {
     pub(crate) fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(REPLY_WITHIN))?;
         Ok(Self { stream, buffer: Vec::new(), consumed: 0 })
     }
 

@@ -94,12 +94,11 @@ fn converse(mut connection: Connection, caller: &mut Caller, deadline: Instant, 
                 leave_halfway(&mut connection, caller);
                 return;
             }
-            1 => vec![
-                caller.written("EVAL while\\x20true\\x20do\\x20redis.call('incr',KEYS[1])\\x20end 1 kstr"),
-            ],
+            1 => vec![script("while true do redis.call('incr', KEYS[1]) end", &["1", "n"])],
             2 => vec![caller.written("< SUBSCRIBE | PSUBSCRIBE | SSUBSCRIBE | MONITOR > channel")],
             3 => vec![caller.written("HELLO < 2 | 3 >")],
-            4..=15 => caller.series(),
+            4 | 5 => large(caller),
+            6..=16 => caller.series(),
             _ => vec![caller.request()],
         };
         said.fetch_add(requests.len() as u64, Ordering::Relaxed);
@@ -123,6 +122,30 @@ fn converse(mut connection: Connection, caller: &mut Caller, deadline: Instant, 
             }
         }
     }
+}
+
+fn script(text: &str, rest: &[&str]) -> Vec<Vec<u8>> {
+    [&["EVAL", text], rest].concat().iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+/// Values of up to some megabytes, sent and asked for.
+fn large(caller: &mut Caller) -> Vec<Vec<Vec<u8>>> {
+    let size = (1 << (10 + caller.below(13))) + caller.below(1000);
+    let mut first =
+        caller.written("< SET kstr | APPEND kstr | RPUSH klist | HSET khash field | SETRANGE kstr int >");
+    if caller.one_in(4) {
+        let text = "return {ARGV[1], redis.call('getset', KEYS[1], ARGV[1] .. ARGV[1])}";
+        first = script(text, &["1", "s0"]);
+    }
+    first.push(vec![b'x'; size]);
+    let rest = ["GET kstr", "LRANGE klist 0 -1", "HGETALL khash", "GETRANGE kstr 1 -2"];
+    let count = caller.below(6);
+    let mut asks = || {
+        let which = caller.below(rest.len());
+        caller.written(rest[which])
+    };
+    let rest = (0..count).map(|_| asks()).collect();
+    [vec![first], rest].concat()
 }
 
 /// Sends what arrives in several reads, cut anywhere.
