@@ -55,6 +55,7 @@ mod string;
 mod syntax;
 mod table;
 mod tracking;
+mod vectors;
 mod zset;
 
 pub use acl::{Acl, ConfiguredUsers};
@@ -100,4 +101,5 @@ static GROUPS: &[&[Command]] = &[
     cluster::COMMANDS,
     acl::COMMANDS,
     string::COMMANDS,
+    vectors::COMMANDS,
 ];

@@ -10,6 +10,7 @@ mod nodes;
 mod read;
 mod streams;
 mod strings;
+mod vectors;
 mod write;
 mod ziplist;
 

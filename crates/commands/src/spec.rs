@@ -456,6 +456,7 @@ pub enum Group {
     Stream,
     Bitmap,
     Cluster,
+    VectorSet,
 }
 
 impl Group {
@@ -478,6 +479,7 @@ impl Group {
             Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::Cluster => "cluster",
+            Group::VectorSet => "vector_set",
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::Entry;
 use crate::journal::{Cover, TypeLog, Undo};
 use crate::txn::{Place, Txn, WrongType};
 use crate::types::{
-    Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrRef, StrUndo, Stream, StreamUndo, ZSet,
-    ZSetUndo,
+    Hash, HashUndo, Limits, List, ListUndo, Set, SetUndo, Str, StrRef, StrUndo, Stream, StreamUndo,
+    VectorSet, VectorSetUndo, ZSet, ZSetUndo,
 };
 use crate::value::{Content, Value, ValueMut, ValueRef};
 
@@ -106,6 +106,7 @@ collection!(Hash, HashUndo, Hash::is_empty);
 collection!(Set, SetUndo, Set::is_empty);
 collection!(ZSet, ZSetUndo, ZSet::is_empty);
 collection!(Stream, StreamUndo, |_| false);
+collection!(VectorSet, VectorSetUndo, VectorSet::is_empty);
 
 /// Who is told of a change.
 // As wide as the register that it is passed in: as one byte it is read together with its neighbours in an `Edit`, just
@@ -220,6 +221,11 @@ impl<'t, 'k, T: Undoable> Edit<'t, 'k, T> {
 
     pub(crate) fn limits(&self) -> Limits {
         self.txn.limits()
+    }
+
+    /// See [`Keyspace::new_vector_set_uid`](crate::Keyspace::new_vector_set_uid).
+    pub(crate) fn new_vector_set_uid(&self) -> u64 {
+        self.txn.new_vector_set_uid()
     }
 
     /// Notes that deadlines of the hash's fields have changed.

@@ -23,7 +23,7 @@ use self::part::Part;
 use crate::access::{self, Chances, Lfu};
 use crate::sizes::served;
 use crate::table::Keyed;
-use crate::types::{Hash, List, Set, Str, StrRef, Stream, ZSet};
+use crate::types::{Hash, List, Set, Str, StrRef, Stream, VectorSet, ZSet};
 use crate::value::{Content, Value, ValueMut, ValueRef};
 
 /// A key with its value, its deadline and the traces of its use.
@@ -60,12 +60,13 @@ const HASH: u8 = 4;
 const SET: u8 = 5;
 const ZSET: u8 = 6;
 const STREAM: u8 = 7;
-const KIND: u8 = 7;
+const VECTORS: u8 = 8;
+const KIND: u8 = 15;
 /// There is a place for a deadline, 0 if there is none.
-const DEADLINE: u8 = 8;
+const DEADLINE: u8 = 16;
 /// The key's length takes eight bytes of its own.
-const LONG_KEY: u8 = 16;
-const FORMS: usize = 32;
+const LONG_KEY: u8 = 32;
+const FORMS: usize = 64;
 
 /// The longest text and the longest key whose length the header holds.
 const SHORT: usize = u8::MAX as usize;
@@ -113,7 +114,8 @@ impl Entry {
                 HASH => ValueRef::Hash(&*self.part::<Hash>()),
                 SET => ValueRef::Set(&*self.part::<Box<Set>>()),
                 ZSET => ValueRef::ZSet(&*self.part::<Box<ZSet>>()),
-                _ => ValueRef::Stream(&*self.part::<Box<Stream>>()),
+                STREAM => ValueRef::Stream(&*self.part::<Box<Stream>>()),
+                _ => ValueRef::VectorSet(&*self.part::<Box<VectorSet>>()),
             }
         }
     }
@@ -217,7 +219,8 @@ impl Entry {
                 HASH => ValueMut::Hash(&mut *self.part::<Hash>()),
                 SET => ValueMut::Set(&mut *self.part::<Box<Set>>()),
                 ZSET => ValueMut::ZSet(&mut *self.part::<Box<ZSet>>()),
-                _ => ValueMut::Stream(&mut *self.part::<Box<Stream>>()),
+                STREAM => ValueMut::Stream(&mut *self.part::<Box<Stream>>()),
+                _ => ValueMut::VectorSet(&mut *self.part::<Box<VectorSet>>()),
             }
         }
     }
@@ -383,7 +386,8 @@ impl Entry {
                 HASH => Part::Hash(self.part::<Hash>().read()),
                 SET => Part::Set(self.part::<Box<Set>>().read()),
                 ZSET => Part::ZSet(self.part::<Box<ZSet>>().read()),
-                _ => Part::Stream(self.part::<Box<Stream>>().read()),
+                STREAM => Part::Stream(self.part::<Box<Stream>>().read()),
+                _ => Part::VectorSet(self.part::<Box<VectorSet>>().read()),
             }
         }
     }

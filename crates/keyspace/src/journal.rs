@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use crate::key::Key;
 use crate::shard::Database;
 use crate::table::hash_of;
-use crate::types::{GroupUndo, HashUndo, ListUndo, SetUndo, StrUndo, StreamUndo, ZSetUndo};
+use crate::types::{GroupUndo, HashUndo, ListUndo, SetUndo, StrUndo, StreamUndo, VectorSetUndo, ZSetUndo};
 use crate::value::Value;
 use crate::{Entry, log::Log};
 
@@ -41,6 +41,7 @@ pub(crate) enum Undo {
     Set(SetUndo),
     ZSet(ZSetUndo),
     Stream(StreamUndo),
+    VectorSet(VectorSetUndo),
     /// A shard's part of the database was emptied.
     Flushed {
         shard: u16,

@@ -28,7 +28,7 @@ mod txn;
 pub mod types;
 mod value;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 pub use access::Lfu;
 pub use edit::{Audience, Collection, Edit, Kind};
@@ -62,6 +62,7 @@ pub struct Keyspace {
     /// Whether every change of a key is to be told.
     tells_all: AtomicBool,
     tracked: TrackedTotals,
+    vector_sets: AtomicU64,
 }
 
 impl Keyspace {
@@ -81,6 +82,7 @@ impl Keyspace {
             keeps_expired: AtomicBool::new(false),
             tells_all: AtomicBool::new(false),
             tracked: TrackedTotals::default(),
+            vector_sets: AtomicU64::new(0),
         }
     }
 
@@ -168,6 +170,11 @@ impl Keyspace {
     /// Whether [`keep_expired`](Self::keep_expired) is in force.
     pub fn keeps_expired(&self) -> bool {
         self.keeps_expired.load(Ordering::Relaxed)
+    }
+
+    /// A number for a vector set that is made, by which it is distinguished from all others: from 0 on.
+    pub fn new_vector_set_uid(&self) -> u64 {
+        self.vector_sets.fetch_add(1, Ordering::Relaxed)
     }
 
     /// From now on [`Sealed::modified`] has every changed key, or none.

@@ -1,7 +1,10 @@
 //! The mutating primitives of the types, on a value inside a transaction.
 
 use crate::edit::Edit;
-use crate::types::{Blob, Hash, List, Outcome, PendingEntry, Set, Str, Stream, StreamId, StreamTrim, ZSet};
+use crate::types::{
+    Blob, Hash, List, Outcome, PendingEntry, PreparedVector, Set, Str, Stream, StreamId, StreamTrim,
+    VectorParams, VectorSet, ZSet,
+};
 use crate::value::Content;
 
 impl Edit<'_, '_, Str> {
@@ -251,6 +254,30 @@ impl Edit<'_, '_, Stream> {
     /// Makes an entry pending no more in any group.
     pub fn remove_references(&mut self, id: StreamId) {
         self.apply(|stream, log| (stream.remove_references(id, log), true));
+    }
+}
+
+impl Edit<'_, '_, VectorSet> {
+    /// Says what the vectors of an empty set will have in common, within their limits.
+    pub fn configure(&mut self, params: VectorParams) {
+        let uid = self.new_vector_set_uid();
+        self.apply(|vectors, log| (vectors.configure(params, uid, log), true));
+    }
+
+    /// Inserts an element, or gives one that is there another vector, and answers whether it is new; see
+    /// [`VectorSet::insert`].
+    pub fn insert(&mut self, name: &[u8], vector: &PreparedVector, ef: usize, random: u64) -> bool {
+        self.apply(|vectors, log| (vectors.insert(name, vector, ef, random, log), true))
+    }
+
+    /// Removes an element and answers whether it was there.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        self.apply(|vectors, log| changed_if(vectors.remove(name, log), |&removed| removed))
+    }
+
+    /// Gives an element an attribute, or takes it away, and answers whether the element was there.
+    pub fn set_attribute(&mut self, name: &[u8], attribute: Option<&[u8]>) -> bool {
+        self.apply(|vectors, log| changed_if(vectors.set_attribute(name, attribute, log), |&found| found))
     }
 }
 

@@ -145,6 +145,10 @@ impl<'k> Txn<'k> {
         self.keyspace.keeps_expired()
     }
 
+    pub(crate) fn new_vector_set_uid(&self) -> u64 {
+        self.keyspace.new_vector_set_uid()
+    }
+
     /// From now on reading a key leaves its access time as it is.
     pub fn keep_access_times(&mut self) {
         self.usual_touches = std::mem::replace(&mut self.touches, Touches::Nothing);

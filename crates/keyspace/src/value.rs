@@ -1,6 +1,6 @@
 //! A key's value: one of the types.
 
-use crate::types::{Hash, List, Set, Str, StrRef, Stream, ZSet};
+use crate::types::{Hash, List, Set, Str, StrRef, Stream, VectorSet, ZSet};
 
 /// A value of any type, by itself.
 #[derive(Clone, Debug)]
@@ -12,6 +12,7 @@ pub enum Value {
     Set(Box<Set>),
     ZSet(Box<ZSet>),
     Stream(Box<Stream>),
+    VectorSet(Box<VectorSet>),
 }
 
 impl Value {
@@ -24,6 +25,7 @@ impl Value {
             Value::Set(value) => ValueRef::Set(value),
             Value::ZSet(value) => ValueRef::ZSet(value),
             Value::Stream(value) => ValueRef::Stream(value),
+            Value::VectorSet(value) => ValueRef::VectorSet(value),
         }
     }
 }
@@ -44,6 +46,7 @@ pub(crate) enum ValueMut<'a> {
     Set(&'a mut Set),
     ZSet(&'a mut ZSet),
     Stream(&'a mut Stream),
+    VectorSet(&'a mut VectorSet),
 }
 
 /// A key's value, to be read where it lies.
@@ -56,6 +59,7 @@ pub enum ValueRef<'a> {
     Set(&'a Set),
     ZSet(&'a ZSet),
     Stream(&'a Stream),
+    VectorSet(&'a VectorSet),
 }
 
 impl ValueRef<'_> {
@@ -68,6 +72,7 @@ impl ValueRef<'_> {
             ValueRef::Set(value) => Value::Set(Box::new(value.clone())),
             ValueRef::ZSet(value) => Value::ZSet(Box::new(value.clone())),
             ValueRef::Stream(value) => Value::Stream(Box::new(value.clone())),
+            ValueRef::VectorSet(value) => Value::VectorSet(Box::new(value.clone())),
         }
     }
 
@@ -80,6 +85,7 @@ impl ValueRef<'_> {
             ValueRef::Set(_) => "set",
             ValueRef::ZSet(_) => "zset",
             ValueRef::Stream(_) => "stream",
+            ValueRef::VectorSet(_) => "vectorset",
         }
     }
 
@@ -92,6 +98,7 @@ impl ValueRef<'_> {
             ValueRef::Set(value) => value.encoding(),
             ValueRef::ZSet(value) => value.encoding(),
             ValueRef::Stream(value) => value.encoding(),
+            ValueRef::VectorSet(value) => value.encoding(),
         }
     }
 
@@ -104,6 +111,7 @@ impl ValueRef<'_> {
             ValueRef::Set(value) => value.len(),
             ValueRef::ZSet(value) => value.len(),
             ValueRef::Stream(value) => value.len(),
+            ValueRef::VectorSet(value) => value.len(),
         }
     }
 
@@ -116,6 +124,7 @@ impl ValueRef<'_> {
             ValueRef::Set(value) => size_of::<Set>() + value.heap_bytes(samples),
             ValueRef::ZSet(value) => size_of::<ZSet>() + value.heap_bytes(samples),
             ValueRef::Stream(value) => size_of::<Stream>() + value.heap_bytes(),
+            ValueRef::VectorSet(value) => size_of::<VectorSet>() + value.heap_bytes(samples),
         }
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use perigee_keyspace::log::NoLog;
 use perigee_keyspace::{
-    Deadline, Footprint, Hash, Keyspace, Limits, List, Outcome, PendingEntry, References, Set, Str, Stream,
-    StreamEntry, StreamGroup, StreamId, StreamItem, StreamTrim, TrimTo, Txn, Value, ValueRef, WatchFlag,
-    WrongType, ZSet,
+    Deadline, Footprint, Hash, Keyspace, Limits, List, Outcome, PendingEntry, Quantization, References, Set,
+    Str, Stream, StreamEntry, StreamGroup, StreamId, StreamItem, StreamTrim, TrimTo, Txn, Value, ValueRef,
+    VectorParams, VectorSet, WatchFlag, WrongType, ZSet,
 };
 use proptest::prelude::*;
 
@@ -71,6 +71,8 @@ enum Change {
     DeleteEntry(u64),
     Trim(usize),
     ReadAll(Bytes),
+    InsertVector(Bytes, i32),
+    RemoveVector(Bytes),
 }
 
 /// A value, as simple as can be.
@@ -84,6 +86,8 @@ enum Naive {
     ZSet(BTreeMap<Bytes, i32>),
     /// Entries, the last ID, and what is pending in each group.
     Stream(BTreeMap<u64, (Bytes, Bytes)>, u64, BTreeMap<Bytes, BTreeSet<u64>>),
+    /// The vectors' second components, the first being 1.
+    VectorSet(BTreeMap<Bytes, i32>),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -131,6 +135,8 @@ fn change() -> impl Strategy<Value = Change> {
         (1..12_u64).prop_map(Change::DeleteEntry),
         position().prop_map(Change::Trim),
         content().prop_map(Change::ReadAll),
+        (content(), -3..4_i32).prop_map(|(name, component)| Change::InsertVector(name, component)),
+        content().prop_map(Change::RemoveVector),
     ]
 }
 
@@ -165,6 +171,7 @@ fn naive() -> impl Strategy<Value = Naive> {
             let last = entries.keys().copied().max().unwrap_or(0);
             Naive::Stream(entries, last, BTreeMap::new())
         }),
+        prop::collection::btree_map(content(), -3..4_i32, 1..6).prop_map(Naive::VectorSet),
     ]
 }
 
@@ -334,6 +341,18 @@ fn apply_change(txn: &mut Txn<'_>, db: u16, key: &[u8], create: bool, change: &C
                 stream.put_pending(group, id, pending);
             }
         }),
+        Change::InsertVector(name, component) => edit!(vectors_mut, vectors_entry, |vectors| {
+            if vectors.is_empty() {
+                vectors.configure(vector_params());
+            }
+            let prepared = vectors.prepare(&vector(*component)).expect("the set's dimension");
+            let is_new = vectors.find(name).is_none();
+            assert_eq!(vectors.insert(name, &prepared, 4, component.unsigned_abs().into()), is_new);
+            assert!(vectors.set_attribute(name, Some(name)));
+        }),
+        Change::RemoveVector(name) => {
+            edit!(vectors_mut, vectors_entry, |vectors| vectors.remove(name));
+        }
     }
     Ok(answer)
 }
@@ -364,6 +383,7 @@ fn apply_to_model(
             Change::AppendEntry(..) | Change::DeleteEntry(_) | Change::Trim(_) | Change::ReadAll(_) => {
                 Naive::Stream(BTreeMap::new(), 0, BTreeMap::new())
             }
+            Change::InsertVector(..) | Change::RemoveVector(_) => Naive::VectorSet(BTreeMap::new()),
             _ => Naive::List(Vec::new()),
         };
         database.insert(key.to_vec(), (empty, None));
@@ -448,6 +468,10 @@ fn apply_to_model(
         (Change::ReadAll(name), Naive::Stream(entries, _, groups)) => {
             groups.entry(name.clone()).or_default().extend(entries.keys());
         }
+        (Change::InsertVector(name, component), Naive::VectorSet(vectors)) => {
+            vectors.insert(name.clone(), *component);
+        }
+        (Change::RemoveVector(name), Naive::VectorSet(vectors)) => drop(vectors.remove(name)),
         _ => return Err(WrongType),
     }
     let gone = match value {
@@ -456,6 +480,7 @@ fn apply_to_model(
         Naive::Hash(hash, _) => hash.is_empty(),
         Naive::Set(set) => set.is_empty(),
         Naive::ZSet(zset) => zset.is_empty(),
+        Naive::VectorSet(vectors) => vectors.is_empty(),
     };
     if gone {
         database.remove(key);
@@ -502,7 +527,24 @@ fn build(value: &Naive) -> Value {
             }
             Value::Stream(Box::new(stream))
         }
+        Naive::VectorSet(elements) => {
+            let mut vectors = VectorSet::default();
+            vectors.configure(vector_params(), 0, &mut NoLog);
+            for (name, component) in elements {
+                let prepared = vectors.prepare(&vector(*component)).expect("the set's dimension");
+                vectors.insert(name, &prepared, 4, 1, &mut NoLog);
+            }
+            Value::VectorSet(Box::new(vectors))
+        }
     }
+}
+
+fn vector_params() -> VectorParams {
+    VectorParams { dim: 2, quantization: Quantization::None, max_links: 4, projection: None }
+}
+
+fn vector(component: i32) -> [f32; 2] {
+    [1.0, component as f32]
 }
 
 fn simplify(value: ValueRef<'_>) -> Naive {
@@ -528,6 +570,10 @@ fn simplify(value: ValueRef<'_>) -> Naive {
             let pending = |group: &StreamGroup| group.pending_in(all.clone()).map(|(id, _)| id.ms).collect();
             let groups = stream.groups().map(|(name, group)| (name.to_vec(), pending(group))).collect();
             Naive::Stream(entries, stream.last_id().ms, groups)
+        }
+        ValueRef::VectorSet(vectors) => {
+            let element = |at| (vectors.name(at).to_vec(), vectors.vector(at)[1].round() as i32);
+            Naive::VectorSet((0..vectors.len()).map(element).collect())
         }
     }
 }
@@ -557,6 +603,20 @@ fn show(value: ValueRef<'_>) -> String {
                 stream.iter().map(|entry| format!("{:?} {:?}", entry.id, entry.fields().collect::<Vec<_>>()));
             let history = format!("{:?} {}", stream.history(), stream.node_count());
             entries.chain(groups).chain([history]).collect()
+        }
+        ValueRef::VectorSet(vectors) => {
+            let element = |at: usize| {
+                let links: Vec<_> = (0..=vectors.level(at)).map(|layer| vectors.links(at, layer)).collect();
+                format!(
+                    "{} {:?} {:?} {links:?}",
+                    text(vectors.name(at)),
+                    vectors.vector(at),
+                    vectors.attribute(at)
+                )
+            };
+            let whole =
+                (vectors.params(), vectors.entry(), vectors.attributes(), vectors.last_id(), vectors.uid());
+            (0..vectors.len()).map(element).chain([format!("{whole:?}")]).collect()
         }
     };
     format!("{} {} {elements:?}", value.encoding(), value.elements())

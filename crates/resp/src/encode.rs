@@ -311,6 +311,7 @@ mod tests {
         check(|reply| reply.bulk(b"a\r\n"), "$3\r\na\r\n\r\n", "$3\r\na\r\n\r\n");
         check(|reply| reply.bulk_int(-10), "$3\r\n-10\r\n", "$3\r\n-10\r\n");
         check(|reply| reply.double(0.5), "$3\r\n0.5\r\n", ",0.5\r\n");
+        check(|reply| reply.shortest(0.1), "$3\r\n0.1\r\n", ",0.10000000000000001\r\n");
         check(|reply| reply.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
         check(|reply| reply.bool(true), ":1\r\n", "#t\r\n");
         check(|reply| reply.bool(false), ":0\r\n", "#f\r\n");

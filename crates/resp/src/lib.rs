@@ -38,7 +38,7 @@ mod value;
 pub use decode::{DecodeError, Decoder, decode};
 pub use encode::{Encoder, SHARED, encode_request};
 pub use inline::split_arguments;
-pub use number::{DoubleText, format_decimal, format_double, parse_f64, parse_i64};
+pub use number::{DoubleText, format_decimal, format_double, format_shortest, parse_f64, parse_i64};
 pub use record::{Checked, Discard, Recorder};
 pub use reply::{Protocol, Reply};
 pub use request::{Limits, Parsed, ProtocolError, RequestParser};

@@ -114,6 +114,57 @@ impl DoubleText {
     }
 }
 
+/// The text of a double with no more digits than it takes to parse back to the same value, laid out as Redis 8.0 does; `inf`, `-inf`,
+/// `nan`.
+pub fn format_shortest(value: f64) -> DoubleText {
+    if value == 0.0 || !value.is_finite() {
+        return format_double(value);
+    }
+    let mut scientific = [0; 32];
+    let mut unwritten = &mut scientific[..];
+    write!(unwritten, "{:e}", value.abs()).expect("17 digits and an exponent fit into 32 bytes");
+    let len = 32 - unwritten.len();
+    let written = &scientific[..len];
+    let mark = written.iter().position(|&byte| byte == b'e').expect("an exponent");
+    let exponent = parse_i64(&written[mark + 1..]).expect("an exponent follows the e");
+    let (first, others) = (&written[..1], written.get(2..mark).unwrap_or_default());
+
+    let mut text = DoubleText { bytes: [0; 32], len: 0 };
+    if value < 0.0 {
+        text.push(b"-");
+    }
+    // How many digits stand behind the point, or zeros before it.
+    let places = others.len() as i64 - exponent;
+    if places <= 0 && exponent < others.len() as i64 + 8 {
+        text.push(first);
+        text.push(others);
+        text.push(&b"0000000"[..-places as usize]);
+    } else if places > 0 && (places < 7 || exponent.abs() < 4) {
+        match usize::try_from(exponent) {
+            Ok(before) => {
+                text.push(first);
+                text.push(&others[..before]);
+                text.push(b".");
+                text.push(&others[before..]);
+            }
+            Err(_) => {
+                text.push(&b"0.000000"[..1 + exponent.unsigned_abs() as usize]);
+                text.push(first);
+                text.push(others);
+            }
+        }
+    } else {
+        text.push(first);
+        if !others.is_empty() {
+            text.push(b".");
+            text.push(others);
+        }
+        text.push(if exponent < 0 { b"e-" } else { b"e+" });
+        text.push(itoa::Buffer::new().format(exponent.unsigned_abs()).as_bytes());
+    }
+    text
+}
+
 /// The text of a double without an exponent, as C's `%.17Lf` prints it, without zeros at its end; zero has no sign.
 pub fn format_decimal(value: f64) -> String {
     let text = format!("{value:.17}");
@@ -311,6 +362,41 @@ mod tests {
             (f64::NAN, "nan"),
         ] {
             assert_eq!(format_double(value).escape_ascii().to_string(), text);
+        }
+    }
+
+    /// All as redis-server 8.0.6 prints scores and vectors.
+    #[test]
+    fn doubles_as_later_redis_prints_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.1, "0.1"),
+            (0.853_553_384_542_465_2, "0.8535533845424652"),
+            (-0.5, "-0.5"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (-1e-7, "-1e-7"),
+            (1.234e-5, "1.234e-5"),
+            (1.5e-5, "0.000015"),
+            (1.0000000116860974e-7, "1.0000000116860974e-7"),
+            (12345.678, "12345.678"),
+            (12_345.677_734_375, "1.2345677734375e+4"),
+            (10_000_000.0, "10000000"),
+            (123_456_789_012.0, "123456789012"),
+            (999_999_986_991_104.0, "999999986991104"),
+            (1e20, "1e+20"),
+            (1.25e30, "1.25e+30"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (-5e-324, "-5e-324"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(format_shortest(value).escape_ascii().to_string(), text);
+        }
+        for value in (0..400).map(|power| 1.37f64.powi(power - 200)) {
+            let text = format_shortest(value);
+            assert_eq!(parse_f64(&text), Some(value), "{}", text.escape_ascii());
         }
     }
 

@@ -210,6 +210,9 @@ impl Reply for Checked<'_> {
     fn decimal(&mut self, value: f64) {
         self.next(0).decimal(value);
     }
+    fn shortest(&mut self, value: f64) {
+        self.next(0).shortest(value);
+    }
     fn bool(&mut self, value: bool) {
         self.next(0).bool(value);
     }

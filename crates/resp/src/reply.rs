@@ -73,6 +73,13 @@ pub trait Reply {
             Protocol::Resp3 => self.double(value),
         }
     }
+    /// A floating-point number; in RESP2 a bulk string with no more digits than it takes, as Redis writes them since 7.2.
+    fn shortest(&mut self, value: f64) {
+        match self.protocol() {
+            Protocol::Resp2 => self.bulk(&crate::format_shortest(value)),
+            Protocol::Resp3 => self.double(value),
+        }
+    }
     /// `+OK`.
     fn ok(&mut self) {
         self.simple(b"OK");

@@ -45,8 +45,12 @@ impl Policy {
         match name_of(request).as_str() {
             "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" | "SPOP" | "TIME" | "DUMP"
             | "HELLO" | "INFO" | "LASTSAVE" => Policy::Shape,
+            "VRANDMEMBER" | "VINFO" => Policy::Shape,
+            "VSIM" | "VEMB" => Policy::Near(1e-5),
             // It sees what has expired and is not removed yet.
             "MEMORY" => Policy::Ignore,
+            // By chance on other layers.
+            "VLINKS" => Policy::Ignore,
             "SMEMBERS" | "SUNION" | "SDIFF" | "SINTER" | "KEYS" | "PUBSUB" => Policy::Unordered,
             "SCAN" => scan_policy(request.get(1)),
             "SSCAN" | "HSCAN" | "ZSCAN" => scan_policy(request.get(2)),

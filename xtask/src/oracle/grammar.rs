@@ -30,7 +30,9 @@ fn shaped(dice: &mut Dice, name: &str, shape: &str) -> Request {
     // A misshapen timeout could be a long one, a misshapen rank has 7.2's option, KILL knows what to end, and a key of equal scores
     // stays one. Nor may the tool's own connections be killed.
     let stays = ["CLIENT", "WAIT", "ACL", "SLOWLOG", "DEBUG"];
+    // Nor is a command of a module, which counts its arguments itself, in MULTI too late.
     let may_misshape = (!name.starts_with('B') || name.starts_with("BIT"))
+        && !name.starts_with('V')
         && !name.ends_with("RANK")
         && !name.ends_with(" KILL")
         && !stays.iter().any(|first| name.split(' ').next() == Some(first));

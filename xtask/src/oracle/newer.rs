@@ -44,6 +44,25 @@ const BOTH: &[(&str, &str)] = &[
 const REDIS: &[(&str, &str)] = &[
     ("HGETDEL", "khash FIELDS n:field"),
     ("HSETEX", "khash [ FNX | FXX ] [ EX ttl | PX pttl | EXAT at | PXAT pat | KEEPTTL ] FIELDS npairs:field"),
+    // Not of bits: vectors would be equally near, where the order is free. Nor of counts that end the reference.
+    (
+        "VADD",
+        "kvec < VALUES 3 comp comp comp member | VALUES 3 comp comp comp member | VALUES 3 comp comp comp member | VALUES 2 comp comp member | REDUCE 3 VALUES 3 comp comp comp member | FP32 val member > [ CAS | Q8 | EF < 1 | 200 | 0 > | M < 16 | 16 | 4 | 3 > | SETATTR attr | SETATTR attr | NOQUANT | X ]*",
+    ),
+    ("VCARD", "kvec"),
+    ("VDIM", "kvec"),
+    ("VEMB", "kvec member [ RAW | X ]"),
+    ("VGETATTR", "kvec member"),
+    ("VINFO", "kvec"),
+    ("VISMEMBER", "kvec member"),
+    ("VLINKS", "kvec member [ WITHSCORES ]"),
+    ("VRANDMEMBER", "kvec [ < 0 | 1 | 3 | 100 | -4 | x > ]"),
+    ("VREM", "kvec member"),
+    ("VSETATTR", "kvec member attr"),
+    (
+        "VSIM",
+        "kvec < ELE member | VALUES 3 comp comp comp | VALUES 3 comp comp comp | VALUES 2 comp comp > [ WITHSCORES | WITHATTRIBS | COUNT < 1 | 2 | 20 | 0 | x > | EF < 1 | 50 | 0 > | TRUTH | NOTHREAD | FILTER expr | FILTER expr | FILTER-EF < 100 | 0 > | EPSILON < 0.1 | 0.5 | 0 | x > | X ]*",
+    ),
     (
         "XREAD",
         "[ COUNT cnt | BLOCK 1 ]* STREAMS < kstream < readid | $ | 0 | + > | kstream kstream < readid | $ | 0 | + > < readid | 0 | + > >",

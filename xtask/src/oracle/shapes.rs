@@ -37,6 +37,14 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
     {
         return Some(degrees(dice, if category == "lon" { 180 } else { 85 }));
     }
+    // Far from each other as well: the order of what is equally near is free.
+    if category == "comp" && !dice.one_in(100) {
+        return Some(degrees(dice, 90));
+    }
+    if category == "expr" && !dice.one_in(4) {
+        let text = expression(dice, 3);
+        return Some(damaged(dice, text));
+    }
     let pool: &[&str] = match category {
         "val" => VALUES,
         "field" | "member" => MEMBERS,
@@ -85,6 +93,9 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
         "rule" => RULES,
         "parameter" => PARAMETERS,
         "setting" => PARAMETER_VALUES,
+        "comp" => COMPONENTS,
+        "attr" => ATTRIBUTES,
+        "expr" => EXPRESSIONS,
         "any" => return Some(anything(dice)),
         _ => return None,
     };
@@ -98,6 +109,37 @@ pub(super) fn word(dice: &mut Dice, category: &str) -> Option<Vec<u8>> {
 pub(super) fn degrees(dice: &mut Dice, limit: usize) -> Vec<u8> {
     let degrees = dice.below(2 * limit) as f64 - limit as f64 + dice.below(10_000) as f64 / 10_000.0;
     degrees.to_string().into_bytes()
+}
+
+/// What VSIM filters by.
+fn expression(dice: &mut Dice, depth: usize) -> String {
+    const ATOMS: &[&str] = &[
+        ".n", ".s", ".list", ".yes", ".none", "1", "0", "-2.5", "10", "'a'", "\"10\"", "''", "[1, 'a']", "[]",
+    ];
+    const OPERATORS: &[&str] =
+        &["or", "||", "and", "&&", ">", ">=", "<", "<=", "==", "!=", "in", "+", "-", "*", "/", "%", "**"];
+    if depth == 0 || dice.one_in(5) {
+        return (*dice.pick(ATOMS)).to_owned();
+    }
+    match dice.below(7) {
+        0 => format!("({})", expression(dice, depth - 1)),
+        1 => format!("not {}", expression(dice, depth - 1)),
+        2 => format!("!{}", expression(dice, depth - 1)),
+        _ => {
+            let left = expression(dice, depth - 1);
+            format!("{left} {} {}", dice.pick(OPERATORS), expression(dice, depth - 1))
+        }
+    }
+}
+
+/// A text, without one of its bytes now and then.
+fn damaged(dice: &mut Dice, text: String) -> Vec<u8> {
+    let mut text = text.into_bytes();
+    if dice.one_in(8) {
+        let at = dice.below(text.len());
+        text.remove(at);
+    }
+    text
 }
 
 /// A word from any pool.
@@ -120,6 +162,7 @@ fn key_prefix(category: &str) -> Option<char> {
         "kstream" => 'x',
         "khll" => 'p',
         "kgeo" => 'g',
+        "kvec" => 'v',
         _ => return None,
     })
 }
@@ -179,6 +222,31 @@ const PAYLOADS: &[&[u8]] = &[
     b"\x00\x01ac\x00.\xb6\xfbv5\xf9:\xeb",
     b"hello",
     b"\0",
+];
+const COMPONENTS: &[&str] = &["1", "0x10", "x", "nan"];
+const ATTRIBUTES: &[&str] = &[
+    r#"{"n": 1, "s": "a", "list": [1, "b"]}"#,
+    r#"{"n": 2.5, "s": "b", "yes": true}"#,
+    r#"{"s": "10", "n": null, "list": []}"#,
+    "",
+    r#"{"n": {"n": 1}}"#,
+    r#"{"n": 1"#,
+    "no json",
+];
+const EXPRESSIONS: &[&str] = &[
+    ".n > 1",
+    ".s == 'a' or .n == 1",
+    ".s in ['a', '10']",
+    "1 in .list",
+    "not .n",
+    ".yes and .n * 2 == 5",
+    ".s + 1 == 11",
+    "1",
+    "",
+    "(.n",
+    ".n =",
+    ".n = 1",
+    ".none or 1",
 ];
 const KEYS: &[&str] = &["s0", "s1", "l0", "l1", "h0", "t0", "z0", "z1", "x0", "x1"];
 /// Names that are empty, no text, long, or might be taken for something else.

@@ -204,6 +204,7 @@ fn content(key: &[u8], kind: &str) -> Request {
         "set" => words(&[b"SMEMBERS", key]),
         "hash" => words(&[b"HGETALL", key]),
         "zset" => words(&[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
+        "vectorset" => words(&[b"VRANDMEMBER", key, b"1000"]),
         "stream" => words(&[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"]),
         _ => words(&[b"EXISTS", key]),
     }
@@ -213,10 +214,10 @@ fn words(words: &[&[u8]]) -> Request {
     words.iter().map(|word| word.to_vec()).collect()
 }
 
-/// Sets, and hashes that are hash tables, have no order of their own.
+/// Sets, vector sets, and hashes that are hash tables, have no order of their own.
 fn normal(content: Value, kind: &str, encoding: &str) -> Value {
     match (kind, encoding, content) {
-        ("set", _, Value::Array(mut items)) => {
+        ("set" | "vectorset", _, Value::Array(mut items)) => {
             items.sort();
             Value::Array(items)
         }

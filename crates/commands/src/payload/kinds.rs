@@ -6,6 +6,8 @@ pub(super) const SET: u8 = 2;
 pub(super) const ZSET: u8 = 3;
 pub(super) const HASH: u8 = 4;
 pub(super) const ZSET_2: u8 = 5;
+/// A value of a module, with a byte before each of its parts.
+pub(super) const MODULE_2: u8 = 7;
 pub(super) const HASH_ZIPMAP: u8 = 9;
 pub(super) const LIST_ZIPLIST: u8 = 10;
 pub(super) const SET_INTSET: u8 = 11;

@@ -9,9 +9,10 @@ use super::hashes;
 use super::kinds::*;
 use super::streams::{self, Version};
 use super::strings::{read_length, read_string, take, take_array};
+use super::vectors;
 use super::ziplist::{read_ziplist, read_zipmap};
 
-/// Takes a value from the front; `None` if there is none, or one that is damaged, empty or a module's.
+/// Takes a value from the front; `None` if there is none, or one that is damaged, empty or of a module but vector sets.
 ///
 /// It has the encoding that `limits` give to its size, whatever encoding it was written in; the length of single elements
 /// counts for those that were not written as listpacks or ziplists.
@@ -42,6 +43,7 @@ pub fn read_value(rest: &mut &[u8], limits: &Limits) -> Option<Value> {
         HASH_VALKEY => hashes::read_valkey(rest, limits).map(Value::Hash),
         ZSET => zset(counted(rest, |rest| Some((read_string(rest)?, text_score(rest)?)))?, limits),
         ZSET_2 => zset(counted(rest, |rest| Some((read_string(rest)?, binary_score(rest)?)))?, limits),
+        MODULE_2 => vectors::read(rest).map(|set| Value::VectorSet(Box::new(set))),
         ZSET_ZIPLIST => zset(scores(read_ziplist(&read_string(rest)?)?)?, compact),
         ZSET_LISTPACK => zset(scores(read_listpack(&read_string(rest)?)?)?, compact),
         STREAM_LISTPACKS => streams::read(rest, Version::First),

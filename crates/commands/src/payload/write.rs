@@ -9,6 +9,7 @@ use super::kinds::*;
 use super::nodes::{Node, NodeLimits, for_each_node};
 use super::streams;
 use super::strings::{write_integer, write_length, write_string};
+use super::vectors;
 
 /// What a value may be written as.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +40,7 @@ pub fn write_value(out: &mut Vec<u8>, value: ValueRef<'_>, form: impl Into<Form>
             out.push(STREAM_LISTPACKS_2);
             streams::write(out, value, compress);
         }
+        ValueRef::VectorSet(value) => vectors::write(out, value, compress),
     }
 }
 

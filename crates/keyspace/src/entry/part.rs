@@ -2,8 +2,8 @@
 
 use std::ptr::NonNull;
 
-use super::{HASH, INT, LIST, SET, SHORT, STR, STREAM, TEXT, ZSET};
-use crate::types::{Hash, List, Set, Str, Stream, ZSet};
+use super::{HASH, INT, LIST, SET, SHORT, STR, STREAM, TEXT, VECTORS, ZSET};
+use crate::types::{Hash, List, Set, Str, Stream, VectorSet, ZSet};
 use crate::value::{Content, Value};
 
 /// What makes a value, as an entry takes it in.
@@ -16,6 +16,7 @@ pub(super) enum Part<'a> {
     Set(Box<Set>),
     ZSet(Box<ZSet>),
     Stream(Box<Stream>),
+    VectorSet(Box<VectorSet>),
 }
 
 impl Part<'_> {
@@ -41,6 +42,7 @@ impl Part<'_> {
             Content::Value(Value::Set(set)) => Part::Set(set),
             Content::Value(Value::ZSet(zset)) => Part::ZSet(zset),
             Content::Value(Value::Stream(stream)) => Part::Stream(stream),
+            Content::Value(Value::VectorSet(vectors)) => Part::VectorSet(vectors),
         })
     }
 
@@ -54,6 +56,7 @@ impl Part<'_> {
             Part::Set(_) => SET,
             Part::ZSet(_) => ZSET,
             Part::Stream(_) => STREAM,
+            Part::VectorSet(_) => VECTORS,
         }
     }
 
@@ -77,6 +80,7 @@ impl Part<'_> {
                 Part::Set(set) => write(set, place),
                 Part::ZSet(zset) => write(zset, place),
                 Part::Stream(stream) => write(stream, place),
+                Part::VectorSet(vectors) => write(vectors, place),
             }
         }
     }
@@ -91,6 +95,7 @@ impl Part<'_> {
             Part::Set(set) => Value::Set(set),
             Part::ZSet(zset) => Value::ZSet(zset),
             Part::Stream(stream) => Value::Stream(stream),
+            Part::VectorSet(vectors) => Value::VectorSet(vectors),
         }
     }
 }

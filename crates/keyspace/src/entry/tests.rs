@@ -24,6 +24,7 @@ fn value() -> impl Strategy<Value = Value> {
         Just(Value::Set(Box::default())),
         Just(Value::ZSet(Box::default())),
         Just(Value::Stream(Box::default())),
+        Just(Value::VectorSet(Box::default())),
     ]
 }
 

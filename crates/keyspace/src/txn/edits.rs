@@ -2,7 +2,7 @@
 
 use super::{Txn, WrongType};
 use crate::edit::Edit;
-use crate::types::{Hash, List, Set, Str, Stream, ZSet};
+use crate::types::{Hash, List, Set, Str, Stream, VectorSet, ZSet};
 
 // All are inlined, so that an edit is made where it stays: see `docs/decisions/020-what-is-moved-waits.md`.
 impl<'k> Txn<'k> {
@@ -75,6 +75,18 @@ impl<'k> Txn<'k> {
     /// The stream at the key; an empty one if there is none.
     #[inline(always)]
     pub fn stream_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, Stream>, WrongType> {
+        Edit::existing_or_new(self, db, key)
+    }
+
+    /// The vector set at the key, to be changed in place.
+    #[inline(always)]
+    pub fn vectors_mut(&mut self, db: u16, key: &[u8]) -> Result<Option<Edit<'_, 'k, VectorSet>>, WrongType> {
+        Edit::existing(self, db, key)
+    }
+
+    /// The vector set at the key; an empty one, to be [configured](Edit::configure), if there is none.
+    #[inline(always)]
+    pub fn vectors_entry(&mut self, db: u16, key: &[u8]) -> Result<Edit<'_, 'k, VectorSet>, WrongType> {
         Edit::existing_or_new(self, db, key)
     }
 }

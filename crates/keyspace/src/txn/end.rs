@@ -119,6 +119,7 @@ impl Txn<'_> {
             (Undo::Set(undo), ValueMut::Set(value)) => value.undo(undo),
             (Undo::ZSet(undo), ValueMut::ZSet(value)) => value.undo(undo),
             (Undo::Stream(undo), ValueMut::Stream(value)) => value.undo(undo),
+            (Undo::VectorSet(undo), ValueMut::VectorSet(value)) => value.undo(undo),
             _ => unreachable!("the value is as its change left it"),
         }
     }

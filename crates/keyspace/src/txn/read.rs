@@ -2,7 +2,7 @@
 
 use super::{Txn, WrongType};
 use crate::Entry;
-use crate::types::{Hash, List, Set, StrRef, Stream, ZSet};
+use crate::types::{Hash, List, Set, StrRef, Stream, VectorSet, ZSet};
 use crate::value::ValueRef;
 
 impl Txn<'_> {
@@ -106,6 +106,15 @@ impl Txn<'_> {
         match self.value(db, key) {
             None => Ok(None),
             Some(ValueRef::Stream(value)) => Ok(Some(value)),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The key's value as a vector set.
+    pub fn vectors(&self, db: u16, key: &[u8]) -> Result<Option<&VectorSet>, WrongType> {
+        match self.value(db, key) {
+            None => Ok(None),
+            Some(ValueRef::VectorSet(value)) => Ok(Some(value)),
             Some(_) => Err(WrongType),
         }
     }

@@ -12,6 +12,7 @@ mod packed;
 mod set;
 mod stream;
 mod string;
+pub mod vectors;
 mod zset;
 
 pub(crate) use buffer::{Buffer, LARGE as LARGE_BUFFER};
@@ -29,6 +30,10 @@ pub use self::{
         StreamGroup, StreamId, StreamNode, StreamRange, StreamRangeRev, StreamTrim, StreamUndo, TrimTo,
     },
     string::{Str, StrRef, StrUndo, canonical_int},
+    vectors::{
+        DamagedVectors, Filter, Found, PreparedVector, Projection, Quantization, SearchPlan, VectorParams,
+        VectorSearch, VectorSet, VectorSetLoader, VectorSetUndo,
+    },
     zset::{Outcome, ZSet, ZSetUndo},
 };
 

@@ -6,6 +6,7 @@ mod list;
 mod set;
 mod stream;
 mod string;
+mod vectors;
 mod zset;
 
 use perigee_keyspace::types::Limits;

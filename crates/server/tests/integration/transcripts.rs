@@ -24,7 +24,7 @@ macro_rules! transcripts {
     };
 }
 
-transcripts! { acl_databases blocking clients compare dump expiry geo hash_fields hashes import_mode info lists pubsub scripting sets shutdown streams strings tracking transactions zsets }
+transcripts! { acl_databases blocking clients compare dump expiry geo hash_fields hashes import_mode info lists pubsub scripting sets shutdown streams strings tracking transactions vectors zsets }
 
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts"))

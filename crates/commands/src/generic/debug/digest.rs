@@ -91,6 +91,14 @@ impl Signature {
                     }
                 }
             }
+            ValueRef::VectorSet(vectors) => {
+                for at in 0..vectors.len() {
+                    let [norm, range] = [vectors.norm(at), vectors.range(at)].map(f32::to_le_bytes);
+                    let attribute = vectors.attribute(at).unwrap_or_default();
+                    let parts = [vectors.name(at), vectors.codes(at), &norm, &range, attribute];
+                    self.add(&Signature::of(&parts).0);
+                }
+            }
         }
     }
 
@@ -113,5 +121,6 @@ fn type_number(value: ValueRef<'_>) -> u32 {
         ValueRef::ZSet(_) => 3,
         ValueRef::Hash(_) => 4,
         ValueRef::Stream(_) => 6,
+        ValueRef::VectorSet(_) => 7,
     }
 }

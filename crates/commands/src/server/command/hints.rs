@@ -79,15 +79,15 @@ static ACCESS: &[(&[&str], &[&str])] = &[
     (&["RM delete"], &["del", "delifeq", "unlink"]),
     (&["RO"], &[
         "exists", "hexists", "hlen", "hstrlen", "llen", "memory|usage", "object|encoding", "object|freq", "object|idletime",
-        "object|refcount", "scard", "sismember", "strlen", "touch", "type", "watch", "xlen", "zcard",
+        "object|refcount", "scard", "sismember", "strlen", "touch", "type", "vcard", "vismember", "watch", "xlen", "zcard",
     ]),
     (&["RW update"], &[
-        "expire", "expireat", "geoadd", "hmset", "hset", "lset", "persist", "pexpire", "pexpireat", "setrange",
+        "expire", "expireat", "geoadd", "vadd", "vsetattr", "hmset", "hset", "lset", "persist", "pexpire", "pexpireat", "setrange",
         "hexpire", "hexpireat", "hpersist", "hpexpire", "hpexpireat", "hsetex",
         "xack", "xadd", "xclaim", "xgroup|setid", "xsetid", "zadd",
     ]),
     (&["RW delete"], &[
-        "hdel", "lrem", "ltrim", "srem", "xackdel", "xautoclaim", "xdel", "xdelex", "xgroup|delconsumer",
+        "hdel", "lrem", "ltrim", "srem", "vrem", "xackdel", "xautoclaim", "xdel", "xdelex", "xgroup|delconsumer",
         "xgroup|destroy", "xtrim", "zrem", "zremrangebylex", "zremrangebyrank", "zremrangebyscore",
     ]),
     (&["OW update"], &["mset", "msetex", "psetex", "restore", "restore-asking", "setex"]),
@@ -106,7 +106,7 @@ static TIPS: &[(&str, &[&str])] = &[
         "latency|doctor", "latency|graph", "latency|histogram", "latency|history", "latency|latest",
         "memory|doctor", "memory|malloc-stats", "memory|stats", "object|encoding",
         "object|freq", "object|idletime", "object|refcount", "pttl", "randomkey", "scan", "slowlog|get", "slowlog|len",
-        "spop", "srandmember", "sscan", "time", "ttl", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember",
+        "spop", "srandmember", "sscan", "time", "ttl", "vlinks", "vrandmember", "xadd", "xautoclaim", "xclaim", "xinfo|consumers", "xpending", "xtrim", "zrandmember",
         "zscan",
     ]),
     ("nondeterministic_output_order", &[

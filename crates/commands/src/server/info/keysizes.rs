@@ -38,7 +38,7 @@ fn size(value: ValueRef<'_>) -> Option<(usize, usize)> {
         ValueRef::Set(value) => (2, value.len()),
         ValueRef::ZSet(value) => (3, value.len()),
         ValueRef::Hash(value) => (4, value.len()),
-        ValueRef::Stream(_) => return None,
+        ValueRef::Stream(_) | ValueRef::VectorSet(_) => return None,
     })
 }
 
