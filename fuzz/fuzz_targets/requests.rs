@@ -22,8 +22,10 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     ends.push(input.len());
 
-    let (requests, error) = parse(input, &[input.len()], &limits);
-    assert_eq!(parse(input, &ends, &limits), (requests.clone(), error));
+    let (requests, error) = parse(input, &[input.len()], &limits, false);
+    for shorter_way in [false, true] {
+        assert_eq!(parse(input, &ends, &limits, shorter_way), (requests.clone(), error));
+    }
 
     for request in requests {
         let multibulk = request.raw.first() == Some(&b'*');
@@ -41,12 +43,24 @@ struct Request {
     args: Vec<Vec<u8>>,
 }
 
-fn parse(input: &[u8], ends: &[usize], limits: &Limits) -> (Vec<Request>, Option<ProtocolError>) {
+fn parse(
+    input: &[u8],
+    ends: &[usize],
+    limits: &Limits,
+    shorter_way: bool,
+) -> (Vec<Request>, Option<ProtocolError>) {
     let mut parser = RequestParser::new();
     let (mut requests, mut start) = (Vec::new(), 0);
     for &end in ends {
         loop {
             let buf = &input[start..end];
+            let mut args = Vec::new();
+            if shorter_way && let Some(consumed) = parser.whole(buf, limits, |word| args.push(word.to_vec()))
+            {
+                requests.push(Request { raw: buf[..consumed].to_vec(), args });
+                start += consumed;
+                continue;
+            }
             match parser.parse(buf, limits) {
                 Ok(Parsed::Incomplete) => {
                     let wanted = parser.bytes_wanted(buf.len());

@@ -25,12 +25,25 @@ class Bystander:
     """Another client, which pings all the time."""
 
     def __init__(self):
-        self.pings, self.slowest, self.failed, self.stop = 0, 0.0, None, False
-        self.thread = threading.Thread(target=self.work)
-        self.thread.start()
+        self.pings, self.slowest, self.stalled, self.failed, self.stop = 0, 0.0, 0.0, None, False
+        self.threads = [threading.Thread(target=self.work), threading.Thread(target=self.watch)]
+        for thread in self.threads:
+            thread.start()
+
+    def watch(self):
+        """Notes how long the machine lets us wait for a processor."""
+        while not self.stop:
+            before = time.monotonic()
+            time.sleep(0.01)
+            self.stalled = max(self.stalled, time.monotonic() - before)
+
+    def leave(self):
+        self.stop = True
+        for thread in self.threads:
+            thread.join()
 
     def work(self):
-        r = client(socket_timeout=10)
+        r = client(socket_timeout=60)
         try:
             while not self.stop:
                 before = time.monotonic()
@@ -120,7 +133,6 @@ bystander = Bystander()
 malformed(bystander)
 greedy(bystander)
 leavers(bystander)
-bystander.stop = True
-bystander.thread.join()
-check("no PING waited long", bystander.slowest < 5, bystander.slowest)
+bystander.leave()
+check("no PING waited long", bystander.slowest - bystander.stalled < 5, (bystander.slowest, bystander.stalled))
 finish()

@@ -31,7 +31,7 @@ def client(**options):
     return redis.Redis(port=PORT, decode_responses=True, **options)
 
 
-def raw(within=10):
+def raw(within=60):
     """A socket to the server."""
     connection = socket.create_connection(("127.0.0.1", PORT))
     connection.settimeout(within)
@@ -49,7 +49,7 @@ def read_until_closed(connection):
     return received
 
 
-def wait_for(condition, within=10):
+def wait_for(condition, within=60):
     """Whether the condition comes true in time."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

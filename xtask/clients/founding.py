@@ -30,7 +30,7 @@ def scripts(r):
     setex = r.register_script("return redis.call('setex', KEYS[1], ARGV[1], ARGV[2])")
     check("SETEX through a script", setex(keys=["session"], args=[100, "data"]) == "OK")
     check("the value is there", r.get("session") == "data")
-    check("its TTL is right", 98 <= r.ttl("session") <= 100, r.ttl("session"))
+    check("its TTL is right", 90 <= r.ttl("session") <= 100, r.ttl("session"))
     many = r.register_script("return {#KEYS, #ARGV, KEYS[2], ARGV[3]}")
     check("keys and arguments", many(keys=["a", "b"], args=[1, 2, 3]) == [2, 3, "b", "3"])
     r.script_flush()
@@ -58,7 +58,7 @@ def lock_by_hand(r):
     workers = [multiprocessing.Process(target=compete, args=(f"token-{n}", 200, results)) for n in range(2)]
     for worker in workers:
         worker.start()
-    intruders = sum(results.get(timeout=60) for _ in workers)
+    intruders = sum(results.get(timeout=300) for _ in workers)
     for worker in workers:
         worker.join()
     check("two processes compete, one is inside", intruders == 0, intruders)

@@ -33,20 +33,20 @@ def unlock(r, name, owner, lease=30_000):
 
 def single(r):
     check("lock: free", lock(r, "l", "me:1") is None)
-    check("lock: its hash", r.hgetall("l") == {"me:1": "1"} and 29_000 < r.pttl("l") <= 30_000)
+    check("lock: its hash", r.hgetall("l") == {"me:1": "1"} and 20_000 < r.pttl("l") <= 30_000)
     check("lock: again by its owner", lock(r, "l", "me:1") is None and r.hget("l", "me:1") == "2")
     waiting = lock(r, "l", "other:1")
-    check("lock: a foreigner gets the rest of the lease", 29_000 < waiting <= 30_000, waiting)
+    check("lock: a foreigner gets the rest of the lease", 20_000 < waiting <= 30_000, waiting)
     check("unlock: a foreigner gets nothing", unlock(r, "l", "other:1") is None)
-    check("renewal: by its owner", r.eval(RENEW, 1, "l", 60_000, "me:1") == 1 and r.pttl("l") > 50_000)
+    check("renewal: by its owner", r.eval(RENEW, 1, "l", 60_000, "me:1") == 1 and r.pttl("l") > 40_000)
     check("renewal: not by a foreigner", r.eval(RENEW, 1, "l", 60_000, "other:1") == 0)
     listener = r.pubsub(ignore_subscribe_messages=True)
     listener.subscribe(CHANNEL % "l")
-    listener.get_message(timeout=1)
+    listener.get_message(timeout=30)
     check("unlock: one level", unlock(r, "l", "me:1") == 0 and r.hget("l", "me:1") == "1")
     check("unlock: no message yet", listener.get_message(timeout=0.05) is None)
     check("unlock: the last level", unlock(r, "l", "me:1") == 1 and r.exists("l") == 0)
-    message = listener.get_message(timeout=5)
+    message = listener.get_message(timeout=30)
     check("unlock: the message", message is not None and message["data"] == "0", message)
     listener.close()
 
@@ -58,13 +58,13 @@ def message_after_the_end(r):
     )
     listener = r.pubsub(ignore_subscribe_messages=True)
     listener.subscribe("done")
-    listener.get_message(timeout=1)
+    listener.get_message(timeout=30)
     other, complete = client(), 0
     keys = [f"effect:{n}" for n in range(1, 101)]
     for n in range(20):
         sender = threading.Thread(target=lambda: client().eval(script, 0, n))
         sender.start()
-        if listener.get_message(timeout=10) is not None:
+        if listener.get_message(timeout=60) is not None:
             complete += other.mget(keys) == [str(n)] * 100
         sender.join()
     check("a message arrives with all effects of its script", complete == 20, complete)

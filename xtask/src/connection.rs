@@ -1,7 +1,7 @@
 //! A blocking client connection that knows nothing about commands.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::value::{Value, decode};
 
 /// How long a reply may take before it counts as missing.
-pub(crate) const REPLY_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const REPLY_WITHIN: Duration = Duration::from_secs(60);
 
 /// One socket and the bytes that were read ahead.
 pub(crate) struct Connection {
@@ -31,7 +31,13 @@ impl Connection {
     pub(crate) fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(REPLY_WITHIN))?;
         Ok(Self { stream, buffer: Vec::new(), consumed: 0 })
+    }
+
+    /// The address that the server sees.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        Ok(self.stream.local_addr()?)
     }
 
     /// The socket alone.
@@ -93,6 +99,8 @@ impl Connection {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Outcome::Silent;
                 }
+                // So it is for a process that was stopped and goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Outcome::Closed,
             }
         }

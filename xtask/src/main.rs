@@ -9,6 +9,7 @@ mod ci;
 mod clients;
 mod connection;
 mod coverage;
+mod crowd;
 mod docs;
 mod fuzz;
 mod history;
@@ -34,6 +35,7 @@ const COMMANDS: &[(&str, Run, &str)] = &[
     ("ci", ci::run, ci::HELP),
     ("clients", clients::run, clients::HELP),
     ("coverage", coverage::run, coverage::HELP),
+    ("crowd", crowd::run, crowd::HELP),
     ("docs", docs::run, docs::HELP),
     ("fuzz", fuzz::run, fuzz::HELP),
     ("memory", memory::run, memory::HELP),

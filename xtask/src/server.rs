@@ -11,7 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::connection::Connection;
 use crate::value::Value;
 
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Somebody may take a port that was free before the server does.
+const PORTS_TRIED: u32 = 5;
 
 /// A running server, killed and its folder removed on drop.
 pub(crate) struct Server {
@@ -24,6 +26,19 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a program that understands redis-server's options, with persistence off, and waits until it answers.
     pub(crate) fn start(name: &str, program: &Path, options: &[&str]) -> Result<Self> {
+        for _ in 1..PORTS_TRIED {
+            let mut server = Self::spawn(name, program, options)?;
+            match server.wait_until_ready() {
+                Err(_) if server.found_its_port_taken() => {}
+                ready => return ready.map(|()| server),
+            }
+        }
+        let mut server = Self::spawn(name, program, options)?;
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn spawn(name: &str, program: &Path, options: &[&str]) -> Result<Self> {
         let port = free_port()?;
         let folder = std::env::temp_dir().join(format!("perigee-xtask-{}-{port}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -37,9 +52,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut server = Self { name: name.to_owned(), port, child, folder };
-        server.wait_until_ready()?;
-        Ok(server)
+        Ok(Self { name: name.to_owned(), port, child, folder })
     }
 
     /// A new connection to it.
@@ -62,6 +75,11 @@ impl Server {
         let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+
+    /// Whether it has ended since it could not listen, in the words of Redis and of Perigee.
+    fn found_its_port_taken(&mut self) -> bool {
+        !self.alive() && self.log_tail().contains("Failed listening on port")
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {

@@ -361,7 +361,7 @@ pub trait Clock {
     fn now_ms(&self) -> u64;
     /// Microseconds since the epoch.
     fn now_us(&self) -> u64;
-    /// Nanoseconds from some fixed moment, never going back; cheap.
+    /// Nanoseconds from some fixed moment, the same for all workers, never going back; cheap.
     fn ticks_ns(&self) -> u64;
     /// What [`now_ms`](Self::now_ms) says when [`ticks_ns`](Self::ticks_ns) says this: just now.
     fn now_ms_at(&self, ticks_ns: u64) -> u64 {

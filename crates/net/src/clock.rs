@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use perigee_commands::{Clock, Sleep, Timer};
 
 use crate::turns::Turns;
 
-/// The processor's counter, set by the wall clock ten times a second.
+/// The processor's counter, set by the wall clock ten times a second. The ticks of all clocks in the process are the same: a worker
+/// tells by them how long a script of another one has run.
 pub struct SystemClock {
     counter: quanta::Clock,
     origin: u64,
@@ -20,9 +22,11 @@ const COMPARE_EVERY_NS: u64 = 100_000_000;
 
 impl Default for SystemClock {
     fn default() -> Self {
+        static ORIGIN: OnceLock<u64> = OnceLock::new();
         let counter = quanta::Clock::new();
-        let origin = counter.raw();
-        SystemClock { counter, origin, compared: Cell::new((0, since_epoch_ns())) }
+        let origin = *ORIGIN.get_or_init(|| counter.raw());
+        let ticks_ns = counter.delta_as_nanos(origin, counter.raw());
+        SystemClock { counter, origin, compared: Cell::new((ticks_ns, since_epoch_ns())) }
     }
 }
 
@@ -72,5 +76,20 @@ impl Timer for TokioTimer {
 
     fn yield_now(&self) -> Sleep {
         Box::pin(self.turns.clone().wait())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_clock_does_not_begin_at_nothing() {
+        let first = SystemClock::default();
+        while first.ticks_ns() < 1_000_000 {}
+        let before = (first.ticks_ns(), first.now_ms());
+        let second = SystemClock::default();
+        let after = (second.ticks_ns(), second.now_ms());
+        assert!(after >= before, "{after:?}, before it {before:?}");
     }
 }

@@ -168,6 +168,8 @@ impl RequestParser {
     #[inline]
     pub fn whole<'b>(&self, buf: &'b [u8], limits: &Limits, mut push: impl FnMut(&'b [u8])) -> Option<usize> {
         match self.stage {
+            // What is known of the line of a request that has begun would be held of the next one.
+            Stage::Start if self.searched > 0 => None,
             Stage::Start | Stage::Complete { .. } => whole(buf, limits, |start, end| push(&buf[start..end])),
             Stage::Header { .. } | Stage::Body { .. } => None,
         }

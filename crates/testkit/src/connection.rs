@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use perigee_commands::{Client, Flow, Session};
 use perigee_resp::Encoder;
 
-use crate::node::Node;
+use crate::node::{Node, Woken};
 
 /// A client of a [`Node`] that has one request under way at a time.
 pub struct Connection<'n> {
@@ -32,7 +32,7 @@ impl<'n> Connection<'n> {
     #[track_caller]
     pub fn ask(&self, request: &str) -> String {
         let words: Vec<&str> = request.split(' ').collect();
-        self.send(&words).go_on().unwrap_or_else(|| panic!("{request} waits"))
+        self.send(&words).settle().unwrap_or_else(|| panic!("{request} waits"))
     }
 
     /// Sends a request and lets it go on to its end; its reply as bytes on the wire.
@@ -84,15 +84,33 @@ impl Pending<'_> {
         step(self.task.as_mut())
     }
 
+    /// Goes on until it waits for something, however many slices that takes; the reply, if that was the end.
+    pub fn settle(&mut self) -> Option<String> {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        loop {
+            if let Poll::Ready(answer) = self.task.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Some(answer);
+            }
+            if !woken.take() {
+                return None;
+            }
+        }
+    }
+
     /// Goes on so many slices.
     ///
     /// # Panics
     /// If one of them is the last.
     #[track_caller]
     pub fn slices(&mut self, count: usize) {
-        for _ in 0..count {
-            assert_eq!(self.go_on(), None, "it has ended");
-        }
+        assert!(self.try_slices(count).is_some(), "it has ended");
+    }
+
+    /// Goes on so many slices; `None` if one of them was the last. What ends a slice is a thread, and where that gets no processor
+    /// a script runs on.
+    pub fn try_slices(&mut self, count: usize) -> Option<()> {
+        (0..count).all(|_| self.go_on().is_none()).then_some(())
     }
 
     /// Goes on to the end, however far that is.

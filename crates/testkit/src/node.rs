@@ -150,9 +150,8 @@ impl Node {
         let mut peers: Vec<_> = peers.into_iter().collect();
         let waker = Waker::from(self.woken.clone());
         for _ in 0..100_000 {
-            self.woken.0.store(false, Ordering::Relaxed);
             peers.iter_mut().for_each(|peer| peer.advance(&waker));
-            if !self.woken.0.load(Ordering::Relaxed) {
+            if !self.woken.take() {
                 return;
             }
         }
@@ -285,8 +284,16 @@ fn over_the_wire(words: &[Vec<u8>]) -> Vec<Vec<u8>> {
     parser.args(&bytes).map(<[u8]>::to_vec).collect()
 }
 
+/// Whether somebody is to go on.
 #[derive(Default)]
-struct Woken(AtomicBool);
+pub(crate) struct Woken(AtomicBool);
+
+impl Woken {
+    /// Whether it was woken since somebody asked.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {

@@ -1,7 +1,7 @@
 //! The load generator: connections that always have requests under way, and the server's CPU clock around them.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -139,9 +139,12 @@ impl Client {
                     if self.filled == self.input.len() {
                         self.input.resize(2 * self.filled, 0);
                     }
-                    match self.stream.read(&mut self.input[self.filled..]).context("read")? {
-                        0 => bail!("the server has closed the connection"),
-                        count => self.filled += count,
+                    match self.stream.read(&mut self.input[self.filled..]) {
+                        Ok(0) => bail!("the server has closed the connection"),
+                        Ok(count) => self.filled += count,
+                        // So it is for a process that was stopped and goes on.
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error).context("read"),
                     }
                 }
             }

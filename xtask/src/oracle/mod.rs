@@ -5,6 +5,7 @@
 //! that are meant are listed in `xtask/oracle/accepted.list`. A random run ends with the commands and options that it never sent.
 
 mod accepted;
+mod caller;
 mod compare;
 mod coverage;
 mod episode;
@@ -32,6 +33,7 @@ use crate::arguments::Arguments;
 use crate::programs;
 use crate::server::Server;
 use accepted::Accepted;
+pub(crate) use caller::Caller;
 use pair::Pair;
 use peer::Peer;
 use report::Report;

@@ -1,9 +1,10 @@
 //! The two servers side by side: every request goes to both before either reply is read.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::peer::Peer;
 use crate::connection::{Connection, Outcome, REPLY_WITHIN};
@@ -73,6 +74,45 @@ impl Pair {
     /// Forgets a connection, as a client that leaves.
     pub(super) fn drop_connection(&mut self, number: u32) {
         self.connections.remove(&number);
+    }
+
+    /// Leaves, and waits until both servers have noticed it.
+    pub(super) fn leave(&mut self, number: u32) -> Result<()> {
+        let addresses = self.addresses(number)?;
+        self.drop_connection(number);
+        self.await_client(addresses, |line| line.is_none())
+    }
+
+    /// Waits until both servers have blocked the connection.
+    pub(super) fn await_block(&mut self, number: u32) -> Result<()> {
+        let addresses = self.addresses(number)?;
+        self.await_client(addresses, |line| line.is_some_and(|line| line.contains(" flags=b")))
+    }
+
+    fn addresses(&mut self, number: u32) -> Result<[SocketAddr; 2]> {
+        let [reference, subject] = self.connections(number)?;
+        Ok([reference.address()?, subject.address()?])
+    }
+
+    /// Waits until what CLIENT LIST of each server says of a client is right.
+    fn await_client(
+        &mut self,
+        addresses: [SocketAddr; 2],
+        is_right: impl Fn(Option<&str>) -> bool,
+    ) -> Result<()> {
+        for (which, address) in addresses.into_iter().enumerate() {
+            let (name, deadline) = (format!(" addr={address} "), Instant::now() + REPLY_WITHIN);
+            loop {
+                let list = self.ask(which, &[b"CLIENT", b"LIST"])?;
+                let list = String::from_utf8_lossy(list.bytes().unwrap_or_default()).into_owned();
+                if is_right(list.lines().find(|line| line.contains(&name))) {
+                    break;
+                }
+                ensure!(Instant::now() < deadline, "{} waits in vain:\n{list}", self.servers[which].name);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(())
     }
 
     /// Sends a request to both and reads both replies.

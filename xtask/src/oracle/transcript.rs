@@ -4,7 +4,8 @@
 //! request alone in MULTI/EXEC, and each inside `EVAL "return redis.call(unpack(ARGV))"`. `#` starts a comment line.
 //!
 //! Standing directives: `@plain` (first: only as written), `@faces resp2 resp3 exec script` (first: these alone), `@flush`
-//! (empty servers, new connections), `@conn N`, `@resp3`, `@resp2`, `@close` (leave), `@sleep MS`, `@read` (one more reply),
+//! (empty servers, new connections), `@conn N`, `@resp3`, `@resp2`, `@close` (leave, and wait until that is noticed), `@blocked` (wait
+//! until the connection's request waits for data), `@sleep MS`, `@read` (one more reply),
 //! `@quiet MS` (no reply comes), `@raw "BYTES"` (send as is, read one reply), `@send "BYTES"` (send only), `@eof` (send
 //! no more), `@closed` (the server closes), `@peer redis` or `@peer valkey` (in `newer`, first: for this family alone), `@guess` (replies
 //! are compared as those of random requests, and the reference need not answer).
@@ -150,7 +151,8 @@ impl Player<'_> {
             }
             "resp3" => drop(self.pair.call(self.conn, &["HELLO", "3"])?),
             "resp2" => drop(self.pair.call(self.conn, &["HELLO", "2"])?),
-            "close" => self.pair.drop_connection(self.conn),
+            "close" => self.pair.leave(self.conn)?,
+            "blocked" => self.pair.await_block(self.conn)?,
             "sleep" => std::thread::sleep(Duration::from_millis(value.parse()?)),
             "read" => self.expect(true, self.patience(), b"@read", at)?,
             "quiet" => self.expect(false, Duration::from_millis(value.parse()?), b"@quiet", at)?,
@@ -218,7 +220,7 @@ impl Player<'_> {
 
     /// How long a reply may take: there may be none where the reference need not answer.
     fn patience(&self) -> Duration {
-        if self.guess { REPLY_WITHIN / 10 } else { REPLY_WITHIN }
+        if self.guess { REPLY_WITHIN / 30 } else { REPLY_WITHIN }
     }
 
     /// Compares, and holds the transcript to what it says of the reference: that it answers, or that it does not.

@@ -126,6 +126,24 @@ fn requests_before_an_error_are_given() {
     assert_eq!(error, Some(ProtocolError::InvalidMultibulkLength));
 }
 
+/// The beginning of the first request is looked at alone; then it is there as a whole.
+#[test]
+fn what_is_known_of_one_request_is_not_held_of_the_next() {
+    for (first, second) in [
+        (&b"*1\r\n$4\r\nPING\r\n"[..], &b"*1\r\n$4\r\nQUIT\r\n"[..]),
+        (b"*1\r\n$4\r\nPING\r\n", b"QUIT\r\n"),
+        (b"*2\r\n$4\r\nPING\r\n$1\r\nx\r\n", b"*1\r\n$4\r\nQUIT\r\n"),
+    ] {
+        let input = [first, second].concat();
+        for begun in 1..first.len() {
+            for more in 0..=second.len() {
+                let ends = [begun, first.len() + more, input.len()];
+                assert_eq!(pieces(&input, ends, &DEFAULT), whole(&input, &DEFAULT));
+            }
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs redis-server on the PATH"]
 fn refused_as_by_redis() {
@@ -186,17 +204,37 @@ fn whole(input: &[u8], limits: &Limits) -> (Vec<Request>, Option<ProtocolError>)
     pieces(input, [input.len()], limits)
 }
 
-/// Lets the parser see `input` up to each of `ends`, as a connection does that drops what is consumed.
+/// Lets the parser see `input` up to each of `ends`, as a connection does that drops what is consumed: with the shorter way and
+/// without it, which must not differ.
 fn pieces(
     input: &[u8],
     ends: impl IntoIterator<Item = usize>,
     limits: &Limits,
 ) -> (Vec<Request>, Option<ProtocolError>) {
+    let ends: Vec<usize> = ends.into_iter().collect();
+    let found = pieces_by(false, input, &ends, limits);
+    assert_eq!(pieces_by(true, input, &ends, limits), found, "{} {ends:?}", input.escape_ascii());
+    found
+}
+
+fn pieces_by(
+    shorter_way: bool,
+    input: &[u8],
+    ends: &[usize],
+    limits: &Limits,
+) -> (Vec<Request>, Option<ProtocolError>) {
     let mut parser = RequestParser::new();
     let (mut requests, mut start) = (Vec::new(), 0);
-    for end in ends {
+    for &end in ends {
         loop {
             let buf = &input[start..end];
+            let mut words = Vec::new();
+            if shorter_way && let Some(consumed) = parser.whole(buf, limits, |word| words.push(word.to_vec()))
+            {
+                requests.push(words);
+                start += consumed;
+                continue;
+            }
             match parser.parse(buf, limits) {
                 Ok(Parsed::Incomplete) => {
                     assert_eq!(parser.args(buf).len(), 0);

@@ -20,7 +20,7 @@ pub(crate) struct Debugged {
     /// The coroutine, and its levels as they were when it stopped.
     stands_in: *mut lua_State,
     levels: Vec<Level>,
-    /// Until its next line: the hook is called a second time for the line at which it goes on.
+    /// Until its next line: the hook is called once more for the line at which it goes on, where it stopped or its slice ended.
     goes_on: bool,
 }
 
@@ -51,6 +51,7 @@ pub(super) unsafe fn on_line(state: *mut lua_State, record: *mut lua_Debug) -> V
         }
         let slot = &mut *slot;
         let slice_over = slot.pulse.is_slice_over();
+        let mut passes = false;
         if let Some(debugged) = &mut slot.debugged
             && ffi::lua_getinfo(state, c"S".as_ptr(), record) != 0
             && inspect::is_script(&*record)
@@ -68,8 +69,20 @@ pub(super) unsafe fn on_line(state: *mut lua_State, record: *mut lua_Debug) -> V
                 slot.preempted = true;
                 return Verdict::Suspend;
             }
+            passes = true;
         }
-        if slice_over || slot.stop.is_some() { verdict(state) } else { Verdict::Go }
+        if !slice_over && slot.stop.is_none() {
+            return Verdict::Go;
+        }
+        let verdict = verdict(state);
+        if passes
+            && matches!(verdict, Verdict::Suspend)
+            && let Some(debugged) = &mut (*CURRENT.get()).debugged
+        {
+            debugged.stands_in = state;
+            debugged.goes_on = true;
+        }
+        verdict
     }
 }
 

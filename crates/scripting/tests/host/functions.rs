@@ -1,6 +1,6 @@
 //! Libraries of functions: instances, slices, kills, what they require of each other.
 
-use crate::server::Server;
+use crate::server::{Server, in_time};
 
 fn load(server: &Server, name: &str, text: &str) -> String {
     server.call(&["FUNCTION", "LOAD", "REPLACE", &format!("#!lua name={name}\n{text}")])
@@ -38,18 +38,21 @@ fn an_error_leaves_the_state_as_it_is() {
 /// Two runs that take turns on one worker have an instance each.
 #[test]
 fn runs_that_take_turns_share_no_state() {
-    let server = Server::new(&[]);
-    load_function(
-        &server,
-        "state = tonumber(args[1]) for i = 1, tonumber(args[2]) do end
-         return redis.call('set', keys[1], state)",
-    );
-    let (slow, quick) = (server.connect(), server.connect());
-    let mut pending = slow.send(&["FCALL", "f", "1", "a", "1", "3e8"]);
-    pending.slices(2);
-    assert_eq!(quick.call(&["FCALL", "f", "1", "b", "2", "0"]), "+OK\r\n");
-    assert_eq!(pending.finish(), "+OK\r\n");
-    assert_eq!(server.call(&["MGET", "a", "b"]), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+    in_time(|| {
+        let server = Server::new(&[]);
+        load_function(
+            &server,
+            "state = tonumber(args[1]) for i = 1, tonumber(args[2]) do end
+             return redis.call('set', keys[1], state)",
+        );
+        let (slow, quick) = (server.connect(), server.connect());
+        let mut pending = slow.send(&["FCALL", "f", "1", "a", "1", "3e8"]);
+        pending.try_slices(2)?;
+        assert_eq!(quick.call(&["FCALL", "f", "1", "b", "2", "0"]), "+OK\r\n");
+        assert_eq!(pending.finish(), "+OK\r\n");
+        assert_eq!(server.call(&["MGET", "a", "b"]), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+        Some(())
+    });
 }
 
 #[test]
@@ -133,14 +136,17 @@ fn a_text_that_never_ends_can_be_killed() {
 /// The libraries have changed while a text was being run: it is run again, and sees the change.
 #[test]
 fn a_load_that_was_overtaken_is_done_again() {
-    let server = Server::new(&[]);
-    let client = server.connect();
-    let slow = "#!lua name=slow\nfor i = 1, 3e8 do end redis.register_function('f', function() end)";
-    let mut pending = client.send(&["FUNCTION", "LOAD", slow]);
-    pending.slices(2);
-    load_function(&server, "return 1");
-    assert_eq!(pending.finish(), "-ERR Function f already exists\r\n");
-    assert_eq!(server.connect().ask("FCALL f 0"), ":1\r\n");
+    in_time(|| {
+        let server = Server::new(&[]);
+        let client = server.connect();
+        let slow = "#!lua name=slow\nfor i = 1, 3e8 do end redis.register_function('f', function() end)";
+        let mut pending = client.send(&["FUNCTION", "LOAD", slow]);
+        pending.try_slices(2)?;
+        load_function(&server, "return 1");
+        assert_eq!(pending.finish(), "-ERR Function f already exists\r\n");
+        assert_eq!(server.connect().ask("FCALL f 0"), ":1\r\n");
+        Some(())
+    });
 }
 
 #[test]
@@ -240,16 +246,19 @@ fn functions_see_nothing_of_scripts() {
         "return rawget(_G, 'ARGV')",
     ] {
         load_function(&server, body);
-        let client = server.connect();
-        let mut pending =
-            client.send(&["EVAL", "for i = 1, 1e9 do end return KEYS[1] .. ARGV[1]", "1", "secret", "too"]);
-        pending.slices(2);
-        let answer = server.call(&["FCALL", "f", "0"]);
-        assert!(
-            answer.contains("nonexistent global variable 'KEYS'") || answer == "$-1\r\n",
-            "{body}: {answer}"
-        );
-        assert_eq!(pending.finish(), "$9\r\nsecrettoo\r\n");
+        in_time(|| {
+            let client = server.connect();
+            let long = "for i = 1, 1e9 do end return KEYS[1] .. ARGV[1]";
+            let mut pending = client.send(&["EVAL", long, "1", "secret", "too"]);
+            pending.try_slices(2)?;
+            let answer = server.call(&["FCALL", "f", "0"]);
+            assert!(
+                answer.contains("nonexistent global variable 'KEYS'") || answer == "$-1\r\n",
+                "{body}: {answer}"
+            );
+            assert_eq!(pending.finish(), "$9\r\nsecrettoo\r\n");
+            Some(())
+        });
         let answer = server.call(&["FCALL", "f", "0"]);
         assert!(
             answer.contains("nonexistent global variable 'KEYS'") || answer == "$-1\r\n",

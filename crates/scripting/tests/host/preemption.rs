@@ -1,58 +1,60 @@
 //! Long scripts take turns with everybody else on their worker, and nothing of them is visible before they end.
 
-use crate::server::Server;
+use crate::server::{Server, in_time};
 
 /// A while, at full speed.
 const LONG: &str = "local n = 0 for i = 1, 2e8 do n = n + i % 7 end ";
 
 #[test]
 fn others_are_served_while_a_script_runs() {
-    let server = Server::new(&[]);
-    server.call(&["SET", "other", "here"]);
-    let (slow, quick) = (server.connect(), server.connect());
-    let mut script = slow.send(&["EVAL", &format!("{LONG} return n"), "1", "k"]);
-    let mut turns = 0;
-    let answer = loop {
-        if let Some(answer) = script.go_on() {
-            break answer;
-        }
-        turns += 1;
-        assert_eq!(quick.call(&["GET", "other"]), "$4\r\nhere\r\n");
-    };
-    assert_eq!(answer, ":599999998\r\n");
-    assert!(turns > 2, "{turns}");
+    in_time(|| {
+        let server = Server::new(&[]);
+        server.call(&["SET", "other", "here"]);
+        let (slow, quick) = (server.connect(), server.connect());
+        let mut script = slow.send(&["EVAL", &format!("{LONG} return n"), "1", "k"]);
+        let mut turns = 0;
+        let answer = loop {
+            if let Some(answer) = script.go_on() {
+                break answer;
+            }
+            turns += 1;
+            assert_eq!(quick.call(&["GET", "other"]), "$4\r\nhere\r\n");
+        };
+        assert_eq!(answer, ":599999998\r\n");
+        (turns > 2).then_some(())
+    });
 }
 
 #[test]
 fn scripts_take_turns_and_keep_their_own_arguments() {
-    let server = Server::new(&[]);
-    let (first, second) = (server.connect(), server.connect());
-    let script = format!("redis.setresp(3) local own = ARGV[1] {LONG} return {{own, ARGV[1], KEYS[1]}}");
-    let mut a = first.send(&["EVAL", &script, "1", "a", "of a"]);
-    let mut b = second.send(&["EVAL", &script, "1", "b", "of b"]);
-    a.slices(2);
-    b.slices(2);
-    assert_eq!(
-        server.call(&["EVAL", "return {KEYS[1], ARGV[1]}", "1", "c", "of c"]),
-        "*2\r\n$1\r\nc\r\n$4\r\nof c\r\n"
-    );
-    a.slices(1);
-    b.slices(1);
-    assert_eq!(a.finish(), "*3\r\n$4\r\nof a\r\n$4\r\nof a\r\n$1\r\na\r\n");
-    assert_eq!(b.finish(), "*3\r\n$4\r\nof b\r\n$4\r\nof b\r\n$1\r\nb\r\n");
+    in_time(|| {
+        let server = Server::new(&[]);
+        let (first, second) = (server.connect(), server.connect());
+        let script = format!("redis.setresp(3) local own = ARGV[1] {LONG} return {{own, ARGV[1], KEYS[1]}}");
+        let mut a = first.send(&["EVAL", &script, "1", "a", "of a"]);
+        let mut b = second.send(&["EVAL", &script, "1", "b", "of b"]);
+        a.try_slices(2)?;
+        b.try_slices(2)?;
+        assert_eq!(
+            server.call(&["EVAL", "return {KEYS[1], ARGV[1]}", "1", "c", "of c"]),
+            "*2\r\n$1\r\nc\r\n$4\r\nof c\r\n"
+        );
+        a.try_slices(1)?;
+        b.try_slices(1)?;
+        assert_eq!(a.finish(), "*3\r\n$4\r\nof a\r\n$4\r\nof a\r\n$1\r\na\r\n");
+        assert_eq!(b.finish(), "*3\r\n$4\r\nof b\r\n$4\r\nof b\r\n$1\r\nb\r\n");
+        Some(())
+    });
 }
 
-/// Runs a script whose loop is somewhere deep, and expects it to be suspended there and to end with this answer. On a busy
-/// machine the watchdog may come too late for one run.
+/// Runs a script whose loop is somewhere deep, and expects it to be suspended there and to end with this answer.
 #[track_caller]
 fn check(script: &str, expected: &str) {
-    const RUNS: u32 = 10;
-    let mut turns = 0;
-    for _ in 0..RUNS {
+    in_time(|| {
         let server = Server::new(&[]);
         let client = server.connect();
         let mut pending = client.send(&["EVAL", script, "0"]);
-        turns = 0;
+        let mut turns = 0;
         let answer = loop {
             if let Some(answer) = pending.go_on() {
                 break answer;
@@ -61,11 +63,8 @@ fn check(script: &str, expected: &str) {
             assert_eq!(server.eval("return 'quick'"), "$5\r\nquick\r\n");
         };
         assert_eq!(answer, expected, "{script}");
-        if turns > 2 {
-            return;
-        }
-    }
-    panic!("{script}: {turns} turns");
+        (turns > 2).then_some(())
+    });
 }
 
 #[test]
@@ -277,39 +276,45 @@ fn a_coroutine_within_a_callback_goes_on() {
 
 #[test]
 fn nothing_is_visible_before_the_end() {
-    let server = Server::new(&[]);
-    let (writer, subscriber, popper) = (server.connect(), server.connect(), server.connect());
-    subscriber.call(&["SUBSCRIBE", "news"]);
-    subscriber.messages();
-    let mut popped = popper.send(&["BLPOP", "list", "0"]);
-    assert_eq!(popped.go_on(), None);
-    let script = format!(
-        "redis.call('set', KEYS[1], 'new') redis.call('publish', 'news', 'told') redis.call('rpush', KEYS[2], 'x')
-         {LONG} return redis.call('get', KEYS[1])"
-    );
-    let mut written = writer.send(&["EVAL", &script, "2", "k", "list"]);
-    written.slices(2);
-    let reader = server.connect();
-    let mut read = reader.send(&["GET", "k"]);
-    assert_eq!(read.go_on(), None, "the reader waits for the script's key");
-    assert_eq!(popped.go_on(), None);
-    assert!(subscriber.messages().is_empty());
-    assert_eq!(written.finish(), "$3\r\nnew\r\n");
-    assert_eq!(read.finish(), "$3\r\nnew\r\n");
-    assert_eq!(popped.finish(), "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
-    assert_eq!(subscriber.messages(), ["*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\ntold\r\n"]);
+    in_time(|| {
+        let server = Server::new(&[]);
+        let (writer, subscriber, popper) = (server.connect(), server.connect(), server.connect());
+        subscriber.call(&["SUBSCRIBE", "news"]);
+        subscriber.messages();
+        let mut popped = popper.send(&["BLPOP", "list", "0"]);
+        assert_eq!(popped.go_on(), None);
+        let script = format!(
+            "redis.call('set', KEYS[1], 'new') redis.call('publish', 'news', 'told') redis.call('rpush', KEYS[2], 'x')
+             {LONG} return redis.call('get', KEYS[1])"
+        );
+        let mut written = writer.send(&["EVAL", &script, "2", "k", "list"]);
+        written.try_slices(2)?;
+        let reader = server.connect();
+        let mut read = reader.send(&["GET", "k"]);
+        assert_eq!(read.go_on(), None, "the reader waits for the script's key");
+        assert_eq!(popped.go_on(), None);
+        assert!(subscriber.messages().is_empty());
+        assert_eq!(written.finish(), "$3\r\nnew\r\n");
+        assert_eq!(read.finish(), "$3\r\nnew\r\n");
+        assert_eq!(popped.finish(), "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
+        assert_eq!(subscriber.messages(), ["*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\ntold\r\n"]);
+        Some(())
+    });
 }
 
 #[test]
 fn time_stands_still_within_a_script() {
-    let server = Server::new(&[]);
-    let client = server.connect();
-    let script =
-        format!("local a = redis.call('time') {LONG} local b = redis.call('time') return a[1] == b[1]");
-    let mut pending = client.send(&["EVAL", &script, "0"]);
-    pending.slices(1);
-    server.clock().advance_ms(5_000);
-    assert_eq!(pending.finish(), ":1\r\n");
+    in_time(|| {
+        let server = Server::new(&[]);
+        let client = server.connect();
+        let script =
+            format!("local a = redis.call('time') {LONG} local b = redis.call('time') return a[1] == b[1]");
+        let mut pending = client.send(&["EVAL", &script, "0"]);
+        pending.try_slices(1)?;
+        server.clock().advance_ms(5_000);
+        assert_eq!(pending.finish(), ":1\r\n");
+        Some(())
+    });
 }
 
 /// What is long is made by one call of a library, and used by the next.
@@ -347,42 +352,52 @@ redis.register_function('wrong_pack', function() return cmsgpack.unpack(packed:s
 
 #[test]
 fn inside_cjson_and_cmsgpack() {
-    let server = Server::new(&[]);
-    assert_eq!(server.call(&["FUNCTION", "LOAD", LONG_VALUES]), "$4\r\nlong\r\n");
-    let call = |name: &str| {
-        let client = server.connect();
-        let mut pending = client.send(&["FCALL", name, "0"]);
-        let mut turns = 0;
-        loop {
-            if let Some(answer) = pending.go_on() {
-                return (answer, turns);
+    in_time(|| {
+        let server = Server::new(&[]);
+        assert_eq!(server.call(&["FUNCTION", "LOAD", LONG_VALUES]), "$4\r\nlong\r\n");
+        let call = |name: &str| {
+            let client = server.connect();
+            let mut pending = client.send(&["FCALL", name, "0"]);
+            let mut turns = 0;
+            loop {
+                if let Some(answer) = pending.go_on() {
+                    return (answer, turns);
+                }
+                turns += 1;
+                assert_eq!(
+                    server.eval("return cjson.encode(cjson.decode('[[1],{}]'))"),
+                    "$8\r\n[[1],{}]\r\n"
+                );
             }
-            turns += 1;
-            assert_eq!(server.eval("return cjson.encode(cjson.decode('[[1],{}]'))"), "$8\r\n[[1],{}]\r\n");
+        };
+        call("prepare");
+        for (name, expected) in [
+            ("encode", ":1\r\n"),
+            ("decode", "$-1\r\n"),
+            ("pack", ":1\r\n"),
+            ("unpack", "$-1\r\n"),
+            ("encode", ":1\r\n"),
+        ] {
+            let (answer, turns) = call(name);
+            assert_eq!(answer, expected, "{name}");
+            if turns <= 2 {
+                return None;
+            }
+            assert_eq!(call("whole").0, ":1\r\n", "{name}");
         }
-    };
-    call("prepare");
-    for (name, expected) in [
-        ("encode", ":1\r\n"),
-        ("decode", "$-1\r\n"),
-        ("pack", ":1\r\n"),
-        ("unpack", "$-1\r\n"),
-        ("encode", ":1\r\n"),
-    ] {
-        let (answer, turns) = call(name);
-        assert_eq!(answer, expected, "{name}");
-        assert!(turns > 2, "{name}: {turns} turns");
-        assert_eq!(call("whole").0, ":1\r\n", "{name}");
-    }
-    for (name, expected) in [
-        ("wrong_json", "Expected the end but found invalid token at character"),
-        ("wrong_pack", "Missing bytes in input."),
-        ("wrong_value", "Cannot serialise function: type not supported"),
-    ] {
-        let (answer, turns) = call(name);
-        assert!(answer.contains(expected), "{name}: {answer}");
-        assert!(turns > 0, "{name}: {turns} turns");
-    }
+        for (name, expected) in [
+            ("wrong_json", "Expected the end but found invalid token at character"),
+            ("wrong_pack", "Missing bytes in input."),
+            ("wrong_value", "Cannot serialise function: type not supported"),
+        ] {
+            let (answer, turns) = call(name);
+            assert!(answer.contains(expected), "{name}: {answer}");
+            if turns == 0 {
+                return None;
+            }
+        }
+        Some(())
+    });
 }
 
 /// A weak table may lose its fields to a collection while others run.

@@ -34,6 +34,15 @@ impl Server {
     }
 }
 
+/// Tries again as long as the test gives `None`: a script was to be suspended, but has come to its end. What ends a slice is a
+/// thread, which may get no processor for a while.
+#[track_caller]
+pub(crate) fn in_time(test: impl Fn() -> Option<()>) {
+    assert!((0..TRIES).any(|_| test().is_some()), "no slice ends");
+}
+
+const TRIES: u32 = 20;
+
 impl Deref for Server {
     type Target = Node;
 

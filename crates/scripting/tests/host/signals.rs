@@ -45,5 +45,5 @@ fn a_signal_while_the_vm_changes_its_mode_is_not_lost_for_ever() {
         storm.join().expect("it only sends signals");
         tell.send(()).expect("the test waits");
     });
-    told.recv_timeout(Duration::from_secs(60)).expect("a slice does not end");
+    told.recv_timeout(Duration::from_secs(600)).expect("a slice does not end");
 }

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use redis::Value;
 
-use crate::server::{Folder, Server, ask, expect, free_port, read_to_end, refusal, wait_until, words};
+use crate::server::{
+    Folder, Server, ask, change_port, expect, free_port, read_to_end, refusal, try_ask, wait_until, words,
+};
 
 #[test]
 fn a_client_says_hello() {
@@ -104,10 +106,15 @@ fn those_beyond_maxclients_are_turned_away() {
 
 #[test]
 fn the_idle_are_closed_after_the_timeout() {
-    let server = Server::start_with(&["--timeout", "1"]);
+    let server = Server::start();
+    let mut client = server.client();
     let (mut idle, mut blocked) = (server.socket(), server.socket());
     blocked.write_all(b"BLPOP list 0\r\n").unwrap();
+    wait_until("it waits", || ask::<String>(&mut client, "INFO clients").contains("blocked_clients:1"));
+    ask::<()>(&mut client, "CONFIG SET timeout 1");
     assert_eq!(read_to_end(&mut idle), "");
+    // The one that has set the timeout is idle, too.
+    wait_until("it is taken back", || try_ask::<()>(&mut server.client(), "CONFIG SET timeout 0").is_ok());
     ask::<()>(&mut server.client(), "RPUSH list x");
     expect(&mut blocked, "*2\r\n$4\r\nlist\r\n$1\r\nx\r\n");
 }
@@ -165,8 +172,7 @@ fn a_taken_port_is_named() {
 fn port_and_addresses_change_while_it_runs() {
     let mut server = Server::start_with(&["--bind", "127.0.0.1"]);
     let mut client = server.client();
-    let (before, after) = (server.port, free_port());
-    ask::<()>(&mut client, &format!("CONFIG SET port {after}"));
+    let (before, after) = (server.port, change_port(&mut client));
     assert!(TcpStream::connect(("127.0.0.1", before)).is_err(), "it listens there no more");
     server.port = after;
     assert_eq!(ask::<String>(&mut server.client(), "PING"), "PONG");
@@ -220,7 +226,7 @@ fn descriptors_are_given_back_by_sockets_that_are_listened_on_no_more() {
     let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     let before = descriptors();
     for _ in 0..20 {
-        ask::<()>(&mut client, &format!("CONFIG SET port {}", free_port()));
+        change_port(&mut client);
     }
     wait_until("they are closed", || descriptors() <= before);
     server.port = ask::<[String; 2]>(&mut client, "CONFIG GET port")[1].parse().unwrap();

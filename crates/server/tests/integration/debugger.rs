@@ -11,7 +11,9 @@ const CONVERSATIONS: &str = include_str!("../debugger/conversations.txt");
 
 #[test]
 fn conversations_are_those_of_redis() {
-    let server = Server::start_with(&["--io-threads", "2"]);
+    let server = Server::start_with(&["--io-threads", "2", "--enable-debug-command", "yes"]);
+    // Where it holds a shard for longer than usual, a script that wants that begins again, and says so.
+    ask::<()>(&mut server.client(), "DEBUG PAUSE-CRON 1");
     let mut count = 0;
     for conversation in CONVERSATIONS.split("\n== ").skip(1) {
         play(&server, conversation);

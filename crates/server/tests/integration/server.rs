@@ -6,18 +6,24 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, FromRedisValue, ToRedisArgs};
 
 /// Nothing takes so long unless it hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+/// No server is needed for so long.
+const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A running server, killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) folder: Folder,
-    child: Child,
+    child: Arc<Mutex<Child>>,
+    /// Dropped with the server, and with it whoever waits for the end of its time.
+    _alive: Sender<()>,
 }
 
 impl Server {
@@ -69,7 +75,8 @@ impl Server {
                 .stderr(log)
                 .spawn()
                 .unwrap();
-            let mut server = Server { port, folder, child };
+            let child = Arc::new(Mutex::new(child));
+            let server = Server { port, folder, _alive: end_in_time(child.clone()), child };
             if server.is_ready() {
                 return server;
             }
@@ -77,9 +84,9 @@ impl Server {
         panic!("the server does not start");
     }
 
-    fn is_ready(&mut self) -> bool {
+    fn is_ready(&self) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && self.child.try_wait().unwrap().is_none() {
+        while Instant::now() < deadline && !self.has_ended() {
             if self.log().contains("Ready to accept connections") {
                 return true;
             }
@@ -94,13 +101,17 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.lock().unwrap().id()
     }
 
     /// Waits until the process has ended; its exit code.
-    pub(crate) fn exit_code(mut self) -> Option<i32> {
-        wait_until("the server ends", || self.child.try_wait().unwrap().is_some());
-        self.child.wait().unwrap().code()
+    pub(crate) fn exit_code(self) -> Option<i32> {
+        wait_until("the server ends", || self.has_ended());
+        self.child.lock().unwrap().wait().unwrap().code()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.child.lock().unwrap().try_wait().unwrap().is_some()
     }
 
     pub(crate) fn client(&self) -> Connection {
@@ -111,11 +122,11 @@ impl Server {
         self.client_by("?protocol=resp3")
     }
 
+    /// It has no timeout: a process that is stopped and goes on is told that what has one was interrupted, and the client gives its
+    /// connection up then. Servers that hang are ended.
     fn client_by(&self, parameters: &str) -> Connection {
         let url = format!("redis://127.0.0.1:{}/{parameters}", self.port);
-        let connection = Client::open(url).unwrap().get_connection().unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        connection
+        Client::open(url).unwrap().get_connection().unwrap()
     }
 
     /// A bare socket.
@@ -135,14 +146,28 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(mut child) = self.child.lock() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         if std::thread::panicking() {
             eprintln!("the server's log:\n{}", self.log());
         }
         let panics = self.log().contains("panicked at");
         assert!(!panics || std::thread::panicking(), "a server has panicked:\n{}", self.log());
     }
+}
+
+/// Kills a server that hangs, so that those who wait for it hear of it.
+fn end_in_time(child: Arc<Mutex<Child>>) -> Sender<()> {
+    let (alive, ended) = channel();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(LIFETIME) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("a server is killed after {LIFETIME:?}");
+            let _ = child.lock().unwrap().kill();
+        }
+    });
+    alive
 }
 
 /// Runs a server that is to refuse its start.
@@ -158,6 +183,16 @@ fn command() -> Command {
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Has the client's server listen on another port; somebody else may be quicker to take a free one.
+#[track_caller]
+pub(crate) fn change_port(client: &mut Connection) -> u16 {
+    let changed = (0..10).find_map(|_| {
+        let port = free_port();
+        try_ask::<()>(client, &format!("CONFIG SET port {port}")).ok().map(|()| port)
+    });
+    changed.expect("a free port")
 }
 
 /// A directory of its own, removed when it is dropped.

@@ -128,25 +128,33 @@ redis.call('set', KEYS[2], ARGV[1])";
 fn a_cache_whose_channel_is_drained_holds_nothing_stale() {
     let server = Arc::new(Server::start_with(&["--io-threads", "4"]));
     let over = Arc::new(AtomicBool::new(false));
+    let killed = Arc::new(AtomicU64::new(0));
     let killer = {
-        let (mut client, over) = (server.client(), over.clone());
+        let (mut client, over, killed) = (server.client(), over.clone(), killed.clone());
         std::thread::spawn(move || {
-            let mut killed = 0;
             while !over.load(Ordering::Relaxed) {
-                killed += u64::from(try_ask::<()>(&mut client, "SCRIPT KILL").is_ok());
+                let has_killed = try_ask::<()>(&mut client, "SCRIPT KILL").is_ok();
+                killed.fetch_add(u64::from(has_killed), Ordering::Relaxed);
                 std::thread::yield_now();
             }
-            killed
         })
     };
     let versions = Arc::new(AtomicU64::new(0));
     let readers: Vec<_> = (0..READERS).map(|number| cache(server.clone(), number, over.clone())).collect();
-    let writers: Vec<_> = (0..WRITERS).map(|number| write(&server, number, versions.clone())).collect();
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    // Kills are left to chance: until one has met a script.
+    for round in 0..20 {
+        let writers: Vec<_> =
+            (0..WRITERS).map(|number| write(&server, round * WRITERS + number, versions.clone())).collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        if killed.load(Ordering::Relaxed) > 0 {
+            break;
+        }
+    }
     over.store(true, Ordering::Relaxed);
     let hits: u64 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
     assert!(hits > 0, "nothing was ever in a cache");
-    assert!(killer.join().unwrap() > 0, "no script was killed");
+    killer.join().unwrap();
+    assert!(killed.load(Ordering::Relaxed) > 0, "no script was killed");
 }
 
 fn write(server: &Server, number: u64, versions: Arc<AtomicU64>) -> JoinHandle<()> {
