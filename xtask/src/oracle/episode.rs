@@ -169,15 +169,16 @@ pub(super) fn shapes(pair: &mut Pair, which: usize) -> Result<BTreeMap<String, S
 fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Step> {
     let mut dice = Dice::new(seed);
     let mut steps = prelude(&mut dice);
-    // To Redis a module's commands are of no category, and each writes: whoever may not do all may do other things with them there.
-    let restricted = steps.iter().any(|step| name_of(&step.requests[0]) == "AUTH");
-    let fit: Vec<_> =
-        table.iter().filter(|(name, _)| !(restricted && name.starts_with('V'))).cloned().collect();
-    let table = &fit[..];
     // A listener over RESP3 may track keys.
     let tracked = steps.iter().any(|step| step.face == Face::Heard && name_of(&step.requests[0]) == "HELLO");
     // Who finds out that a key has expired, and what others hear of it, is each server's own affair.
     let heard = steps.iter().any(|step| step.face == Face::Heard);
+    // To Redis a module's commands are of no category, and each writes: whoever may not do all may do other things with them there, and
+    // who listens hears of what has not changed.
+    let restricted = steps.iter().any(|step| name_of(&step.requests[0]) == "AUTH");
+    let fits = |name: &str| !(name.starts_with('V') && (restricted || heard));
+    let table: Vec<_> = table.iter().filter(|(name, _)| fits(name)).cloned().collect();
+    let table = &table[..];
     for _ in 0..STEPS {
         let any = |dice: &mut Dice, face: &Face| loop {
             let (name, shape) = dice.pick(table);
@@ -187,8 +188,7 @@ fn write_episode(seed: u64, table: &[(String, String)], narrow: bool) -> Vec<Ste
                 Face::Exec | Face::Watched => ["EXEC", "DISCARD", "RESET"].contains(&name.as_str()),
                 _ => name == "MULTI",
             } || (name == "SWAPDB" && tracked)
-                // What writes to vector sets is noticed in Redis even if nothing has changed.
-                || (name.starts_with('V') && (heard || matches!(face, Face::Watched)));
+                || (name.starts_with('V') && matches!(face, Face::Watched));
             if !unfit && (!rare || narrow || dice.one_in(4)) {
                 return grammar::request(dice, name, shape);
             }
