@@ -1,14 +1,18 @@
 //! VSIM.
 
-use perigee_keyspace::{Found, PreparedVector, VectorSet};
+use perigee_keyspace::{Found, PreparedVector, Txn, VectorSearch, VectorSet};
 use perigee_resp::{Protocol, Reply};
 
 use super::on_vectors;
 use super::vector::{mismatch, projection_mismatch, vector};
 use super::wish::Wish;
-use crate::call::Call;
+use crate::call::{Call, Suspend};
+use crate::effects::Effects;
+use crate::engine::Env;
 use crate::error::Error;
 use crate::parse::Word;
+use crate::scripts::{ScriptFlow, ScriptRun};
+use crate::session::Role;
 use crate::spec::{Command, Flags, Group};
 
 pub(super) const VSIM: Command = on_vectors("vsim", -4, vsim, Flags::READONLY)
@@ -35,9 +39,16 @@ fn vsim(call: &mut Call<'_, '_>) -> Result<(), Error> {
     };
     let (query, at) = query(set, call.args)?;
     let wish = Wish::parse(call.args, at)?;
-    let mut found = search(set, query, &wish);
-    wish.choose(&mut found);
-    answer(call.reply, set, &found, &wish);
+    let search = set.search(query, wish.plan());
+    let mut searching = Searching { search, wish };
+    // A script's own slices end between its calls.
+    let until_ns = if call.session.role == Role::Script { u64::MAX } else { call.env.ticks_ns() + SLICE_NS };
+    if searching.advance(set, call.env, until_ns) {
+        searching.answer(call.reply, set);
+    } else {
+        let (db, key) = (call.db, call.args[1].into());
+        call.suspend(Suspend::Script(Box::new(Sliced { db, key, searching: Some(searching) })));
+    }
     Ok(())
 }
 
@@ -55,18 +66,66 @@ fn query(set: &VectorSet, args: &[&[u8]]) -> Result<(PreparedVector, usize), Err
     Ok((prepared, at))
 }
 
-fn search(set: &VectorSet, query: PreparedVector, wish: &Wish) -> Vec<Found> {
-    let mut search = set.search(query, wish.plan());
-    let mut is_wanted = |attributes: Option<&[u8]>| {
-        let filter = wish.filter.as_ref();
-        filter.is_none_or(|filter| attributes.is_some_and(|attributes| filter.matches(attributes)))
-    };
-    while !search.step(set, STEP, wish.filter.as_ref().map(|_| &mut is_wanted as _)) {}
-    search.found()
+struct Searching {
+    search: VectorSearch,
+    wish: Wish,
 }
 
-/// Elements that are looked at in one step.
-const STEP: usize = 1000;
+/// Elements that are looked at before the clock is.
+const STEP: usize = 500;
+/// How long others wait for a search that looks at very many.
+const SLICE_NS: u64 = 1_000_000;
+
+impl Searching {
+    /// Looks at more elements until that moment, and answers whether the search is done.
+    fn advance(&mut self, set: &VectorSet, env: Env<'_>, until_ns: u64) -> bool {
+        let Searching { search, wish } = self;
+        let mut is_wanted = |attributes: Option<&[u8]>| {
+            let filter = wish.filter.as_ref();
+            filter.is_none_or(|filter| attributes.is_some_and(|attributes| filter.matches(attributes)))
+        };
+        while !search.step(set, STEP, wish.filter.as_ref().map(|_| &mut is_wanted as _)) {
+            if env.ticks_ns() >= until_ns {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn answer(self, reply: &mut dyn Reply, set: &VectorSet) {
+        let mut found = self.search.found();
+        self.wish.choose(&mut found);
+        answer(reply, set, &found, &self.wish);
+    }
+}
+
+/// A search that goes on in another slice. The transaction keeps the set as it is.
+struct Sliced {
+    db: u16,
+    key: Box<[u8]>,
+    searching: Option<Searching>,
+}
+
+impl ScriptRun for Sliced {
+    fn resume<'e>(
+        &mut self,
+        env: Env<'e>,
+        txn: &mut Txn<'e>,
+        _: &mut Effects,
+        reply: &mut dyn Reply,
+    ) -> ScriptFlow {
+        if let Ok(Some(set)) = txn.vectors(self.db, &self.key)
+            && let Some(mut searching) = self.searching.take()
+        {
+            if !searching.advance(set, env, env.ticks_ns() + SLICE_NS) {
+                self.searching = Some(searching);
+                return ScriptFlow::Yielded;
+            }
+            searching.answer(reply, set);
+        }
+        ScriptFlow::Done
+    }
+}
 
 /// Names; with scores, attributes or both behind each, or in RESP3 as its value, both in an array.
 fn answer(reply: &mut dyn Reply, set: &VectorSet, found: &[Found], wish: &Wish) {

@@ -22,3 +22,4 @@ mod startup;
 mod tracking;
 mod transactions;
 mod transcripts;
+mod vectors;
