@@ -249,6 +249,10 @@ fn tidy(server: &mut Server) -> Result<f64> {
 
 fn emptied(server: &Server) -> Result<f64> {
     let mut connection = operator(server)?;
+    // Of those whose clients have left.
+    for kill in ["SCRIPT", "FUNCTION"] {
+        while !matches!(connection.call(&[kill, "KILL"])?, Value::Error(_)) {}
+    }
     for request in [
         "ACL SETUSER default reset on nopass +@all ~* &*",
         "CLIENT UNPAUSE",

@@ -30,7 +30,9 @@ impl Quantization {
             Quantization::None => unit.flat_map(f32::to_le_bytes).collect(),
             Quantization::Q8 => {
                 let range = unit.clone().map(f32::abs).fold(0.0, f32::max);
-                let steps = unit.map(|component| (component / range * STEPS).round() as i8 as u8);
+                // In this order, as Redis: elsewhere a half may be rounded to the other side.
+                let steps_of_one = STEPS / range;
+                let steps = unit.map(|component| (component * steps_of_one).round() as i8 as u8);
                 range.to_le_bytes().into_iter().chain(steps).collect()
             }
             Quantization::Binary => {

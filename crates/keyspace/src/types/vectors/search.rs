@@ -116,7 +116,7 @@ impl VectorSearch {
                 self.looked_at >= effort || self.walk.candidates.is_empty()
             }
             SearchPlan::All { count } => {
-                let end = set.len().min(self.next as usize + budget) as u32;
+                let end = set.len().min((self.next as usize).saturating_add(budget)) as u32;
                 for at in self.next..end {
                     if is_wanted(set, at, &mut filter) {
                         let distance = set.distance(&self.query.row, set.row(at));
