@@ -60,14 +60,17 @@ const LARGEST_EF: i64 = 1_000_000;
 const DEFAULT_MAX_LINKS: usize = 16;
 /// More components nobody asks for in earnest; Redis would try.
 const MOST_REDUCED: usize = 1 << 20;
+/// Nor more products to project a vector, which take tens of milliseconds.
+const MOST_PRODUCTS: usize = 1 << 26;
 
 impl<'a> Request<'a> {
     fn parse(args: &'a [&'a [u8]]) -> Result<Self, Error> {
         let reduced = if Word(args[2]).is("REDUCE") { Some(count(args[3])?) } else { None };
-        if reduced.is_some_and(|reduced| reduced > MOST_REDUCED) {
+        let (vector, at) = vector(args, if reduced.is_some() { 4 } else { 2 })?;
+        let is_too_much = |reduced| reduced > MOST_REDUCED || reduced * vector.len() > MOST_PRODUCTS;
+        if reduced.is_some_and(is_too_much) {
             return Err(INVALID);
         }
-        let (vector, at) = vector(args, if reduced.is_some() { 4 } else { 2 })?;
         let (element, options) = args[at..].split_first().ok_or(Error::WrongArity("vadd"))?;
         let mut request = Request {
             vector,
