@@ -70,9 +70,14 @@ impl Server {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// The last lines of what the server printed.
+    /// What the server has printed.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("server.log")).unwrap_or_default()
+    }
+
+    /// The last lines of it.
     pub(crate) fn log_tail(&self) -> String {
-        let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }

@@ -114,15 +114,15 @@ impl ScriptRun for Sliced {
         _: &mut Effects,
         reply: &mut dyn Reply,
     ) -> ScriptFlow {
-        if let Ok(Some(set)) = txn.vectors(self.db, &self.key)
-            && let Some(mut searching) = self.searching.take()
-        {
-            if !searching.advance(set, env, env.ticks_ns() + SLICE_NS) {
-                self.searching = Some(searching);
-                return ScriptFlow::Yielded;
-            }
-            searching.answer(reply, set);
+        let (Ok(Some(set)), Some(mut searching)) = (txn.vectors(self.db, &self.key), self.searching.take())
+        else {
+            unreachable!("the transaction holds the key, and a search that is done is not resumed")
+        };
+        if !searching.advance(set, env, env.ticks_ns() + SLICE_NS) {
+            self.searching = Some(searching);
+            return ScriptFlow::Yielded;
         }
+        searching.answer(reply, set);
         ScriptFlow::Done
     }
 }
